@@ -1,0 +1,137 @@
+import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
+
+/** How to reach ClickHouse: a server by URL, or the embedded engine in a folder. */
+export type WarehouseOptions =
+  | { readonly kind: 'server'; readonly url: string; readonly database: string }
+  | { readonly kind: 'embedded'; readonly path: string; readonly database: string };
+
+export interface Statement {
+  readonly sql: string;
+  /** Bound parameters, `{name:Type}` in the SQL. Values are never concatenated into it. */
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+/** Limits of one statement; each has a default, since no query may be unbounded. */
+export interface Limits {
+  readonly seconds?: number;
+  readonly memoryBytes?: number;
+}
+
+/**
+ * The one door to ClickHouse, the same for the embedded engine and a server. Tables are named without a database: statements
+ * run in Walkin's own. 64-bit integers come back as strings, DateTime64 as 'YYYY-MM-DD hh:mm:ss.sss' in UTC.
+ */
+export interface Warehouse {
+  query<Row>(statement: Statement, limits?: Limits): Promise<Row[]>;
+  command(statement: Statement, limits?: Limits): Promise<void>;
+  /**
+   * Inserts rows as JSONEachRow and returns when they are durable. Repeating the call with the same token and rows changes
+   * nothing. Times may be RFC 3339 texts.
+   */
+  insert(table: string, rows: readonly object[], token?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const EMBEDDED_CONNECTIONS = 4;
+
+const FIXED: ClickHouseSettings = {
+  output_format_json_quote_64bit_integers: 1,
+  date_time_input_format: 'best_effort',
+  async_insert: 0,
+  insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  do_not_merge_across_partitions_select_final: 1,
+  session_timezone: 'UTC',
+};
+
+export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const clients = options.kind === 'server' ? [serverClient(options.url)] : await embeddedClients(options.path);
+  const [first] = clients;
+  if (first === undefined) throw new Error('no ClickHouse connection');
+  await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${identifierOf(options.database)}` });
+  return warehouseOf(clients, options.database, options.kind === 'embedded');
+}
+
+function serverClient(url: string): ClickHouseClient {
+  return createClient({ url, request_timeout: 300_000, max_open_connections: 16 });
+}
+
+async function embeddedClients(path: string): Promise<ClickHouseClient[]> {
+  const { createChdbConnection } = await import('chdb/connection');
+  try {
+    // The connection's types come from its own copy of the client's; the shapes are the same.
+    const open = () => createClient({ connection: createChdbConnection({ path }) as never });
+    return Array.from({ length: EMBEDDED_CONNECTIONS }, open);
+  } catch (error) {
+    throw new Error(`ClickHouse cannot open ${path}: is another Walkin running on this data folder? (${String(error)})`);
+  }
+}
+
+function identifierOf(name: string): string {
+  if (!/^[a-z_][a-z0-9_]{0,63}$/.test(name)) throw new Error(`not a name of a database or table: ${name}`);
+  return name;
+}
+
+function warehouseOf(clients: readonly ClickHouseClient[], database: string, embedded: boolean): Warehouse {
+  let turn = 0;
+  // One connection of the embedded engine runs one statement at a time, so statements take turns on the pool.
+  const tails: Promise<unknown>[] = clients.map(() => Promise.resolve());
+  const run = <T>(work: (client: ClickHouseClient) => Promise<T>): Promise<T> => {
+    const slot = turn++ % clients.length;
+    const client = clients[slot] as ClickHouseClient;
+    if (!embedded) return work(client);
+    const result = (tails[slot] as Promise<unknown>).then(() => work(client));
+    tails[slot] = result.catch(() => undefined);
+    return result;
+  };
+  const prepared = clients.map(async (client) => {
+    if (embedded) await client.command({ query: `USE ${identifierOf(database)}` });
+  });
+  const settingsOf = (limits: Limits | undefined): ClickHouseSettings => ({
+    ...FIXED,
+    max_execution_time: limits?.seconds ?? 60,
+    max_memory_usage: String(limits?.memoryBytes ?? 4 * 1024 ** 3),
+    ...(embedded ? {} : { database }),
+  });
+  return {
+    query: async <Row>(statement: Statement, limits?: Limits) => {
+      await Promise.all(prepared);
+      return run(async (client) => {
+        const result = await client.query({
+          query: statement.sql,
+          format: 'JSONEachRow',
+          clickhouse_settings: settingsOf(limits),
+          ...(statement.params === undefined ? {} : { query_params: { ...statement.params } }),
+        });
+        return result.json<Row>();
+      });
+    },
+    command: async (statement, limits) => {
+      await Promise.all(prepared);
+      await run((client) =>
+        client.command({
+          query: statement.sql,
+          clickhouse_settings: settingsOf(limits),
+          ...(statement.params === undefined ? {} : { query_params: { ...statement.params } }),
+        }),
+      );
+    },
+    insert: async (table, rows, token) => {
+      if (rows.length === 0) return;
+      await Promise.all(prepared);
+      await run((client) =>
+        client.insert({
+          table: `${database}.${identifierOf(table)}`,
+          values: rows,
+          format: 'JSONEachRow',
+          // Sticky on an embedded connection, so it is always sent, empty where there is no token.
+          clickhouse_settings: { ...settingsOf(undefined), insert_deduplication_token: token ?? '' },
+        }),
+      );
+    },
+    close: async () => {
+      await Promise.all(tails);
+      await Promise.all(clients.map((client) => client.close()));
+    },
+  };
+}

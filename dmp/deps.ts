@@ -1,0 +1,21 @@
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Warehouse } from './clickhouse/warehouse.ts';
+import type { Jobs } from './jobs/jobs.ts';
+import type { Things } from './things/things.ts';
+
+/** What the parts of the dmp and the segmenter are given. Nothing else is reachable. */
+export interface DmpDeps {
+  readonly warehouse: Warehouse;
+  /** State, streams, publication. */
+  readonly redis: Redis;
+  readonly things: Things;
+  readonly jobs: Jobs;
+  /** Tenant's secret under which identifiers are keyed. */
+  readonly pepper: string;
+  /** Folder for uploaded files. */
+  readonly uploads: string;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly log: Logger;
+}

@@ -1,0 +1,62 @@
+/** Long work: queued in BullMQ, visible at /v1/jobs/{id}, safe to run again after a crash. */
+
+export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface JobProgress {
+  readonly done: number;
+  readonly total: number | null;
+  readonly unit: string;
+  readonly stage: string;
+}
+
+export interface JobView {
+  readonly id: string;
+  readonly type: JobType;
+  readonly state: JobState;
+  readonly progress: JobProgress | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly result: unknown;
+  readonly error: string | null;
+}
+
+/** What each type of job is given. `import` runs in a dmp, the others in a segmenter. */
+export interface JobPayloads {
+  readonly import: { readonly import: string };
+  /** identity → visits → all segments → publish. */
+  readonly refresh: Record<string, never>;
+  /** identity → this segment (and those it needs) → publish. */
+  readonly evaluate: { readonly segment: string };
+}
+
+export type JobType = keyof JobPayloads;
+
+/** One BullMQ queue a job type's home: `imports` for import, `segmenter` for refresh and evaluate. */
+export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
+  import: 'imports',
+  refresh: 'segmenter',
+  evaluate: 'segmenter',
+};
+
+export interface Jobs {
+  /** `actor` is the API key's id; advertiser-bound keys see only their own jobs. */
+  enqueue<T extends JobType>(type: T, payload: JobPayloads[T], actor: string): Promise<JobView>;
+  get(id: string): Promise<JobView | null>;
+  cancel(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface JobContext {
+  readonly id: string;
+  progress(progress: JobProgress): Promise<void>;
+  /** Throws JobCancelled where the job was cancelled; call between steps. */
+  checkpoint(): Promise<void>;
+}
+
+export class JobCancelled extends Error {
+  override readonly name = 'JobCancelled';
+}
+
+/** The work of one type; what it returns becomes the job's `result`. It may run more than once: it must be repeatable. */
+export type JobWork<T extends JobType> = (payload: JobPayloads[T], context: JobContext) => Promise<unknown>;

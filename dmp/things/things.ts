@@ -1,0 +1,67 @@
+import type { Advertiser } from '../advertisers/advertiser.ts';
+import type { Campaign } from '../campaigns/campaign.ts';
+import type { Creative } from '../campaigns/creative.ts';
+import type { LineItem } from '../campaigns/line-item.ts';
+import type { Exchange } from '../exchanges/exchange.ts';
+import type { Geofence } from '../geofences/geofence.ts';
+import type { ApiKey } from '../keys/api-key.ts';
+import type { Segment } from '../segments/segment.ts';
+import type { Source } from '../sources/source.ts';
+import type { StoreGroup } from '../stores/store-group.ts';
+import type { Store } from '../stores/store.ts';
+
+/** Things that change, by kind: each is kept as append-only revisions, the latest of which is the thing. */
+export interface ThingBodies {
+  readonly advertiser: Advertiser;
+  readonly store: Store;
+  readonly 'store-group': StoreGroup;
+  readonly geofence: Geofence;
+  readonly source: Source;
+  readonly segment: Segment;
+  readonly exchange: Exchange;
+  readonly campaign: Campaign;
+  readonly 'line-item': LineItem;
+  readonly creative: Creative;
+  readonly 'api-key': ApiKey;
+}
+
+export type Kind = keyof ThingBodies;
+
+export interface Thing<Body> {
+  readonly id: string;
+  /** From 1; the ETag is `"<revision>"`. */
+  readonly revision: number;
+  /** Epoch ms of the first and of this revision. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly body: Body;
+}
+
+/** The write met another revision than it was made for. */
+export class RevisionConflict extends Error {
+  override readonly name = 'RevisionConflict';
+  readonly current: number;
+  constructor(current: number) {
+    super(`the current revision is ${current}`);
+    this.current = current;
+  }
+}
+
+export interface Write {
+  readonly actor: string;
+  /** Expected current revision, 0 = must not exist. Absent: whatever it is. */
+  readonly expected?: number;
+}
+
+/** The latest of every thing, in memory, kept fresh over THINGS_CHANNEL; writes go to ClickHouse first. */
+export interface Things {
+  get<K extends Kind>(kind: K, id: string): Thing<ThingBodies[K]> | undefined;
+  /** In order of creation. */
+  list<K extends Kind>(kind: K): readonly Thing<ThingBodies[K]>[];
+  put<K extends Kind>(kind: K, id: string, body: ThingBodies[K], write: Write): Promise<Thing<ThingBodies[K]>>;
+  /** Many at once, one insert: for imports. */
+  putAll<K extends Kind>(kind: K, things: readonly { id: string; body: ThingBodies[K] }[], write: Write): Promise<void>;
+  remove(kind: Kind, id: string, write: Write): Promise<void>;
+  onChange(listener: (kind: Kind, id: string) => void): void;
+  close(): Promise<void>;
+}

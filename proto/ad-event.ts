@@ -1,0 +1,51 @@
+import type { Micros } from './money.ts';
+
+/**
+ * What happened to a bid. The bidder writes these to the stream, the dmp into ClickHouse. An event is known by (type, bid):
+ * a repetition changes nothing. Every notice carries the whole bid, so a bid whose own event was lost is known by its notices.
+ */
+export type AdEventType = 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click';
+
+/** The part of a bid that its notices carry, signed. */
+export interface BidRecord {
+  /** Id of the bid, unique over all workers and time. */
+  readonly bid: string;
+  /** When it was decided, epoch ms. */
+  readonly bidAt: number;
+  readonly exchange: string;
+  /** `request.id` */
+  readonly auction: string;
+  readonly imp: string;
+  readonly lineItem: string;
+  readonly campaign: string;
+  readonly advertiser: string;
+  readonly creative: string;
+  /** Store that the ad shows, or ''. */
+  readonly store: string;
+  /** Key of the identifier that named the person, or ''. */
+  readonly identifier: string;
+  /** Anchor under which caps and buckets are kept, or ''. */
+  readonly anchor: string;
+  /** Price of the bid, micros of CPM. */
+  readonly price: Micros;
+  /** Lease that the bid was reserved from, or ''. */
+  readonly lease: string;
+  /** OpenRTB `test` = 1: logged, never charged. */
+  readonly test: boolean;
+}
+
+export interface AdEvent extends BidRecord {
+  readonly type: AdEventType;
+  /** When it happened, epoch ms; for bid and ghost equal to bidAt. */
+  readonly at: number;
+  /** Clearing price where known (win, billing, impression), micros of CPM. */
+  readonly clearing: Micros | null;
+  /** What it cost, micros; only on the event that the exchange bills on. */
+  readonly cost: Micros;
+  /** OpenRTB loss reason, or null. */
+  readonly lossReason: number | null;
+  /** Minimum to win, micros of CPM, where told. */
+  readonly minToWin: Micros | null;
+  /** Metres from the device to the store, or null. */
+  readonly metres: number | null;
+}

@@ -1,0 +1,51 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { BidRecord } from './ad-event.ts';
+
+/** The signed part of every notice address: the bid, so that any worker can book it, also after a restart. */
+
+const SIGNATURE_BYTES = 12;
+
+/** base64url of the record as a JSON array, in the order of FIELDS. */
+export function encodeRecord(record: BidRecord): string {
+  return Buffer.from(JSON.stringify(FIELDS.map((field) => record[field]))).toString('base64url');
+}
+
+const FIELDS = [
+  'bid',
+  'bidAt',
+  'exchange',
+  'auction',
+  'imp',
+  'lineItem',
+  'campaign',
+  'advertiser',
+  'creative',
+  'store',
+  'identifier',
+  'anchor',
+  'price',
+  'lease',
+  'test',
+] as const satisfies readonly (keyof BidRecord)[];
+
+/** Null where it is not a record. Call only after `verify`. */
+export function decodeRecord(payload: string): BidRecord | null {
+  try {
+    const values: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    if (!Array.isArray(values) || values.length !== FIELDS.length) return null;
+    return Object.fromEntries(FIELDS.map((field, index) => [field, values[index]])) as unknown as BidRecord;
+  } catch {
+    return null;
+  }
+}
+
+/** HMAC-SHA-256 cut to 12 bytes, base64url. `context` binds what else the address says (the landing address of a click). */
+export function sign(payload: string, context: string, secret: string): string {
+  return createHmac('sha256', secret).update(`${payload}\n${context}`).digest().toString('base64url', 0, SIGNATURE_BYTES);
+}
+
+export function verify(payload: string, context: string, signature: string, secret: string): boolean {
+  const expected = Buffer.from(sign(payload, context, secret));
+  const given = Buffer.from(signature);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type { Cover, Fence } from './fence.ts';
+import type { WeekSpans } from './hours.ts';
+import type { Micros } from './money.ts';
+
+/** Everything that is live, as the bidders serve it: one version, published by the dmp, swapped whole. */
+export interface Snapshot {
+  readonly version: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly exchanges: readonly LiveExchange[];
+  readonly stores: readonly LiveStore[];
+  readonly geofences: readonly LiveGeofence[];
+  readonly lineItems: readonly LiveLineItem[];
+}
+
+export interface LiveExchange {
+  readonly id: string;
+  /** Milliseconds for the answer where the request has no tmax. */
+  readonly defaultTmax: number;
+  /** Milliseconds of the deadline that the network takes both ways. */
+  readonly networkAllowance: number;
+  /** The event on which the exchange books money. */
+  readonly billing: 'burl' | 'pixel' | 'nurl';
+  /** Our seat there, or null. */
+  readonly seat: string | null;
+  /**
+   * The exchange is a simulation: its requests and notices may carry `x-walkin-time` (epoch ms), which then stands for the
+   * clock of that one call. Never set for a real exchange.
+   */
+  readonly simulated: boolean;
+}
+
+export interface LiveStore {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly lat: number;
+  readonly lon: number;
+  readonly timeZone: string;
+  /** Null: always open. */
+  readonly hours: WeekSpans | null;
+  readonly fence: Fence;
+  readonly cover: Cover;
+}
+
+/** A fence that is not a store's. */
+export interface LiveGeofence {
+  readonly id: string;
+  readonly fence: Fence;
+  readonly cover: Cover;
+}
+
+export interface LiveLineItem {
+  readonly id: string;
+  readonly campaign: string;
+  readonly advertiser: string;
+  /** Domains of the advertiser: `adomain` of the bid, and where its clicks may lead. */
+  readonly domains: readonly string[];
+  /** IAB content categories of the ad, checked against `bcat`. */
+  readonly categories: readonly string[];
+  readonly currency: string;
+  /** Epoch ms, half open. */
+  readonly start: number;
+  readonly end: number;
+  /** Micros of cost; null means unlimited. `campaign` is shared by the campaign's line items. */
+  readonly budget: { readonly campaign: Micros | null; readonly total: Micros | null; readonly daily: Micros | null };
+  readonly bid: BidRule;
+  readonly caps: readonly FrequencyCap[];
+  readonly targeting: Targeting;
+  readonly holdout: { readonly share: number; readonly salt: string } | null;
+  readonly creatives: readonly LiveCreative[];
+}
+
+/**
+ * Price of a bid: `maxCpm`, and with `distance` the nearer to the nearest open store the more:
+ * maxCpm × max(floorShare, 2^(−metres / halvesEvery)).
+ */
+export interface BidRule {
+  readonly maxCpm: Micros;
+  readonly distance: { readonly halvesEvery: number; readonly floorShare: number } | null;
+}
+
+/** At most `count` impressions to one person in each window of `windowMs`, aligned to the epoch. */
+export interface FrequencyCap {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+/** Every part must pass; null means any. */
+export interface Targeting {
+  readonly exchanges: readonly string[] | null;
+  /** Any of the numbers in each group; all groups. */
+  readonly segments: readonly (readonly number[])[] | null;
+  readonly excludedSegments: readonly number[];
+  /** Places: the device must be in a store's fence, or in a geofence. Ids into `stores` and `geofences`. */
+  readonly stores: readonly string[] | null;
+  readonly geofences: readonly string[] | null;
+  /** Stores to promote where the fences are geofences or absent: the nearest open one is shown. Ids into `stores`. */
+  readonly promotedStores: readonly string[];
+  /** Only while a promoted store is open. */
+  readonly openStoresOnly: boolean;
+  /** OpenRTB device types. */
+  readonly deviceTypes: readonly number[] | null;
+  /** Lower-case `device.os`. */
+  readonly os: readonly string[] | null;
+  readonly dayparts: WeekSpans | null;
+  /** Zone of the dayparts where the request has no utcoffset. */
+  readonly timeZone: string;
+}
+
+export interface LiveCreative {
+  readonly id: string;
+  readonly w: number;
+  readonly h: number;
+  /** HTML with Walkin macros, see `macros.ts`. */
+  readonly html: string;
+  /** Where a click leads, with Walkin macros; a host among the advertiser's domains. */
+  readonly landing: string;
+  readonly iurl: string | null;
+  /** OpenRTB creative attributes, checked against `battr`. */
+  readonly attributes: readonly number[];
+}
+
+const MAGIC = 'WKSN';
+const FORMAT = 1;
+const HEADER = 44;
+
+/** Header: magic, UInt32 format, UInt32 version, 32 bytes SHA-256 of the JSON that follows. */
+export function encodeSnapshot(snapshot: Snapshot): Buffer {
+  const body = Buffer.from(JSON.stringify(snapshot));
+  const header = Buffer.alloc(HEADER);
+  header.write(MAGIC, 0, 'latin1');
+  header.writeUInt32LE(FORMAT, 4);
+  header.writeUInt32LE(snapshot.version, 8);
+  createHash('sha256').update(body).digest().copy(header, 12);
+  return Buffer.concat([header, body]);
+}
+
+/** Throws an Error that says what is broken; the caller keeps the snapshot it has. */
+export function decodeSnapshot(value: Buffer): Snapshot {
+  if (value.length < HEADER || value.toString('latin1', 0, 4) !== MAGIC) throw new Error('snapshot: not a snapshot');
+  if (value.readUInt32LE(4) !== FORMAT) throw new Error(`snapshot: format ${value.readUInt32LE(4)} is not ${FORMAT}`);
+  const body = value.subarray(HEADER);
+  if (!createHash('sha256').update(body).digest().equals(value.subarray(12, HEADER))) throw new Error('snapshot: wrong digest');
+  return JSON.parse(body.toString()) as Snapshot;
+}

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { migrate } from '../../dmp/clickhouse/migrate.ts';
+import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import { startWarehouse } from '../support/warehouse.ts';
+
+let warehouse: Warehouse;
+let stop: () => Promise<void>;
+beforeAll(async () => {
+  ({ warehouse, stop } = await startWarehouse());
+});
+afterAll(() => stop());
+
+test('a second migration finds nothing to do', async () => {
+  expect(await migrate(warehouse)).toEqual([]);
+});
+
+test('an insert that is repeated with its token and rows changes nothing', async () => {
+  const row = {
+    identifier: '00000000-0000-8000-8000-000000000001',
+    kind: 'ifa',
+    profile: 7,
+    anchor: '00000000-0000-8000-8000-000000000001',
+    version: 1,
+  };
+  for (let i = 0; i < 3; i++) await warehouse.insert('identities', [row], 'batch-1');
+  expect(await warehouse.query({ sql: 'SELECT count() AS n FROM identities' })).toEqual([{ n: '1' }]);
+});
+
+test('64-bit integers keep their digits and times are UTC', async () => {
+  const rows = await warehouse.query({
+    sql: "SELECT {cell:UInt64} AS cell, {at:DateTime64(3, 'UTC')} AS at",
+    params: { cell: '644325524701193974', at: '2026-11-22 12:00:00.123' },
+  });
+  expect(rows).toEqual([{ cell: '644325524701193974', at: '2026-11-22 12:00:00.123' }]);
+});
+
+test('statements run side by side', async () => {
+  const rows = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => warehouse.query<{ n: number }>({ sql: 'SELECT {n:UInt32} AS n', params: { n } })),
+  );
+  expect(rows.flat().map((row) => row.n)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+});
