@@ -21,7 +21,7 @@ export function impressionCost(cpm: Micros): Micros {
   return Math.round(cpm / 1000);
 }
 
-const DECIMAL = /^([+-]?)(\d{1,12})(?:\.(\d{1,}))?$/;
+const DECIMAL = /^([+-]?)(\d{1,9})(?:\.(\d{1,}))?$/;
 
 /**
  * Reads a decimal amount ("3.86") into micros without passing through a float. Digits past the sixth are rounded half up.
