@@ -19,6 +19,8 @@ export interface JobView {
   readonly finishedAt: number | null;
   readonly result: unknown;
   readonly error: string | null;
+  /** API key that asked for it, or the name of a schedule. */
+  readonly actor: string;
 }
 
 /** What each type of job is given. `import` runs in a dmp, the others in a segmenter. */
@@ -40,9 +42,10 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
 };
 
 export interface Jobs {
-  /** `actor` is the API key's id; advertiser-bound keys see only their own jobs. */
+  /** `actor` is the API key's id; advertiser-bound keys see only their own jobs. While a refresh waits, another is the same one. */
   enqueue<T extends JobType>(type: T, payload: JobPayloads[T], actor: string): Promise<JobView>;
   get(id: string): Promise<JobView | null>;
+  /** False where there is no such job or it has ended. One that runs stops at its next checkpoint. */
   cancel(id: string): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -56,6 +59,16 @@ export interface JobContext {
 
 export class JobCancelled extends Error {
   override readonly name = 'JobCancelled';
+}
+
+/** The work can never succeed on this input (a file without a needed column): the job fails at once and is not tried again. */
+export class JobRefused extends Error {
+  override readonly name = 'JobRefused';
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`);
+    this.code = code;
+  }
 }
 
 /** The work of one type; what it returns becomes the job's `result`. It may run more than once: it must be repeatable. */
