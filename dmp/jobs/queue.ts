@@ -1,27 +1,30 @@
 import { randomBytes } from 'node:crypto';
-import { Job, Queue } from 'bullmq';
+import { Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import type { JobPayloads, JobProgress, JobState, Jobs, JobType, JobView } from './jobs.ts';
-import { QUEUE_OF } from './jobs.ts';
-
-/** What BullMQ keeps of a job. */
-export interface JobData {
-  readonly payload: unknown;
-  readonly actor: string;
-  readonly cancelled?: boolean;
-}
+import type { Logger } from 'pino';
+import {
+  JobCancelled,
+  type JobContext,
+  type JobPayloads,
+  JobRefused,
+  type Jobs,
+  type JobType,
+  type JobView,
+  type JobWork,
+  QUEUE_OF,
+} from './jobs.ts';
+import { CANCELLED, type JobData, viewOf } from './view.ts';
 
 export type QueueName = (typeof QUEUE_OF)[JobType];
 
 /** A job's keys in Redis share one slot of a cluster. */
-export const JOBS_PREFIX = '{walkin-jobs}';
-
-/** Reason of a failure that was a cancellation. */
-export const CANCELLED = 'cancelled';
-
+const PREFIX = '{walkin-jobs}';
 const KEPT_SECONDS = 7 * 24 * 3600;
 const ATTEMPTS = 3;
 const BACKOFF_MS = 2_000;
+/** How long a job of a dead worker stays taken, and how many deaths it survives. */
+const LOCK_MS = 20_000;
+const MAX_STALLED = 20;
 
 export interface JobsOptions {
   /** A connection, of which a copy is made, or an address: redis://… or the path of a unix socket. */
@@ -31,11 +34,11 @@ export interface JobsOptions {
 }
 
 export function createJobs(options: JobsOptions): Jobs {
-  const prefix = options.prefix ?? JOBS_PREFIX;
+  const prefix = options.prefix ?? PREFIX;
   const connection = connect(options.connection ?? options.redisUrl);
   const open = (name: QueueName): Queue<JobData> => {
     const queue = new Queue<JobData>(name, { connection, prefix });
-    // Lost connections come back by themselves; what is asked meanwhile fails on its own.
+    // Lost connections come back by themselves.
     queue.on('error', () => undefined);
     return queue;
   };
@@ -48,7 +51,7 @@ export function createJobs(options: JobsOptions): Jobs {
     enqueue: async (type, payload, actor) => {
       const queue = queues[QUEUE_OF[type]];
       const waiting = type === 'refresh' ? await waitingOf(queue, type) : undefined;
-      return viewOf(waiting ?? (await add(queue, type, payload, actor)));
+      return (await viewOf(waiting ?? (await add(queue, type, payload, actor)))) as JobView;
     },
     get: async (id) => {
       const job = await find(id);
@@ -56,9 +59,8 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     cancel: async (id) => {
       const job = await find(id);
-      if (job === undefined) return false;
-      const { state } = await viewOf(job);
-      if (state !== 'queued' && state !== 'running') return false;
+      const view = job === undefined ? null : await viewOf(job);
+      if (job === undefined || (view?.state !== 'queued' && view?.state !== 'running')) return false;
       await job.updateData({ ...job.data, cancelled: true });
       return true;
     },
@@ -69,11 +71,70 @@ export function createJobs(options: JobsOptions): Jobs {
   };
 }
 
+export interface JobWorkerOptions {
+  /** A connection, of which a copy is made, or an address. */
+  readonly connection: Redis | string;
+  readonly queue: QueueName;
+  readonly works: { readonly [T in JobType]?: JobWork<T> };
+  readonly concurrency: number;
+  readonly log: Logger;
+  readonly prefix?: string;
+  readonly lockMs?: number;
+}
+
+/** Runs a queue's jobs in this process. `close` waits for those that run. */
+export function startJobWorker(options: JobWorkerOptions): { close(): Promise<void> } {
+  const connection = connect(options.connection);
+  const lockDuration = options.lockMs ?? LOCK_MS;
+  const worker: Worker<JobData> = new Worker<JobData>(options.queue, (job) => runJob(worker, job, options), {
+    connection,
+    prefix: options.prefix ?? PREFIX,
+    concurrency: options.concurrency,
+    lockDuration,
+    stalledInterval: lockDuration / 4,
+    maxStalledCount: MAX_STALLED,
+  });
+  worker.on('error', (error) => options.log.warn({ queue: options.queue, err: error }, 'job worker'));
+  return {
+    close: async () => {
+      await worker.close();
+      connection.disconnect();
+    },
+  };
+}
+
+async function runJob(worker: Worker<JobData>, job: Job<JobData>, options: JobWorkerOptions): Promise<unknown> {
+  const type = job.name as JobType;
+  const work = options.works[type] as JobWork<JobType> | undefined;
+  if (work === undefined) throw new Error(`no work for jobs of type ${type} here`);
+  const context = contextOf(worker, job);
+  try {
+    await context.checkpoint();
+    return await work(job.data.payload as JobPayloads[JobType], context);
+  } catch (error) {
+    if (error instanceof JobCancelled) throw new UnrecoverableError(CANCELLED);
+    if (error instanceof JobRefused) throw new UnrecoverableError(error.message);
+    options.log.error({ job: job.id, type, attempt: job.attemptsMade + 1, err: error }, 'job failed');
+    throw error;
+  }
+}
+
+function contextOf(worker: Worker<JobData>, job: Job<JobData>): JobContext {
+  return {
+    id: job.id as string,
+    progress: (progress) => job.updateProgress({ ...progress }),
+    checkpoint: async () => {
+      const current = await Job.fromId<JobData>(worker, job.id as string);
+      if (current?.data.cancelled === true) throw new JobCancelled('cancelled');
+    },
+  };
+}
+
 /** BullMQ waits for a lost Redis as long as it takes, so its connections never give up a command. */
-export function connect(to: Redis | string | undefined): Redis {
+function connect(to: Redis | string | undefined): Redis {
   if (to === undefined) throw new Error('jobs need a connection to Redis');
-  const connection =
-    typeof to === 'string' ? new Redis(to, { maxRetriesPerRequest: null }) : to.duplicate({ maxRetriesPerRequest: null });
+  const options = { maxRetriesPerRequest: null };
+  const connection = typeof to === 'string' ? new Redis(to, options) : to.duplicate(options);
   connection.on('error', () => undefined);
   return connection;
 }
@@ -100,37 +161,4 @@ function typeOf(id: string): JobType | null {
 async function waitingOf(queue: Queue<JobData>, type: JobType): Promise<Job<JobData> | undefined> {
   const waiting = await queue.getJobs(['waiting', 'delayed']);
   return waiting.find((job) => job?.name === type && job.data.cancelled !== true);
-}
-
-async function viewOf(job: Job<JobData>): Promise<JobView> {
-  const state = stateOf(await job.getState(), job);
-  return {
-    id: job.id as string,
-    type: job.name as JobType,
-    state,
-    progress: isProgress(job.progress) ? job.progress : null,
-    createdAt: job.timestamp,
-    startedAt: job.processedOn ?? null,
-    finishedAt: job.finishedOn ?? null,
-    result: state === 'succeeded' ? job.returnvalue : null,
-    error: state === 'failed' ? (job.failedReason ?? 'failed') : null,
-    actor: job.data.actor,
-  };
-}
-
-function stateOf(state: string, job: Job<JobData>): JobState {
-  switch (state) {
-    case 'active':
-      return 'running';
-    case 'completed':
-      return 'succeeded';
-    case 'failed':
-      return job.failedReason === CANCELLED ? 'cancelled' : 'failed';
-    default:
-      return job.data.cancelled === true ? 'cancelled' : 'queued';
-  }
-}
-
-function isProgress(progress: unknown): progress is JobProgress {
-  return typeof progress === 'object' && progress !== null && 'unit' in progress;
 }
