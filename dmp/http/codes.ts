@@ -86,11 +86,13 @@ export const CODES = {
   scope_not_allowed: 'A key that is bound to an advertiser cannot have this scope.',
 
   // Segments
-  rule_cycle: 'The segment needs itself, directly or through others.',
+  segment_cycle: 'The segment needs itself, directly or through others.',
+  empty_group: 'A group of rules must hold at least one.',
   rule_too_deep: 'The rule is nested too deeply.',
   rule_too_large: 'The rule has too many parts.',
-  bad_window: 'The window is not readable, or it ends before it begins.',
-  bad_range: 'The minimum is above the maximum.',
+  window_not_positive: 'A sliding window must be at least one day long.',
+  window_reversed: 'The window ends before it begins.',
+  range_reversed: 'The minimum is above the maximum.',
 
   // Events and imports
   unknown_event: 'There is no event of this type.',

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 
 /** A rule may nest this deep and hold this many nodes, groups included. */
 export const MAX_DEPTH = 20;
@@ -12,14 +12,14 @@ const Bounds = Type.Object(
 const Names = Type.Array(Type.String({ maxLength: 512 }), { minItems: 1, maxItems: MAX_LIST });
 const Day = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' });
 
-/** Sliding: the last n × 24 hours. Fixed: UTC days, both included. */
-const Window = Type.Union([
-  Type.Object({ days: Type.Number() }, { additionalProperties: false }),
-  Type.Object({ from: Day, to: Day }, { additionalProperties: false }),
-]);
+/** Sliding: the last n × 24 hours (`days`). Fixed: UTC days, both included (`from`, `to`). */
+const Window = Type.Object(
+  { days: Type.Optional(Type.Integer({ maximum: 36_500 })), from: Type.Optional(Day), to: Type.Optional(Day) },
+  { additionalProperties: false },
+);
 
 /** Receipts of a person: `count` of different receipts, `sum` in micros, `days` = different UTC days. */
-export const Purchases = Type.Object(
+const Purchases = Type.Object(
   {
     count: Type.Optional(Bounds),
     sum: Type.Optional(Bounds),
@@ -40,7 +40,7 @@ export const Purchases = Type.Object(
  * Visits of a person: `count` of different places and days, `days` = different local days, `dwell` in seconds, all visits
  * together. Without stores, groups or geofences: visits to any store.
  */
-export const Visits = Type.Object(
+const Visits = Type.Object(
   {
     count: Type.Optional(Bounds),
     days: Type.Optional(Bounds),
@@ -54,7 +54,7 @@ export const Visits = Type.Object(
   { additionalProperties: false },
 );
 
-export const Redemptions = Type.Object(
+const Redemptions = Type.Object(
   {
     count: Type.Optional(Bounds),
     window: Type.Optional(Window),
@@ -64,7 +64,7 @@ export const Redemptions = Type.Object(
   { additionalProperties: false },
 );
 
-export const Pages = Type.Object(
+const Pages = Type.Object(
   {
     count: Type.Optional(Bounds),
     window: Type.Optional(Window),
@@ -74,7 +74,7 @@ export const Pages = Type.Object(
 );
 
 /** The newest value of a name: one of `in`, or a number in [min, max]; neither: whatever it is. */
-export const Attribute = Type.Object(
+const Attribute = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128 }),
     in: Type.Optional(
@@ -89,6 +89,16 @@ export const Attribute = Type.Object(
   { additionalProperties: false },
 );
 
+/** The members that each kind of leaf may have. */
+export const LEAVES: Readonly<Record<Leaf, Readonly<Record<string, TSchema>>>> = {
+  purchases: Purchases.properties,
+  visits: Visits.properties,
+  redemptions: Redemptions.properties,
+  pages: Pages.properties,
+  attribute: Attribute.properties,
+};
+
+export type Leaf = 'purchases' | 'visits' | 'redemptions' | 'pages' | 'attribute';
 export type Bounds = Static<typeof Bounds>;
 export type Window = Static<typeof Window>;
 export type Purchases = Static<typeof Purchases>;
@@ -114,7 +124,6 @@ export const Rule = Type.Unsafe<Rule>(
     {},
     {
       minProperties: 1,
-      additionalProperties: true,
       description:
         'One of all, any, not, purchases, visits, redemptions, pages, attribute, segment. A leaf selects the people whose measures (0 where there is no fact) lie within all given bounds; without bounds, those with at least one fact.',
       examples: [
