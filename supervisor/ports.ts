@@ -15,34 +15,30 @@ export const PORT_OF: Readonly<Record<keyof Ports, string>> = {
  * Checks that all ports are free and picks one for each 0. Each is really bound, and held until the last is known, so that no two
  * get the same. Throws StartError that names every taken port and its owner.
  */
-export async function claimPorts<Name extends keyof Ports>(
-  wanted: Readonly<Record<Name, number>>,
-  host: string,
-): Promise<Record<Name, number>> {
+export async function claimPorts(wanted: Partial<Ports>, host: string): Promise<Partial<Ports>> {
   const held: Server[] = [];
   const faults: string[] = [];
-  const claimed: Partial<Record<Name, number>> = {};
+  const claimed: { -readonly [Name in keyof Ports]?: number } = {};
   try {
-    for (const name of Object.keys(wanted) as Name[]) {
-      const twin =
-        wanted[name] === 0 ? undefined : (Object.keys(claimed) as Name[]).find((other) => claimed[other] === wanted[name]);
+    for (const [name, port] of Object.entries(wanted) as [keyof Ports, number][]) {
+      const twin = (Object.keys(claimed) as (keyof Ports)[]).find((other) => claimed[other] === port);
       if (twin !== undefined) {
-        faults.push(`port ${wanted[name]} of ${PORT_OF[name]} is also the port of ${PORT_OF[twin]}`);
+        faults.push(`port ${port} of ${PORT_OF[name]} is also the port of ${PORT_OF[twin]}`);
         continue;
       }
       try {
-        const server = await listen(wanted[name], host);
+        const server = await listen(port, host);
         held.push(server);
         claimed[name] = (server.address() as { port: number }).port;
       } catch (error) {
-        faults.push(await faultOf(wanted[name], PORT_OF[name], error as NodeJS.ErrnoException));
+        faults.push(await faultOf(port, PORT_OF[name], error as NodeJS.ErrnoException));
       }
     }
   } finally {
     await Promise.all(held.map((server) => new Promise((closed) => server.close(closed))));
   }
   if (faults.length > 0) throw new StartError(faults.join('\n'));
-  return claimed as Record<Name, number>;
+  return claimed;
 }
 
 function listen(port: number, host: string): Promise<Server> {

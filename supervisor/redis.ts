@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,6 +22,8 @@ export interface RedisPaths {
 export interface RedisFacts {
   readonly pid: number;
   readonly version: string;
+  /** False while it still loads its data. */
+  readonly serving: boolean;
   /** `maxmemory-policy`; null where the server does not tell. */
   readonly policy: string | null;
 }
@@ -76,14 +78,14 @@ export async function clearRedis(paths: RedisPaths): Promise<void> {
   }
 }
 
-/** Waits until the server on the socket serves, and makes sure that it is the child just started. */
-export async function confirmRedis(socket: string, pid: number): Promise<RedisFacts | null> {
+/** Whether the server on the socket serves. Throws StartError where it is not the child just started. */
+export async function confirmRedis(socket: string, pid: number): Promise<boolean> {
   const facts = await askRedis(socket);
-  if (facts === null) return null;
+  if (facts === null) return false;
   if (facts.pid !== pid)
     throw new StartError(`the socket ${socket} is answered by process ${facts.pid}, not by our Redis ${pid}`);
-  rejectOld(facts.version, 'the redis-server of this machine');
-  return facts;
+  rejectOld(facts.version, 'the Redis of this machine');
+  return facts.serving;
 }
 
 /** Looks at a server that somebody else keeps, and changes nothing there. */
@@ -91,6 +93,7 @@ export async function checkRemoteRedis(url: string): Promise<RedisFacts> {
   const facts = await askRedis(url);
   const shown = withoutPassword(url);
   if (facts === null) throw new StartError(`no Redis answers at REDIS_URL ${shown}`);
+  if (!facts.serving) throw new StartError(`the Redis at ${shown} does not serve: it loads its data, or wants a password`);
   rejectOld(facts.version, `the Redis at ${shown}`);
   if (facts.policy !== null && facts.policy !== 'noeviction') {
     throw new StartError(
@@ -100,7 +103,7 @@ export async function checkRemoteRedis(url: string): Promise<RedisFacts> {
   return facts;
 }
 
-/** Null where nothing answers, or the server still loads its data. */
+/** Null where nothing answers. */
 async function askRedis(address: string): Promise<RedisFacts | null> {
   const client = new Redis(address, {
     lazyConnect: true,
@@ -114,9 +117,12 @@ async function askRedis(address: string): Promise<RedisFacts | null> {
   try {
     await client.connect();
     const info = await client.info('server');
-    await client.ping();
+    const serving = await client.ping().then(
+      () => true,
+      () => false,
+    );
     const policy = await client.config('GET', 'maxmemory-policy').then(policyIn, () => null);
-    return { pid: Number(fieldOf(info, 'process_id')), version: fieldOf(info, 'redis_version'), policy };
+    return { pid: Number(fieldOf(info, 'process_id')), version: fieldOf(info, 'redis_version'), serving, policy };
   } catch {
     return null;
   } finally {
@@ -156,9 +162,4 @@ function pidIn(file: string): number | null {
 
 function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//***@');
-}
-
-/** Of a server that was stopped: a socket file that nobody answers. */
-export function removeSocket(paths: RedisPaths): void {
-  rmSync(paths.socket, { force: true });
 }
