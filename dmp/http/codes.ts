@@ -94,6 +94,10 @@ export const CODES = {
   window_reversed: 'The window ends before it begins.',
   range_reversed: 'The minimum is above the maximum.',
 
+  // Reports
+  window_too_long: 'The window is longer than a report may cover.',
+  too_many_rows: 'The report has more rows than an answer may have.',
+
   // Events and imports
   unknown_event: 'There is no event of this type.',
   no_identifier: 'No identifier names anybody: all are empty, zeroed or placeholders.',
@@ -102,9 +106,10 @@ export const CODES = {
   bad_amount: 'The amount is not a decimal number.',
   bad_number: 'The text is not a number.',
   bad_place: 'The coordinates cannot be a place.',
-  no_consent: 'There is no consent to use this location.',
+  consent_missing: 'There is no consent to use this location; it is not kept.',
+  personal_attribute: 'The attribute looks like an e-mail, phone or device id: such belong in identifiers, where they are keyed.',
   bad_encoding: 'The bytes are not UTF-8 or not the gzip they claim to be.',
-  bad_json: 'The line is not readable as JSON.',
+  not_json: 'The body or line is not readable as JSON.',
   bad_csv: 'The line is not readable as CSV.',
   missing_column: 'The file lacks a column that the mapping names.',
   missing_mapping: 'A CSV import needs a mapping.',

@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import { Compile } from 'typebox/compile';
+import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
+import { signalOf } from '../../proto/signal.ts';
+import type { Fault } from '../problem.ts';
+import { isPersonalAttribute } from '../quarantine/redact.ts';
+import {
+  EVENT_SCHEMAS,
+  type Event,
+  type EventType,
+  type Identify,
+  type Page,
+  type Ping,
+  type Purchase,
+  type Redemption,
+} from './event.ts';
+import { shapeFaults } from './faults.ts';
+import { type KeyedIdentifier, type Keyring, keyAll } from './keyring.ts';
+import type { Tables } from './tables.ts';
+import { AHEAD_MS, EARLIEST, parseRfc3339 } from './time.ts';
+
+/** Under what events are taken. */
+export interface Terms {
+  readonly source: string;
+  /** Of purchases that say none. */
+  readonly currency: string;
+  readonly keyring: Keyring;
+  /** Epoch ms. */
+  readonly now: number;
+}
+
+/** Who an event is about, and when it was. */
+interface Fact {
+  readonly source: string;
+  readonly identifier: string;
+  readonly at: string;
+}
+
+// Compiled to JavaScript: 0.15 µs an event.
+const CHECKS = {
+  purchase: Compile(EVENT_SCHEMAS.purchase),
+  ping: Compile(EVENT_SCHEMAS.ping),
+  identify: Compile(EVENT_SCHEMAS.identify),
+  page: Compile(EVENT_SCHEMAS.page),
+  redemption: Compile(EVENT_SCHEMAS.redemption),
+} as const;
+
+/**
+ * Takes one event as it was sent: its rows are added to `tables` (nothing else changes), or it is wrong and all its faults are
+ * returned. Synchronous and without a clock, so the same event always gives the same rows.
+ */
+export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[] | null {
+  const type = typeOf(raw);
+  if (type === null) return [untyped(raw)];
+  const check = CHECKS[type];
+  if (!check.Check(raw)) return shapeFaults(check.Errors(raw));
+  const event = raw as Event;
+  const faults: Fault[] = [];
+  const at = timeOf(event.at, terms.now);
+  if (at === null)
+    faults.push(fault('/at', 'bad_time', 'is not an RFC 3339 time or epoch milliseconds from 2000 to a day ahead'));
+  const who = keyAll(event.identifiers, terms.keyring);
+  const [first] = who;
+  if (first === undefined) faults.push(fault('/identifiers', 'no_identifier', 'none of them names anybody'));
+  // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
+  const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
+  const spare = faults.length === 0 ? tables : null;
+  faults.push(...addRows(event, fact, terms, spare));
+  if (faults.length > 0) return faults;
+  addEdges(who, fact, tables);
+  return null;
+}
+
+function typeOf(raw: unknown): EventType | null {
+  const type = typeof raw === 'object' && raw !== null ? (raw as { type?: unknown }).type : undefined;
+  return typeof type === 'string' && Object.hasOwn(CHECKS, type) ? (type as EventType) : null;
+}
+
+function untyped(raw: unknown): Fault {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return fault('', 'type', 'an event is an object');
+  if (!Object.hasOwn(raw, 'type')) return fault('/type', 'required', 'is missing');
+  return fault('/type', 'unknown_event', 'is none of purchase, ping, identify, page, redemption');
+}
+
+function timeOf(at: string | number, now: number): number | null {
+  const time = typeof at === 'number' ? at : parseRfc3339(at);
+  return time !== null && time >= EARLIEST && time <= now + AHEAD_MS ? time : null;
+}
+
+/** The event's rows go to `tables`, unless it is null or a fault is found. */
+function addRows(event: Event, fact: Fact, terms: Terms, tables: Tables | null): Fault[] {
+  switch (event.type) {
+    case 'ping':
+      return addPing(event, fact, tables);
+    case 'purchase':
+      return addPurchase(event, fact, terms.currency, tables);
+    case 'identify':
+      return addAttributes(event, fact, tables);
+    case 'page':
+      return addPage(event, fact, tables);
+    case 'redemption':
+      return addRedemption(event, fact, tables);
+  }
+}
+
+function addPing(ping: Ping, fact: Fact, tables: Tables | null): Fault[] {
+  if (ping.consent === false) return [fault('/consent', 'consent_missing', 'there is no consent to use this location')];
+  const { lat, lon } = ping;
+  const signal = signalOf({ lat, lon, type: ping.locationType ?? 1, accuracy: ping.accuracy ?? null, lastfix: null });
+  if (signal === null) {
+    return lat === lon && Math.abs(lat) >= 0.01
+      ? [fault('/lat', 'lat_equals_lon', 'latitude and longitude are the same number')]
+      : [fault('/lat', 'null_island', 'the place is at or near (0, 0)')];
+  }
+  tables?.pings.push({
+    source: fact.source,
+    identifier: fact.identifier,
+    at: fact.at,
+    lat,
+    lon,
+    error: signal.error,
+    class: signal.class,
+    cell: cellToUInt64(cellOf(lat, lon)),
+  });
+  return [];
+}
+
+function addPurchase(purchase: Purchase, fact: Fact, currency: string, tables: Tables | null): Fault[] {
+  const faults = textFaults({ id: purchase.id, store: purchase.store }, '');
+  const lines = new Set<string>();
+  const rows = purchase.lines.map((line, index) => {
+    const { product, category, department, brand } = line;
+    const name = String(line.line ?? index + 1);
+    if (lines.has(name)) faults.push(fault(`/lines/${index}/line`, 'duplicate', 'the receipt has this line already'));
+    lines.add(name);
+    faults.push(...textFaults({ line: name, product, category, department, brand }, `/lines/${index}`));
+    return {
+      source: fact.source,
+      receipt: purchase.id,
+      line: name,
+      at: fact.at,
+      identifier: fact.identifier,
+      store: purchase.store ?? '',
+      product: product ?? '',
+      category: category ?? '',
+      department: department ?? '',
+      brand: brand ?? '',
+      quantity: (line.quantity ?? 1).toFixed(3),
+      amount: line.amountMicros,
+      currency: purchase.currency ?? currency,
+    };
+  });
+  if (faults.length === 0 && tables !== null) for (const row of rows) tables.purchases.push(row);
+  return faults;
+}
+
+function addAttributes(identify: Identify, fact: Fact, tables: Tables | null): Fault[] {
+  const faults: Fault[] = [];
+  const entries = Object.entries(identify.attributes ?? {});
+  for (const [name, value] of entries) {
+    const pointer = `/attributes/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (isPersonalAttribute(name, value)) {
+      faults.push(fault(pointer, 'personal_attribute', 'belongs in identifiers'));
+    } else if (name === '' || name.length > 128 || !isText(name) || (typeof value === 'string' && !isText(value))) {
+      faults.push(fault(pointer, 'bad_encoding', 'is not a readable text'));
+    }
+  }
+  if (faults.length > 0 || tables === null) return faults;
+  for (const [name, value] of entries) {
+    tables.attributes.push({
+      source: fact.source,
+      identifier: fact.identifier,
+      name,
+      text: String(value),
+      number: numberOf(value),
+      at: fact.at,
+    });
+  }
+  return faults;
+}
+
+const DECIMAL = /^-?\d{1,15}(\.\d{1,15})?$/;
+
+function numberOf(value: string | number | boolean): number | null {
+  if (typeof value === 'string') return DECIMAL.test(value) ? Number(value) : null;
+  return Number(value);
+}
+
+function addPage(page: Page, fact: Fact, tables: Tables | null): Fault[] {
+  const faults = textFaults({ id: page.id, url: page.url, title: page.title }, '');
+  if (faults.length > 0 || tables === null) return faults;
+  const id = page.id ?? contentId(fact, page.url);
+  tables.pages.push({ ...fact, id, url: page.url, title: page.title ?? '' });
+  return faults;
+}
+
+function addRedemption(redemption: Redemption, fact: Fact, tables: Tables | null): Fault[] {
+  const { coupon, promotion } = redemption;
+  const faults = textFaults({ id: redemption.id, coupon, promotion }, '');
+  if (faults.length > 0 || tables === null) return faults;
+  const id = redemption.id ?? contentId(fact, `${coupon}\n${promotion ?? ''}`);
+  tables.redemptions.push({ ...fact, id, coupon, promotion: promotion ?? '' });
+  return faults;
+}
+
+/** The id of an event that was sent without: the same content is the same event. */
+function contentId(fact: Fact, content: string): string {
+  return createHash('sha256').update(`${fact.identifier}\n${fact.at}\n${content}`).digest('hex').slice(0, 32);
+}
+
+/** Every identifier is joined to the fact's; one alone to itself. */
+function addEdges(who: readonly KeyedIdentifier[], fact: Fact, tables: Tables): void {
+  const first = who[0] as KeyedIdentifier;
+  for (const other of who.length === 1 ? who : who.slice(1)) {
+    tables.edges.push({
+      a: first.key,
+      kind_a: first.kind,
+      b: other.key,
+      kind_b: other.kind,
+      source: fact.source,
+      first_seen: fact.at,
+    });
+  }
+}
+
+function textFaults(texts: Readonly<Record<string, string | undefined>>, parent: string): Fault[] {
+  const faults: Fault[] = [];
+  for (const name in texts) {
+    const text = texts[name];
+    if (text !== undefined && !isText(text)) faults.push(fault(`${parent}/${name}`, 'bad_encoding', 'has half a surrogate pair'));
+  }
+  return faults;
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** ClickHouse refuses a whole insert for one text with half a surrogate pair. */
+function isText(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
+function fault(pointer: string, code: Fault['code'], message: string): Fault {
+  return { pointer, code, message };
+}

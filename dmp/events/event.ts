@@ -1,0 +1,104 @@
+import { type Static, type TSchema, Type } from 'typebox';
+import { IDENTIFIER_KINDS } from '../../proto/identifier.ts';
+import { oneOf } from '../http/schema.ts';
+
+/** What a source may send. Strict: a member that is not named here is a fault, so that a typing mistake is not lost data. */
+
+export const EVENT_TYPES = ['purchase', 'ping', 'identify', 'page', 'redemption'] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Where events come from that name no source. */
+export const DEFAULT_SOURCE = 'api';
+
+const MAX_MICROS = 9_000_000_000_000_000;
+const MAX_QUANTITY = 1_000_000_000_000;
+
+const Text = (maxLength: number, options: object = {}) => Type.String({ minLength: 1, maxLength, ...options });
+const Word = Type.String({ maxLength: 512 });
+
+const At = Type.Unsafe<string | number>({
+  type: ['string', 'integer'],
+  maxLength: 64,
+  description: 'RFC 3339 with a zone, or epoch milliseconds; from 2000 to a day ahead',
+  examples: ['2026-11-20T16:04:00Z'],
+});
+
+const Identifiers = Type.Array(
+  Type.Object(
+    {
+      kind: oneOf(IDENTIFIER_KINDS),
+      value: Type.String({
+        maxLength: 1024,
+        description: 'Raw: it is normalised and keyed, never stored. exchange: <exchange id>:<user id>',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  { maxItems: 64, description: 'Of one person. At least one must name somebody' },
+);
+
+const shared = { at: At, identifiers: Identifiers };
+
+function event<Name extends EventType, Members extends Record<string, TSchema>>(name: Name, members: Members) {
+  return Type.Object({ type: Type.Literal(name), ...shared, ...members }, { additionalProperties: false });
+}
+
+const PurchaseLine = Type.Object(
+  {
+    line: Type.Optional(Type.Unsafe<string | number>({ type: ['string', 'integer'], minLength: 1, maxLength: 128 })),
+    product: Type.Optional(Word),
+    category: Type.Optional(Word),
+    department: Type.Optional(Word),
+    brand: Type.Optional(Word),
+    quantity: Type.Optional(Type.Number({ minimum: -MAX_QUANTITY, maximum: MAX_QUANTITY })),
+    amountMicros: Type.Integer({ minimum: -MAX_MICROS, maximum: MAX_MICROS, description: 'Negative in a refund' }),
+  },
+  { additionalProperties: false },
+);
+
+export const Purchase = event('purchase', {
+  id: Text(256, { description: 'Of the receipt; with the source and the line its natural key' }),
+  store: Type.Optional(Word),
+  currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
+  lines: Type.Array(PurchaseLine, { minItems: 1, maxItems: 10_000 }),
+});
+
+export const Ping = event('ping', {
+  lat: Type.Number({ minimum: -90, maximum: 90 }),
+  lon: Type.Number({ minimum: -180, maximum: 180 }),
+  accuracy: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000, description: 'Metres' })),
+  locationType: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: 'As OpenRTB geo.type: 1 GPS, 2 IP, 3 user' })),
+  consent: Type.Optional(Type.Boolean({ description: 'false: the ping is refused and its place is not kept' })),
+});
+
+export const Identify = event('identify', {
+  attributes: Type.Optional(
+    Type.Unsafe<Record<string, string | number | boolean>>({
+      type: 'object',
+      maxProperties: 256,
+      propertyNames: { minLength: 1, maxLength: 128 },
+      additionalProperties: { type: ['string', 'number', 'boolean'], maxLength: 2048 },
+    }),
+  ),
+});
+
+export const Page = event('page', {
+  id: Type.Optional(Text(256)),
+  url: Text(8192),
+  title: Type.Optional(Type.String({ maxLength: 1024 })),
+});
+
+export const Redemption = event('redemption', {
+  id: Type.Optional(Text(256)),
+  coupon: Text(512),
+  promotion: Type.Optional(Word),
+});
+
+export const EVENT_SCHEMAS = { purchase: Purchase, ping: Ping, identify: Identify, page: Page, redemption: Redemption };
+
+export type Purchase = Static<typeof Purchase>;
+export type Ping = Static<typeof Ping>;
+export type Identify = Static<typeof Identify>;
+export type Page = Static<typeof Page>;
+export type Redemption = Static<typeof Redemption>;
+export type Event = Purchase | Ping | Identify | Page | Redemption;
