@@ -1,0 +1,88 @@
+import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { type AttributionRow, attributionStatement, ROW_LIMIT, type Scope } from './attribution.ts';
+import { holdoutChanged } from './holdout.ts';
+import { type Lift, liftOf } from './lift.ts';
+import { armOf, type PopulationRow, populationStatement } from './population.ts';
+import type { Dimension } from './query.ts';
+
+/** A row by the chosen dimensions; the totals have none. */
+export interface ConversionRow extends Partial<Record<Dimension, string>> {
+  readonly exposures: number;
+  readonly exposedPeople: number;
+  readonly clicks: number;
+  readonly visits: number;
+  readonly visitors: number;
+  readonly purchases: number;
+  readonly revenueMicros: number;
+  readonly spendMicros: number;
+}
+
+export interface Conversions {
+  readonly rows: readonly ConversionRow[];
+  readonly totals: ConversionRow;
+  readonly lift: Lift;
+}
+
+/** Of one statement; a report that needs more is asked for a shorter window. */
+const LIMITS = { seconds: 30, memoryBytes: 2 * 1024 ** 3 };
+
+/** The report has more rows than an answer may have. */
+export class TooManyRows extends Error {
+  override readonly name = 'TooManyRows';
+}
+
+/** `share`: held out, 0…1; null where the campaign has no holdout. Throws TooManyRows. */
+export async function conversions(warehouse: Warehouse, scope: Scope, share: number | null): Promise<Conversions> {
+  const [found, population] = await Promise.all([
+    warehouse.query<AttributionRow>(attributionStatement(scope), LIMITS),
+    warehouse.query<PopulationRow>(populationStatement(scope), LIMITS),
+  ]);
+  if (found.length > ROW_LIMIT + 1) throw new TooManyRows();
+  const total = found.find((row) => row.total === 1);
+  const totals = total === undefined ? NOTHING : measuresOf(total);
+  const rows = found.filter((row) => row.total === 0).map((row) => rowOf(row, scope.query.groupBy));
+  const lift = liftOf({
+    treated: armOf(population, false),
+    control: armOf(population, true),
+    expectedShare: share,
+    holdoutChanged: await holdoutChanged(warehouse, scope.query.campaign, firstOf(population), scope.query.to),
+    spendMicros: totals.spendMicros,
+  });
+  return { rows, totals, lift };
+}
+
+/** The first decision of all, epoch ms, or null. */
+function firstOf(population: readonly PopulationRow[]): number | null {
+  const times = population.map((row) => Date.parse(`${row.first.replace(' ', 'T')}Z`));
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+const NOTHING: ConversionRow = {
+  exposures: 0,
+  exposedPeople: 0,
+  clicks: 0,
+  visits: 0,
+  visitors: 0,
+  purchases: 0,
+  revenueMicros: 0,
+  spendMicros: 0,
+};
+
+function rowOf(row: AttributionRow, groupBy: readonly Dimension[]): ConversionRow {
+  const values = { campaign: row.campaign, lineItem: row.line_item, store: row.store, day: row.day };
+  const dimensions = Object.fromEntries(groupBy.map((dimension) => [dimension, values[dimension] ?? '']));
+  return { ...dimensions, ...measuresOf(row) };
+}
+
+function measuresOf(row: AttributionRow): ConversionRow {
+  return {
+    exposures: Number(row.exposures),
+    exposedPeople: Number(row.exposed_people),
+    clicks: Number(row.clicks),
+    visits: Number(row.visits),
+    visitors: Number(row.visitors),
+    purchases: Number(row.purchases),
+    revenueMicros: Number(row.revenue),
+    spendMicros: Number(row.spend),
+  };
+}

@@ -1,0 +1,90 @@
+import type { Statement } from '../clickhouse/warehouse.ts';
+import type { Scope } from './attribution.ts';
+import type { ArmTotals } from './lift.ts';
+import { CAMPAIGN_EVENTS, dateTime, PURCHASES, VISITS } from './people.ts';
+
+export interface PopulationRow {
+  readonly control: number;
+  readonly people: string;
+  readonly exposed: string;
+  readonly visitors: string;
+  readonly exposed_visitors: string;
+  readonly buyers: string;
+  readonly revenue: string;
+  readonly revenue_variance: number | null;
+  readonly crossed: string;
+  readonly first: string;
+}
+
+/**
+ * The decided people by arm. A person enters at the first decision of the campaign, a bid or a ghost; every notice carries its
+ * bid's time, so a bid whose own event was lost counts by its notices. Outcomes are those after that moment, in the window.
+ */
+export function populationStatement({ query, stores, currency }: Scope): Statement {
+  const sql = `
+WITH ${CAMPAIGN_EVENTS},${VISITS},${PURCHASES},
+  people AS (
+    SELECT
+      person,
+      min(bid_at) AS first,
+      argMin(type = 'ghost', (bid_at, bid)) AS control,
+      max(type = 'impression' AND at < {to:DateTime64(3, 'UTC')}) AS exposed,
+      uniqExact(type = 'ghost') > 1 AS crossed
+    FROM named
+    WHERE person != '' AND bid_at < {to:DateTime64(3, 'UTC')}
+    GROUP BY person
+  ),
+  last_visits AS (SELECT person, max(at) AS at FROM visited GROUP BY person),
+  revenues AS (
+    SELECT b.person AS person, sum(b.revenue) AS revenue, max(b.is_sale) AS bought
+    FROM bought AS b INNER JOIN people AS p ON b.person = p.person
+    WHERE b.at > p.first GROUP BY person
+  ),
+  outcomes AS (
+    SELECT p.control AS control, p.exposed AS exposed, p.crossed AS crossed, p.first AS first,
+      v.person != '' AND v.at > p.first AS visited, r.bought AS bought, r.revenue AS revenue
+    FROM people AS p
+    LEFT JOIN last_visits AS v ON p.person = v.person
+    LEFT JOIN revenues AS r ON p.person = r.person
+  )
+SELECT
+  control,
+  count() AS people,
+  countIf(exposed) AS exposed,
+  countIf(visited) AS visitors,
+  countIf(visited AND outcomes.exposed) AS exposed_visitors,
+  countIf(bought) AS buyers,
+  sum(outcomes.revenue) AS revenue,
+  if(count() > 1, varSampStable(toFloat64(outcomes.revenue)), 0) AS revenue_variance,
+  countIf(crossed) AS crossed,
+  toString(min(outcomes.first)) AS first
+FROM outcomes GROUP BY control`;
+  const params = { campaign: query.campaign, stores, currency, from: dateTime(query.from), to: dateTime(query.to) };
+  return { sql, params };
+}
+
+const EMPTY: ArmTotals = {
+  people: 0,
+  exposed: 0,
+  visitors: 0,
+  exposedVisitors: 0,
+  buyers: 0,
+  revenueMicros: 0,
+  revenueVariance: 0,
+  crossed: 0,
+};
+
+export function armOf(rows: readonly PopulationRow[], control: boolean): ArmTotals {
+  const row = rows.find((one) => Boolean(one.control) === control);
+  if (row === undefined) return EMPTY;
+  return {
+    people: Number(row.people),
+    exposed: Number(row.exposed),
+    visitors: Number(row.visitors),
+    exposedVisitors: Number(row.exposed_visitors),
+    buyers: Number(row.buyers),
+    revenueMicros: Number(row.revenue),
+    revenueVariance: row.revenue_variance ?? 0,
+    crossed: Number(row.crossed),
+  };
+}
