@@ -7,8 +7,8 @@ import type { Geofence } from '../geofences/geofence.ts';
 import type { ApiKey } from '../keys/api-key.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { Source } from '../sources/source.ts';
-import type { StoreGroup } from '../stores/store-group.ts';
 import type { Store } from '../stores/store.ts';
+import type { StoreGroup } from '../stores/store-group.ts';
 
 /** Things that change, by kind: each is kept as append-only revisions, the latest of which is the thing. */
 export interface ThingBodies {

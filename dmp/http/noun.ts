@@ -1,0 +1,47 @@
+import type { TObject } from 'typebox';
+import type { DmpDeps } from '../deps.ts';
+import type { Principal } from '../keys/auth.ts';
+import type { Scope } from '../keys/scopes.ts';
+import type { Fault } from '../problem.ts';
+import type { Kind, Thing, ThingBodies, Things } from '../things/things.ts';
+
+/** What a check or a step of a noun may look at. */
+export interface NounContext<K extends Kind> {
+  readonly deps: DmpDeps;
+  readonly principal: Principal;
+  /** Id of the thing that is made or changed. */
+  readonly id: string;
+  /** What it is now; undefined where it is made. */
+  readonly current: Thing<ThingBodies[K]> | undefined;
+}
+
+/** A kind of thing as the API shows it: `registerResource` makes all its routes from this. */
+export interface Noun<K extends Kind, Input extends object> {
+  readonly kind: K;
+  /** Last part of its address: /v1/<path>. */
+  readonly path: string;
+  /** One of them, in words. */
+  readonly title: string;
+  /** Of ids that Walkin makes; null: the user gives the id. */
+  readonly prefix: string | null;
+  /** What a user may write. It is also what is shown, with id, revision and times. */
+  readonly input: TObject;
+  readonly read: Scope;
+  readonly write: Scope;
+  /** Members that stay as they were made. */
+  readonly immutable?: readonly string[];
+  /** Members that a list can be filtered by, `?<member>=<id>`. */
+  readonly filters?: readonly string[];
+  /** Whose it is; null: nobody's, seen by all, changed by keys of no advertiser. */
+  advertiserOf(input: Input, id: string, things: Things): string | null;
+  /** Whether the rest of the world allows it: references, domain rules. The shape is checked before. */
+  check(input: Input, context: NounContext<K>): readonly Fault[] | Promise<readonly Fault[]>;
+  /** What is kept; without it, what was written. */
+  store?(input: Input, context: NounContext<K>): ThingBodies[K] | Promise<ThingBodies[K]>;
+  /** What is made, with members that are shown this once only. Its answers are not kept for an Idempotency-Key. */
+  issue?(input: Input, context: NounContext<K>): { readonly body: ThingBodies[K]; readonly once: object };
+  /** Members shown beside what was written. */
+  show?(thing: Thing<ThingBodies[K]>, deps: DmpDeps): object | Promise<object>;
+  /** Names of the members that `show` adds; where they are sent back they are ignored. */
+  readonly shown?: readonly string[];
+}

@@ -1,0 +1,91 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import formats from 'ajv-formats';
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
+import type { ErrorCode, Fault } from '../problem.ts';
+
+const COMMON = {
+  allErrors: true,
+  useDefaults: true,
+  removeAdditional: false,
+  discriminator: true,
+  strict: false,
+  // Shares of a percent are decimals, which no binary float divides exactly.
+  multipleOfPrecision: 9,
+} as const;
+
+/**
+ * Schemas of this app are checked to the last fault (its bodies are bounded and its callers known). Bodies are taken as they
+ * are; in addresses and headers, where all is text, numbers and truth values are read.
+ */
+export function useValidation(app: FastifyInstance): void {
+  const body = withFormats(new Ajv({ ...COMMON, coerceTypes: false }));
+  const texts = withFormats(new Ajv({ ...COMMON, coerceTypes: 'array' }));
+  const compile: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+    (httpPart === 'body' || httpPart === undefined ? body : texts).compile(schema);
+  app.setValidatorCompiler(compile);
+  // What is sent is what the code made; response schemas are documentation.
+  app.setSerializerCompiler(() => JSON.stringify);
+}
+
+function withFormats(ajv: Ajv): Ajv {
+  formats.default(ajv);
+  return ajv;
+}
+
+const CODE_OF: Readonly<Record<string, ErrorCode>> = {
+  type: 'type',
+  required: 'required',
+  dependentRequired: 'required',
+  additionalProperties: 'unknown_property',
+  unevaluatedProperties: 'unknown_property',
+  propertyNames: 'unknown_property',
+  discriminator: 'unknown_variant',
+  enum: 'enum',
+  const: 'enum',
+  minimum: 'minimum',
+  exclusiveMinimum: 'minimum',
+  maximum: 'maximum',
+  exclusiveMaximum: 'maximum',
+  multipleOf: 'step',
+  minLength: 'too_short',
+  minItems: 'too_short',
+  maxLength: 'too_long',
+  maxItems: 'too_long',
+  minProperties: 'too_few_properties',
+  maxProperties: 'too_many_properties',
+  pattern: 'pattern',
+  format: 'format',
+  uniqueItems: 'duplicate',
+};
+
+const SUMMARIES = new Set(['anyOf', 'oneOf', 'if', 'not']);
+const MOST_FAULTS = 100;
+
+/** What the validator found, as faults. `prefix` goes before each pointer. */
+export function faultsOf(errors: readonly Partial<ErrorObject>[], prefix = ''): Fault[] {
+  const plain = errors.filter((error) => !SUMMARIES.has(error.keyword ?? ''));
+  const shown = plain.length > 0 ? plain : errors;
+  return shown.slice(0, MOST_FAULTS).map((error) => faultOf(error, prefix));
+}
+
+function faultOf(error: Partial<ErrorObject>, prefix: string): Fault {
+  const keyword = error.keyword ?? '';
+  const params = (error.params ?? {}) as Record<string, unknown>;
+  const member = params['missingProperty'] ?? params['additionalProperty'] ?? params['unevaluatedProperty'];
+  const at = `${prefix}${error.instancePath ?? ''}`;
+  const pointer = member === undefined ? at : `${at}/${escapePointer(String(member))}`;
+  return { pointer, code: CODE_OF[keyword] ?? 'shape', message: messageOf(keyword, params, error.message) };
+}
+
+function messageOf(keyword: string, params: Record<string, unknown>, message = 'is not valid'): string {
+  if (keyword === 'required') return 'is missing';
+  if (keyword === 'additionalProperties') return 'is not a known member';
+  if (keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`;
+  if (keyword === 'discriminator') return `must have a known "${String(params['tag'])}"`;
+  return message;
+}
+
+/** A name as a segment of a JSON pointer (RFC 6901). */
+export function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}

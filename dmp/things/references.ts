@@ -1,0 +1,68 @@
+import type { Kind, ThingBodies, Things } from './things.ts';
+
+export interface Reference {
+  readonly kind: Kind;
+  readonly id: string;
+}
+
+type ReferencesOf = { readonly [K in Kind]: (body: ThingBodies[K]) => readonly Reference[] };
+
+const many = (kind: Kind, ids: readonly string[] | undefined): Reference[] => (ids ?? []).map((id) => ({ kind, id }));
+const one = (kind: Kind, id: string | null | undefined): Reference[] => (id === null || id === undefined ? [] : [{ kind, id }]);
+
+/** Which things a body names. What is named cannot be deleted. */
+const REFERENCES: ReferencesOf = {
+  advertiser: () => [],
+  source: () => [],
+  exchange: () => [],
+  'api-key': (key) => one('advertiser', key.advertiser),
+  store: (store) => one('advertiser', store.advertiser),
+  geofence: (geofence) => one('advertiser', geofence.advertiser),
+  creative: (creative) => one('advertiser', creative.advertiser),
+  campaign: (campaign) => one('advertiser', campaign.advertiser),
+  'store-group': (group) => [...one('advertiser', group.advertiser), ...many('store', group.stores)],
+  segment: (segment) => [...one('advertiser', segment.advertiser), ...ruleReferences(segment.rule)],
+  'line-item': (lineItem) => {
+    const { targeting } = lineItem;
+    return [
+      ...one('campaign', lineItem.campaign),
+      ...many('creative', lineItem.creatives),
+      ...many('exchange', targeting.exchanges),
+      ...many('segment', targeting.segments?.flat()),
+      ...many('segment', targeting.excludedSegments),
+      ...many('store', targeting.stores),
+      ...many('store', targeting.promotedStores),
+      ...many('store-group', targeting.storeGroups),
+      ...many('geofence', targeting.geofences),
+    ];
+  },
+};
+
+const RULE_MEMBERS: Readonly<Record<string, Kind>> = {
+  stores: 'store',
+  storeGroups: 'store-group',
+  geofences: 'geofence',
+  sources: 'source',
+};
+
+/** A rule is a tree in which things are always named by the same members, whatever the part. */
+function ruleReferences(part: unknown): Reference[] {
+  if (Array.isArray(part)) return part.flatMap(ruleReferences);
+  if (typeof part !== 'object' || part === null) return [];
+  return Object.entries(part).flatMap(([name, value]) => {
+    if (name === 'segment' && typeof value === 'string') return one('segment', value);
+    const kind = RULE_MEMBERS[name];
+    return kind !== undefined && Array.isArray(value) ? many(kind, value.map(String)) : ruleReferences(value);
+  });
+}
+
+/** The things that name this one. */
+export function usersOf(things: Things, kind: Kind, id: string): Reference[] {
+  const names = (reference: Reference) => reference.kind === kind && reference.id === id;
+  return (Object.keys(REFERENCES) as Kind[]).flatMap((user) =>
+    things.list(user).flatMap((thing) => {
+      const references = REFERENCES[user] as (body: unknown) => readonly Reference[];
+      return references(thing.body).some(names) ? [{ kind: user, id: thing.id }] : [];
+    }),
+  );
+}
