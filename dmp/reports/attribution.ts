@@ -78,7 +78,7 @@ WITH ${CAMPAIGN_EVENTS},${VISITS},${PURCHASES},
     FROM credited_purchases
   )
 SELECT
-  grouping(${keys[0]}) AS total,
+  toUInt8(grouping(${keys[0]})) AS total,
   ${columns.map((column, i) => `${column === 'day' ? `toString(${keys[i]})` : keys[i]} AS ${column},`).join(' ')}
   sum(facts.exposure) AS exposures,
   uniqExactIf(facts.person, facts.exposure = 1 AND facts.person != '') AS exposed_people,

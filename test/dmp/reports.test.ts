@@ -46,7 +46,7 @@ const THINGS = {
 } as unknown as Record<string, Record<string, unknown>>;
 /** The things of a test: only reading is needed here. */
 const things = {
-  get: (kind: string, id: string) => (THINGS[kind]?.[id] === undefined ? undefined : { id, body: THINGS[kind][id] }),
+  get: (kind: string, id: string) => (Object.hasOwn(THINGS[kind] ?? {}, id) ? { id, body: THINGS[kind]?.[id] } : undefined),
   list: (kind: string) => Object.entries(THINGS[kind] ?? {}).map(([id, body]) => ({ id, body })),
 } as unknown as Things;
 
