@@ -49,7 +49,7 @@ function checkNode(node: unknown, pointer: string, depth: number, walk: Walk): u
   if (kind === undefined) return walk.fault(pointer, 'too_few_properties', 'a rule has one member that says which it is');
   if (kinds.length > 1)
     return walk.fault(pointer, 'too_many_properties', `a rule has one member, this has ${kinds.length}; combine them with all`);
-  const inner = `${pointer}/${escape(kind)}`;
+  const inner = `${pointer}/${escaped(kind)}`;
   const value = node[kind];
   if (GROUPS.includes(kind)) return checkGroup(value, inner, depth, walk);
   if (kind === 'not') return checkNode(value, inner, depth + 1, walk);
@@ -71,7 +71,7 @@ function checkLeaf(leaf: Leaf, value: unknown, pointer: string, walk: Walk): und
     walk.fault(`${pointer}/name`, 'required', 'the name of the attribute is missing');
   for (const [name, given] of Object.entries(value)) {
     const schema = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    const at = `${pointer}/${escape(name)}`;
+    const at = `${pointer}/${escaped(name)}`;
     if (schema === undefined) walk.fault(at, 'unknown_property', `${leaf} has no ${JSON.stringify(name.slice(0, 64))}`);
     else if (checkShape(schema, given, at, walk)) checkMeaning(name, given, at, walk);
   }
@@ -87,7 +87,6 @@ const CODES: Readonly<Record<string, Fault['code']>> = {
   maxItems: 'too_long',
   maxLength: 'too_long',
   pattern: 'pattern',
-  minProperties: 'too_few_properties',
   boolean: 'unknown_property',
 };
 
@@ -113,7 +112,7 @@ function checkMeaning(name: string, value: unknown, pointer: string, walk: Walk)
     case 'sum':
     case 'days':
     case 'dwell':
-      return checkRange(value as Record<string, unknown>, pointer, walk);
+      return checkBounds(value as Record<string, unknown>, pointer, walk);
     case 'window':
       return checkWindow(value as { days?: number; from?: string; to?: string }, pointer, walk);
     case 'stores':
@@ -126,6 +125,11 @@ function checkMeaning(name: string, value: unknown, pointer: string, walk: Walk)
       for (const [index, id] of (value as string[]).entries())
         if (walk.things.get('source', id) === undefined) walk.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
   }
+}
+
+function checkBounds(bounds: Readonly<Record<string, unknown>>, pointer: string, walk: Walk): undefined {
+  if (Object.keys(bounds).length === 0) return walk.fault(pointer, 'too_few_properties', 'a measure needs min, max or both');
+  return checkRange(bounds, pointer, walk);
 }
 
 function checkRange(range: Readonly<Record<string, unknown>>, pointer: string, walk: Walk): undefined {
@@ -150,7 +154,7 @@ function checkWindow(window: { days?: number; from?: string; to?: string }, poin
 /** ClickHouse's DateTime64(3) holds 1900 to 2299. */
 function isDay(text: string): boolean {
   const at = Date.parse(`${text}T00:00:00Z`);
-  return text >= '1900-01-01' && text < '2299-12-31' && at === at && new Date(at).toISOString().slice(0, 10) === text;
+  return text >= '1900-01-01' && text < '2299-12-31' && !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text;
 }
 
 function checkOwned(
@@ -208,6 +212,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** A member's name in a JSON pointer (RFC 6901). */
-function escape(name: string): string {
+function escaped(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 64);
 }

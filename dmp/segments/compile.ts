@@ -215,13 +215,15 @@ function peopleOf(from: string, measures: readonly Measure[]): (bound: Binder) =
 }
 
 const DAY_MS = 86_400_000;
+/** The least that a DateTime64(3) holds. */
+const EARLIEST = Date.UTC(1900, 0, 1);
 
 function within(column: 'at' | 'start', window: Window | undefined, { scope, bound }: Compiler): string {
   if (window === undefined) return '';
   const time = (at: number): string =>
     bound.add("DateTime64(3, 'UTC')", new Date(at).toISOString().slice(0, -1).replace('T', ' '));
   if (window.days !== undefined) {
-    return `${column} > ${time(Math.max(0, scope.now - window.days * DAY_MS))} AND ${column} <= ${time(scope.now)}`;
+    return `${column} > ${time(Math.max(EARLIEST, scope.now - window.days * DAY_MS))} AND ${column} <= ${time(scope.now)}`;
   }
   const from = Date.parse(`${window.from}T00:00:00Z`);
   const to = Date.parse(`${window.to}T00:00:00Z`) + DAY_MS;
