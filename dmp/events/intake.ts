@@ -1,0 +1,138 @@
+import { isUtf8 } from 'node:buffer';
+import { type Fault, Problem } from '../problem.ts';
+import { quarantineRow } from '../quarantine/row.ts';
+import { acceptEvent, type Terms } from './accept.ts';
+import type { Batcher } from './batch.ts';
+import { linesOf } from './body.ts';
+import { EVENT_TYPES } from './event.ts';
+import { emptyTables, rowCount, type Tables } from './tables.ts';
+
+/** The answer to a call with events, given when all of them are durable. */
+export interface Taken {
+  accepted: number;
+  quarantined: number;
+  errors: ({ line: number } & Fault)[];
+}
+
+const MAX_ERRORS = 100;
+/** Rows handed to the batcher at once. */
+const CHUNK_ROWS = 50_000;
+/** Rows between two looks at the event loop: about 10 ms. */
+const TURN = 1_000;
+
+interface Row {
+  readonly line: number;
+  readonly text: string;
+  readonly value: unknown;
+  readonly faults: readonly Fault[] | null;
+}
+
+/** Takes every event of a body. A wrong one goes to quarantine and does not stop the others. */
+export async function takeEvents(rows: Iterable<Row>, terms: Terms, pepper: string, batcher: Batcher): Promise<Taken> {
+  const taken: Taken = { accepted: 0, quarantined: 0, errors: [] };
+  let tables = emptyTables();
+  let written: Promise<void> = Promise.resolve();
+  let turn = 0;
+  for (const row of rows) {
+    takeRow(row, terms, pepper, tables, taken);
+    if (++turn % TURN !== 0) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (rowCount(tables) < CHUNK_ROWS) continue;
+    await written;
+    written = batcher.add(tables);
+    // The fault is met where it is awaited.
+    written.catch(() => undefined);
+    tables = emptyTables();
+  }
+  await Promise.all([written, batcher.add(tables)]);
+  return taken;
+}
+
+function takeRow(row: Row, terms: Terms, pepper: string, tables: Tables, taken: Taken): void {
+  const faults = row.faults ?? acceptEvent(row.value, terms, tables);
+  if (faults === null) {
+    taken.accepted++;
+    return;
+  }
+  taken.quarantined++;
+  for (const fault of faults) if (taken.errors.length < MAX_ERRORS) taken.errors.push({ line: row.line, ...fault });
+  const refused = {
+    source: terms.source,
+    import: '',
+    type: typeOf(row.value),
+    line: row.line,
+    text: row.text,
+    value: row.value,
+    faults,
+  };
+  tables.quarantine.push(quarantineRow(refused, terms.keyring, pepper, terms.now));
+}
+
+/** The rows of an NDJSON body, in order. */
+export function* ndjsonRows(body: Buffer): Generator<Row> {
+  for (const { line, text } of linesOf(body)) yield parseLine(line, text);
+}
+
+export function parseLine(line: number, text: string | null): Row {
+  if (text === null) {
+    const fault: Fault = { pointer: '', code: 'bad_encoding', message: 'the line is not UTF-8' };
+    return { line, text: '', value: undefined, faults: [fault] };
+  }
+  try {
+    return { line, text, value: JSON.parse(text), faults: null };
+  } catch {
+    const fault: Fault = { pointer: '', code: 'not_json', message: 'the line is not readable as JSON' };
+    return { line, text, value: undefined, faults: [fault] };
+  }
+}
+
+/** The rows of a JSON body: one event, an array, or `{events: […]}`; a row's line is its place from 1. */
+export function jsonRows(body: Buffer): Iterable<Row> {
+  if (!isUtf8(body)) throw new Problem(400, 'bad_encoding', 'The body is not UTF-8');
+  return placed(eventsOf(parseBody(body)));
+}
+
+function parseBody(body: Buffer): unknown {
+  if (body.length === 0) throw new Problem(400, 'empty_body', 'The route needs a body and none was sent');
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    throw new Problem(400, 'not_json', 'The body is not readable as JSON');
+  }
+}
+
+function eventsOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  const events = typeof value === 'object' && value !== null ? (value as { events?: unknown }).events : undefined;
+  return Array.isArray(events) ? events : [value];
+}
+
+function* placed(events: readonly unknown[]): Generator<Row> {
+  for (let i = 0; i < events.length; i++) {
+    const value = events[i];
+    yield {
+      line: i + 1,
+      // Only a refused row's text is looked at.
+      get text() {
+        return textOf(value);
+      },
+      value,
+      faults: null,
+    };
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // Nested too deeply to be written; its line names it.
+    return '';
+  }
+}
+
+/** The type that a row says it has, where that is one of ours: a column of quarantine with few values. */
+export function typeOf(value: unknown): string {
+  const type = typeof value === 'object' && value !== null ? (value as { type?: unknown }).type : undefined;
+  return typeof type === 'string' && (EVENT_TYPES as readonly string[]).includes(type) ? type : '';
+}
