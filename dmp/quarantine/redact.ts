@@ -122,6 +122,12 @@ export function valueAt(redacted: unknown, pointer: string): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_VALUE);
 }
 
+/** A JSON pointer without names that may be somebody's: a sender may have mistaken names for values. */
+export function redactPointer(pointer: string): string {
+  const parts = pointer.split('/');
+  return parts.map((part) => (NAMES.has(part) || !/@|\d{5}/.test(part) ? part : REDACTED)).join('/');
+}
+
 export function originalOf(redacted: unknown): string {
   return JSON.stringify(redacted).slice(0, MAX_ORIGINAL);
 }

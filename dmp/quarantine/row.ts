@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Keyring } from '../events/keyring.ts';
 import type { QuarantineRow } from '../events/tables.ts';
 import type { Fault } from '../problem.ts';
-import { originalOf, redact, valueAt } from './redact.ts';
+import { originalOf, redact, redactPointer, valueAt } from './redact.ts';
 
 /** A row that was refused, and where it came from. */
 export interface Refused {
@@ -36,10 +36,10 @@ export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string
     import: refused.import,
     type: refused.type.slice(0, MAX_TYPE),
     line: refused.line,
-    pointer: wellFormed(first?.pointer ?? ''),
+    pointer: wellFormed(redactPointer(first?.pointer ?? '')),
     value: wellFormed(readable ? valueAt(redacted, first?.pointer ?? '') : ''),
     code: first?.code ?? 'internal',
-    message: wellFormed(refused.faults.map((fault) => `${fault.pointer} ${fault.message}`.trim()).join('; ')),
+    message: wellFormed(refused.faults.map((fault) => `${redactPointer(fault.pointer)} ${fault.message}`.trim()).join('; ')),
     original: wellFormed(readable ? originalOf(redacted) : ''),
   };
 }
