@@ -1,0 +1,45 @@
+import type { Warehouse } from '../clickhouse/warehouse.ts';
+import type { Thing } from '../things/things.ts';
+import { lastRuns, type Run } from './runs.ts';
+import type { Segment } from './segment.ts';
+
+/** What the API shows of a segment beside its rule. */
+export interface SegmentStatus {
+  readonly number: number;
+  /** Null: never evaluated. */
+  readonly size: number | null;
+  readonly version: number | null;
+  readonly evaluatedAt: string | null;
+  /** `recomputing`: the members are those of an older rule, or there are none yet. */
+  readonly state: 'ready' | 'recomputing';
+}
+
+export const STATUS_MEMBERS = ['number', 'size', 'version', 'evaluatedAt', 'state'] as const;
+
+export function statusOf(segment: Thing<Segment>, run: Run | undefined): SegmentStatus {
+  return {
+    number: segment.body.number,
+    size: run?.members ?? null,
+    version: run?.version ?? null,
+    evaluatedAt: run === undefined ? null : new Date(run.started).toISOString(),
+    state: run !== undefined && run.revision >= segment.revision ? 'ready' : 'recomputing',
+  };
+}
+
+/** Looks last runs up, all that are asked for in one turn of the event loop by one query: a list shows many segments. */
+export function createRunLookup(warehouse: Warehouse): (segment: string) => Promise<Run | undefined> {
+  let open: { ids: string[]; runs: Promise<Map<string, Run>> } | null = null;
+  const begin = () => {
+    const ids: string[] = [];
+    const runs = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      open = null;
+      return lastRuns(warehouse, ids);
+    });
+    return { ids, runs };
+  };
+  return async (segment) => {
+    open ??= begin();
+    open.ids.push(segment);
+    return (await open.runs).get(segment);
+  };
+}
