@@ -61,7 +61,7 @@ export const LineItem = Type.Object(
     ),
     caps: Type.Array(
       Type.Object(
-        { count: Type.Integer({ minimum: 1, maximum: 1_000 }), hours: Type.Number({ exclusiveMinimum: 0, maximum: 720 }) },
+        { count: Type.Integer({ minimum: 1, maximum: 1_000 }), hours: Type.Number({ minimum: 0.1, maximum: 720 }) },
         closed,
       ),
       { maxItems: 5, default: [] },

@@ -27,6 +27,12 @@ export function useValidation(app: FastifyInstance): void {
   app.setSerializerCompiler(() => JSON.stringify);
 }
 
+/** Checks values that do not come as the body of a call, in the same way: fills in defaults, returns all faults. */
+export function createChecker(schema: object): (value: unknown) => Fault[] {
+  const validate = withFormats(new Ajv({ ...COMMON, coerceTypes: false })).compile(schema);
+  return (value) => (validate(value) ? [] : faultsOf(validate.errors ?? []));
+}
+
 function withFormats(ajv: Ajv): Ajv {
   formats.default(ajv);
   return ajv;

@@ -1,0 +1,147 @@
+import { type Cover, coverOf, type Fence } from '../../proto/fence.ts';
+import { type WeekHours, weekSpans } from '../../proto/hours.ts';
+import type { LiveExchange, LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
+import type { Campaign } from '../campaigns/campaign.ts';
+import type { LineItem } from '../campaigns/line-item.ts';
+import type { Exchange } from '../exchanges/exchange.ts';
+import type { Geofence } from '../geofences/geofence.ts';
+import { type Store, storeFence } from '../stores/store.ts';
+import type { Kind, Thing, Things } from '../things/things.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Covers by the revision of their thing: they are the dear part of a snapshot and rarely change. */
+export interface CoverCache {
+  cover(kind: Kind, thing: Thing<unknown>, fence: Fence): Cover;
+}
+
+export function createCoverCache(): CoverCache {
+  const known = new Map<string, { readonly revision: number; readonly cover: Cover }>();
+  return {
+    cover: (kind, thing, fence) => {
+      const key = `${kind} ${thing.id}`;
+      const before = known.get(key);
+      if (before?.revision === thing.revision) return before.cover;
+      const cover = coverOf(fence);
+      known.set(key, { revision: thing.revision, cover });
+      return cover;
+    },
+  };
+}
+
+/**
+ * Everything that is live: the active line items of active campaigns whose flight has not ended, and what they name. What a
+ * line item names and is gone or empty narrows it to nothing, never to everything.
+ */
+export function buildSnapshot(things: Things, covers: CoverCache, version: number, now: number): Snapshot {
+  // A simulated exchange brings its own clock, to which a flight that is over here may be running.
+  const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
+  const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over) ?? []);
+  const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));
+  const geofenceIds = new Set(lineItems.flatMap(({ targeting }) => targeting.geofences ?? []));
+  return {
+    version,
+    at: now,
+    exchanges: things.list('exchange').map(liveExchange),
+    stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, covers)] : [])),
+    geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, covers)] : [])),
+    lineItems,
+  };
+}
+
+function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
+  const { defaultTmax, networkAllowance, billing, seat, simulated } = body;
+  return { id, defaultTmax, networkAllowance, billing, seat, simulated };
+}
+
+function liveStore(thing: Thing<Store>, covers: CoverCache): LiveStore {
+  const { name, address, lat, lon, timeZone, hours } = thing.body;
+  const fence = storeFence(thing.body);
+  const cover = covers.cover('store', thing, fence);
+  return { id: thing.id, name, address, lat, lon, timeZone, hours: hours === null ? null : weekSpans(hours), fence, cover };
+}
+
+function liveGeofence(thing: Thing<Geofence>, covers: CoverCache): LiveGeofence {
+  const { fence } = thing.body;
+  return { id: thing.id, fence, cover: covers.cover('geofence', thing, fence) };
+}
+
+function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: number): LiveLineItem | null {
+  const campaign = things.get('campaign', body.campaign)?.body;
+  const advertiser = campaign === undefined ? undefined : things.get('advertiser', campaign.advertiser)?.body;
+  if (campaign === undefined || advertiser === undefined) return null;
+  const { start, end } = flightOf(body, campaign);
+  if (body.status !== 'active' || campaign.status !== 'active' || end <= over || end <= start) return null;
+  const creatives = body.creatives.flatMap((creative) => things.get('creative', creative) ?? []);
+  return {
+    id,
+    campaign: body.campaign,
+    advertiser: campaign.advertiser,
+    domains: advertiser.domains,
+    categories: [...new Set(creatives.flatMap((creative) => creative.body.categories ?? []))],
+    currency: advertiser.currency,
+    start,
+    end,
+    budget: { campaign: campaign.budgetMicros, total: body.budget.totalMicros ?? null, daily: body.budget.dailyMicros ?? null },
+    bid: bidOf(body),
+    caps: body.caps.map(({ count, hours }) => ({ count, windowMs: Math.round(hours * HOUR_MS) })),
+    targeting: targetingOf(things, body),
+    holdout: holdoutOf(campaign),
+    creatives: creatives.map((creative) => {
+      const { w, h, html, landing, iurl, attributes } = creative.body;
+      return { id: creative.id, w, h, html, landing, iurl: iurl ?? null, attributes: attributes ?? [] };
+    }),
+  };
+}
+
+/** The part of the line item's flight within its campaign's. */
+function flightOf(lineItem: LineItem, campaign: Campaign): { start: number; end: number } {
+  return {
+    start: Math.max(Date.parse(campaign.start), Date.parse(lineItem.start ?? campaign.start)),
+    end: Math.min(Date.parse(campaign.end), Date.parse(lineItem.end ?? campaign.end)),
+  };
+}
+
+function bidOf({ bid }: LineItem): LiveLineItem['bid'] {
+  const { maxCpmMicros: maxCpm, distance } = bid;
+  if (distance === undefined) return { maxCpm, distance: null };
+  return { maxCpm, distance: { halvesEvery: distance.halvesEveryMetres, floorShare: distance.floorShare } };
+}
+
+/** Percent → hundredths of a percent, the buckets of which there are 10,000. */
+function holdoutOf({ holdout }: Campaign): LiveLineItem['holdout'] {
+  if (holdout === null || holdout.percent === 0) return null;
+  return { share: Math.round(holdout.percent * 100), salt: holdout.salt ?? '' };
+}
+
+function targetingOf(things: Things, { targeting }: LineItem): Targeting {
+  const { exchanges, segments, excludedSegments, stores, storeGroups, geofences, promotedStores } = targeting;
+  const grouped = storeGroups?.flatMap((id) => things.get('store-group', id)?.body.stores ?? []);
+  const fenced =
+    stores === undefined && grouped === undefined ? null : existing(things, 'store', [...(stores ?? []), ...(grouped ?? [])]);
+  return {
+    exchanges: exchanges ?? null,
+    segments: segments?.map((ids) => numbersOf(things, ids)) ?? null,
+    excludedSegments: numbersOf(things, excludedSegments ?? []),
+    stores: fenced,
+    geofences: geofences === undefined ? null : existing(things, 'geofence', geofences),
+    promotedStores: existing(things, 'store', promotedStores ?? []),
+    openStoresOnly: targeting.openStoresOnly ?? false,
+    deviceTypes: targeting.deviceTypes ?? null,
+    os: targeting.os?.map((os) => os.toLowerCase()) ?? null,
+    dayparts: spansOf(targeting.dayparts),
+    timeZone: targeting.timeZone ?? 'UTC',
+  };
+}
+
+function existing(things: Things, kind: Kind, ids: readonly string[]): string[] {
+  return [...new Set(ids)].filter((id) => things.get(kind, id) !== undefined);
+}
+
+function numbersOf(things: Things, ids: readonly string[]): number[] {
+  return ids.flatMap((id) => things.get('segment', id)?.body.number ?? []);
+}
+
+function spansOf(hours: WeekHours | undefined): Targeting['dayparts'] {
+  return hours === undefined ? null : weekSpans(hours);
+}

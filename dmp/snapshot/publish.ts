@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
+import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import type { DmpDeps } from '../deps.ts';
+import { buildSnapshot, createCoverCache } from './build.ts';
+import { restoreSpend } from './spend.ts';
+
+/** Digest of what the published snapshot says, so that nothing is published twice. */
+const DIGEST_KEY = 'walkin:snapshot:digest';
+const DEBOUNCE_MS = 100;
+const RETRY_MS = 1_000;
+
+export interface Publisher {
+  /** Publishes what is live now, where it differs from what is published, and returns the version that is. */
+  publish(): Promise<number>;
+  close(): Promise<void>;
+}
+
+type PublisherDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
+
+/** Publishes at the start, shortly after any change, and when Redis comes back, since it may have lost what it knew. */
+export function startPublisher(deps: PublisherDeps): Publisher {
+  const { redis, things, log } = deps;
+  const covers = createCoverCache();
+  let version = 0;
+  let tail: Promise<unknown> = Promise.resolve();
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+
+  const publish = (): Promise<number> => {
+    const result = tail.then(async () => {
+      version = await publishOnce(deps, buildSnapshot(things, covers, 0, deps.now()), version);
+      return version;
+    });
+    tail = result.catch(() => undefined);
+    return result;
+  };
+  const soon = (delay = DEBOUNCE_MS): void => {
+    if (closed || timer !== null) return;
+    timer = setTimeout(() => {
+      timer = null;
+      publish().catch((error: unknown) => {
+        log.error({ err: error }, 'the snapshot was not published');
+        soon(RETRY_MS);
+      });
+    }, delay);
+  };
+  const onReady = (): void => soon();
+  things.onChange(() => soon());
+  redis.on('ready', onReady);
+  soon(0);
+  return {
+    publish,
+    close: async () => {
+      closed = true;
+      redis.off('ready', onReady);
+      if (timer !== null) {
+        clearTimeout(timer);
+        timer = null;
+        // A change just made must not wait for the next start.
+        await publish().catch(() => undefined);
+      }
+      await tail;
+    },
+  };
+}
+
+// KEYS[1] the version, ARGV[1] the newest version that the caller knows of. Returns a version above both, so that versions
+// rise even where Redis lost its data.
+const NEXT_VERSION = `
+local version = math.max(redis.call('incr', KEYS[1]), tonumber(ARGV[1]) + 1)
+redis.call('set', KEYS[1], version)
+return version`;
+
+// KEYS[1] the version, KEYS[2] the snapshot, KEYS[3] its digest, ARGV[1] version, ARGV[2] snapshot, ARGV[3] digest, ARGV[4]
+// channel. Returns 1 where it was set, 0 where a later version was begun meanwhile: that one is to win. Atomic: all or nothing.
+const SET_SNAPSHOT = `
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[2], ARGV[2])
+redis.call('set', KEYS[3], ARGV[3])
+redis.call('publish', ARGV[4], ARGV[1])
+return 1`;
+
+async function publishOnce(deps: PublisherDeps, live: Snapshot, known: number): Promise<number> {
+  const { redis, warehouse, log } = deps;
+  await restoreSpend(warehouse, redis, live);
+  const digest = createHash('sha256')
+    .update(JSON.stringify({ ...live, at: 0 }))
+    .digest('hex');
+  const published = await publishedVersion(redis, digest);
+  if (published !== null) return published;
+  const version = Number(await redis.eval(NEXT_VERSION, 1, SNAPSHOT_VERSION_KEY, known));
+  const value = encodeSnapshot({ ...live, version });
+  const keys = [SNAPSHOT_VERSION_KEY, SNAPSHOT_KEY, DIGEST_KEY];
+  const isSet = await redis.eval(SET_SNAPSHOT, keys.length, ...keys, version, value, digest, SNAPSHOT_CHANNEL);
+  if (isSet === 1) log.info({ version, lineItems: live.lineItems.length, bytes: value.length }, 'snapshot published');
+  return version;
+}
+
+/** The version that is published, where it says the same; null where it does not or is not there. */
+async function publishedVersion(redis: Redis, digest: string): Promise<number | null> {
+  const [there, said, version] = await Promise.all([
+    redis.exists(SNAPSHOT_KEY),
+    redis.get(DIGEST_KEY),
+    redis.get(SNAPSHOT_VERSION_KEY),
+  ]);
+  return there === 1 && said === digest && version !== null ? Number(version) : null;
+}
