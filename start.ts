@@ -19,6 +19,7 @@ const beside = (path: string): string => fileURLToPath(new URL(path, import.meta
 const script = (path: string): string => beside(`${path}${extname(import.meta.url)}`);
 
 const ENTRIES: Entries = {
+  nodeArguments: [...process.execArgv, '--enable-source-maps'],
   tether: beside('./supervisor/tether.mjs'),
   bidder: script('./bidder/main'),
   embedded: script('./segmenter/embedded'),
@@ -65,8 +66,7 @@ async function start(config: Config): Promise<void> {
     if (!config.empty) {
       const { api, bidder } = supervisor.ports;
       const base = (port: number): string => `http://127.0.0.1:${port}`;
-      const { city, tether } = ENTRIES;
-      demo = startDemo({ data: config.data, api: base(api), bidder: base(bidder), city, tether, env: config.env });
+      demo = startDemo({ data: config.data, api: base(api), bidder: base(bidder), entries: ENTRIES, env: config.env });
       const well = await demoEnd(demo);
       if (stopping !== null) return;
       if (!well) console.error('\nThe demo did not come to its end; everything else runs. The next `npm start` tries it again.');

@@ -5,6 +5,8 @@ import type { Secrets } from './secrets.ts';
 
 /** Files that the supervisor starts; it imports none of them. */
 export interface Entries {
+  /** For Node itself, before the file. */
+  readonly nodeArguments: readonly string[];
   readonly tether: string;
   readonly bidder: string;
   /** dmp and segmenter in one, for the embedded ClickHouse. */
@@ -49,7 +51,7 @@ function nodeProcess(wiring: Wiring, name: string, title: string, entry: string,
     title,
     readyPort,
     program: process.execPath,
-    args: ['--enable-source-maps', '--import', wiring.entries.tether, entry],
+    args: [...wiring.entries.nodeArguments, '--import', wiring.entries.tether, entry],
     env: environmentOf(wiring),
     log: join(wiring.config.data, 'logs', `${name}.log`),
   };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { isAlive } from './process-identity.ts';
+import { processIdentity } from './process-identity.ts';
 import { StartError } from './start-error.ts';
 
 /** The system cuts longer addresses of unix sockets, at 104 bytes on macOS and 108 on Linux. */
@@ -73,7 +73,7 @@ export async function clearRedis(paths: RedisPaths): Promise<void> {
     );
   }
   process.kill(facts.pid, 'SIGTERM');
-  for (const until = Date.now() + LEFTOVER_STOP_MS; isAlive(facts.pid); await sleep(50)) {
+  for (const until = Date.now() + LEFTOVER_STOP_MS; processIdentity(facts.pid) !== null; await sleep(50)) {
     if (Date.now() > until) throw new StartError(`the Redis left from an earlier start (process ${facts.pid}) does not stop`);
   }
 }

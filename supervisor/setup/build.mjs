@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { extname, join, relative } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, extname, join, relative } from 'node:path';
 import { lastLines, run } from './command.mjs';
 import { SetupError } from './progress.mjs';
 
@@ -41,9 +41,21 @@ async function compile(root, sources, stampFile, stamp) {
   rmSync(stampFile, { force: true });
   const { code, output } = await run(process.execPath, [compilerOf(root), '-p', 'tsconfig.build.json'], { cwd: root });
   if (code !== 0) throw new SetupError(`The build failed:\n${lastLines(output, 30)}`);
-  for (const file of sources) if (ASSETS.has(extname(file))) cpSync(join(root, file), join(root, 'dist', file));
+  copyAssets(root, sources);
   prune(root, sources);
   writeFileSync(stampFile, stamp);
+}
+
+/**
+ * @param {string} root
+ * @param {readonly string[]} sources
+ */
+function copyAssets(root, sources) {
+  for (const file of sources) {
+    if (!ASSETS.has(extname(file)) || FILES.includes(file)) continue;
+    mkdirSync(dirname(join(root, 'dist', file)), { recursive: true });
+    copyFileSync(join(root, file), join(root, 'dist', file));
+  }
 }
 
 /** @param {string} root */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { lastLines, run } from './command.mjs';
 import { SetupError } from './progress.mjs';
 
-/** @typedef {{ version?: string, integrity?: string, optional?: boolean, devOptional?: boolean, peer?: boolean }} LockedPackage */
+/** @typedef {{ version?: string, integrity?: string, optional?: boolean }} LockedPackage */
 
 /**
  * @param {string} root
@@ -15,7 +15,7 @@ export async function installPackages(root, env, progress) {
   if (locked === null)
     throw new SetupError(`There is no readable package-lock.json in ${root}: this is not a whole clone of Walkin.`);
   const count = Object.keys(locked).length - 1;
-  if (isInstalled(locked, packagesIn(join(root, 'node_modules/.package-lock.json')))) {
+  if (missingPackages(root).length === 0) {
     progress.done('Packages', `${count} as locked`);
     return;
   }
@@ -28,19 +28,22 @@ export async function installPackages(root, env, progress) {
 }
 
 /**
- * Compares what npm says it installed with the lock file by content, since a git checkout gives every file a new time. Optional
+ * Compares what npm says it installed with the lock file, by content, since a git checkout gives every file a new time. Optional
  * packages of other platforms are rightly absent.
- * @param {Record<string, LockedPackage>} locked
- * @param {Record<string, LockedPackage> | null} installed
+ * @param {string} root
+ * @returns {string[]} Paths of packages that are not there, or not as locked.
  */
-export function isInstalled(locked, installed) {
-  if (installed === null) return false;
-  return Object.entries(locked).every(([path, { version, integrity, optional }]) => {
-    if (path === '') return true;
-    const found = installed[path];
-    if (found === undefined) return optional === true;
-    return found.version === version && found.integrity === integrity;
-  });
+export function missingPackages(root) {
+  const locked = packagesIn(join(root, 'package-lock.json')) ?? {};
+  const installed = packagesIn(join(root, 'node_modules/.package-lock.json')) ?? {};
+  return Object.entries(locked)
+    .filter(([path, { version, integrity, optional }]) => {
+      if (path === '') return false;
+      const found = installed[path];
+      if (found === undefined) return optional !== true;
+      return found.version !== version || found.integrity !== integrity;
+    })
+    .map(([path]) => path);
 }
 
 /**

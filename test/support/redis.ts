@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { findRedisBinary } from '../../supervisor/setup/redis-binary.mjs';
 
 /** A real Redis of the test's own, on a unix socket in a temporary folder. */
 export interface TestRedis {
@@ -17,7 +18,7 @@ export async function startRedis(): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'walkin-redis-'));
   const path = join(folder, 'redis.sock');
   const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction'];
-  const child = spawn('redis-server', args, { stdio: 'ignore' });
+  const child = spawn(findRedisBinary(process.env) ?? 'redis-server', args, { stdio: 'ignore' });
   const clients: Redis[] = [];
   const connect = (): Redis => {
     const client = new Redis(path, { maxRetriesPerRequest: null });
