@@ -1,4 +1,5 @@
 -- Every bid and what became of it, see proto/ad-event.ts. Known by (campaign, type, bid); the partition is that of the bid.
+-- A bid that is only known by its notices is a row with own = 0, which the bid's own event replaces whichever comes first.
 CREATE TABLE IF NOT EXISTS ad_events
 (
     type Enum8('bid' = 1, 'ghost' = 2, 'win' = 3, 'billing' = 4, 'loss' = 5, 'impression' = 6, 'click' = 7),
@@ -21,9 +22,10 @@ CREATE TABLE IF NOT EXISTS ad_events
     loss_reason Nullable(UInt16),
     min_to_win Nullable(Int64),
     metres Nullable(UInt32),
-    test UInt8
+    test UInt8,
+    own UInt8 DEFAULT 1
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(own)
 PARTITION BY toYYYYMM(bid_at)
 ORDER BY (campaign, type, bid)
 TTL toDateTime(bid_at) + INTERVAL 13 MONTH
