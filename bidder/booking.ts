@@ -1,0 +1,69 @@
+import type { Redis } from 'ioredis';
+import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
+import {
+  AD_EVENT_STREAM,
+  campaignBudgetKey,
+  capsKey,
+  dayBudgetKey,
+  dayOf,
+  lineItemBudgetKey,
+  NOTICE_MEMORY_S,
+  noticeKey,
+} from '../proto/keys.ts';
+import { impressionCost } from '../proto/money.ts';
+import type { FrequencyCap } from '../proto/snapshot.ts';
+import { DAY_MEMORY_S, isDayLease, leaseEndsKey, leaseName, leasesKey } from './lease-keys.ts';
+import { createScript } from './redis.ts';
+
+export interface BookingOptions {
+  /** Whether this event ends the bid's reservation. */
+  readonly settles: boolean;
+  /** Caps whose counters this event moves. */
+  readonly caps: readonly FrequencyCap[];
+}
+
+/**
+ * Books an event of a bid: mark, money, caps and event in one atomic call. False where it was booked before. Rejects where
+ * Redis is away or slow; then the caller must ask for a repetition, which is harmless.
+ */
+export type Book = (event: AdEvent, options: BookingOptions) => Promise<boolean>;
+
+export function createBooking(redis: Redis): Book {
+  const bookNotice = createScript(redis, 'notice');
+  return async (event, { settles, caps }) => {
+    const { bid, campaign, lineItem, lease, at } = event;
+    const keys = [
+      noticeKey(campaign, bid, event.type),
+      noticeKey(campaign, bid, 'settled'),
+      AD_EVENT_STREAM,
+      campaignBudgetKey(campaign),
+      lineItemBudgetKey(campaign, lineItem),
+      dayBudgetKey(campaign, lineItem, dayOf(event.bidAt)),
+      leasesKey(campaign),
+      leaseEndsKey(campaign),
+      capsKey(event.anchor),
+    ];
+    const windows = event.anchor === '' ? [] : uniqueWindows(caps).flatMap((ms) => [ms, Math.floor(at / ms)]);
+    const reserved = settles ? impressionCost(event.price) : 0;
+    const name = lease === '' ? '' : leaseName(lineItem, lease);
+    const args = [
+      NOTICE_MEMORY_S,
+      JSON.stringify(event),
+      event.cost,
+      reserved,
+      name,
+      isDayLease(lease) ? '1' : '0',
+      DAY_MEMORY_S,
+    ];
+    return (await bookNotice(keys, [...args, lineItem, ...windows])) === 1;
+  };
+}
+
+function uniqueWindows(caps: readonly FrequencyCap[]): number[] {
+  return [...new Set(caps.map(({ windowMs }) => windowMs))];
+}
+
+/** The event of a bid; what is not given is not known. */
+export function eventOf(record: BidRecord, type: AdEvent['type'], at: number, more: Partial<AdEvent> = {}): AdEvent {
+  return { ...record, type, at, clearing: null, cost: 0, lossReason: null, minToWin: null, metres: null, ...more };
+}

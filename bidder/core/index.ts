@@ -1,0 +1,163 @@
+import { fenceRadius } from '../../proto/fence.ts';
+import type { WeekSpans } from '../../proto/hours.ts';
+import { splitMacros } from '../../proto/macros.ts';
+import type { Micros } from '../../proto/money.ts';
+import type {
+  BidRule,
+  FrequencyCap,
+  LiveCreative,
+  LiveExchange,
+  LiveLineItem,
+  LiveStore,
+  Snapshot,
+} from '../../proto/snapshot.ts';
+import { type GeoIndex, indexPlaces, type Place } from './geo.ts';
+
+/** A snapshot compiled for deciding. Immutable: a request keeps the index that it began with. */
+export interface Index {
+  readonly version: number;
+  /** When the snapshot was made, epoch ms. */
+  readonly at: number;
+  readonly exchanges: ReadonlyMap<string, LiveExchange>;
+  readonly lineItems: ReadonlyMap<string, LineItem>;
+  /** Line items that any place may match. */
+  readonly anywhere: readonly LineItem[];
+  /** Whether any line item is bound to places. */
+  readonly hasFenced: boolean;
+  readonly geo: GeoIndex<FencedPlace>;
+}
+
+/** A store's fence or a geofence, with the line items bound to it. */
+export interface FencedPlace extends Place {
+  readonly store: LiveStore | null;
+  readonly lineItems: readonly LineItem[];
+}
+
+export interface LineItem {
+  readonly id: string;
+  /** Position in the snapshot, for fair ties. */
+  readonly position: number;
+  readonly campaign: string;
+  readonly advertiser: string;
+  readonly domains: readonly string[];
+  readonly categories: readonly string[];
+  readonly currency: string;
+  readonly start: number;
+  readonly end: number;
+  readonly budget: LiveLineItem['budget'];
+  /** Whether any budget limits it, so that it needs an allowance. */
+  readonly limited: boolean;
+  readonly bid: BidRule;
+  readonly caps: readonly FrequencyCap[];
+  readonly holdout: { readonly share: number; readonly salt: string } | null;
+  readonly exchanges: ReadonlySet<string> | null;
+  readonly segments: readonly (readonly number[])[] | null;
+  readonly excludedSegments: readonly number[];
+  /** Whether it cannot be decided without knowing who is asked for. */
+  readonly needsPerson: boolean;
+  readonly deviceTypes: ReadonlySet<number> | null;
+  readonly os: ReadonlySet<string> | null;
+  readonly dayparts: WeekSpans | null;
+  readonly timeZone: string;
+  readonly promotedStores: readonly LiveStore[];
+  readonly openStoresOnly: boolean;
+  readonly creatives: readonly Creative[];
+}
+
+export interface Creative {
+  readonly id: string;
+  readonly w: number;
+  readonly h: number;
+  /** Even entries text, odd entries names of macros. */
+  readonly html: readonly string[];
+  readonly landing: readonly string[];
+  readonly iurl: string | null;
+  readonly attributes: readonly number[];
+}
+
+/** Compiles a snapshot. Throws where it is not one: the caller keeps what it has. */
+export function buildIndex(snapshot: Snapshot): Index {
+  const stores = new Map(snapshot.stores.map((store) => [store.id, store]));
+  const compiled = snapshot.lineItems.map((live, position) => compileLineItem(live, position, stores));
+  const places = new Map<string, { place: FencedPlace; lineItems: LineItem[] }>();
+  for (const store of snapshot.stores) places.set(`store:${store.id}`, placeOf(store, store));
+  for (const geofence of snapshot.geofences) places.set(`geofence:${geofence.id}`, placeOf(geofence, null));
+  const anywhere: LineItem[] = [];
+  snapshot.lineItems.forEach(({ targeting }, position) => {
+    const lineItem = compiled[position] as LineItem;
+    if (targeting.stores === null && targeting.geofences === null) anywhere.push(lineItem);
+    for (const id of targeting.stores ?? []) places.get(`store:${id}`)?.lineItems.push(lineItem);
+    for (const id of targeting.geofences ?? []) places.get(`geofence:${id}`)?.lineItems.push(lineItem);
+  });
+  const bound = [...places.values()].filter(({ lineItems }) => lineItems.length > 0).map(({ place }) => place);
+  return {
+    version: snapshot.version,
+    at: snapshot.at,
+    exchanges: new Map(snapshot.exchanges.map((exchange) => [exchange.id, exchange])),
+    lineItems: new Map(compiled.map((lineItem) => [lineItem.id, lineItem])),
+    anywhere,
+    hasFenced: anywhere.length < compiled.length,
+    geo: indexPlaces(bound),
+  };
+}
+
+function placeOf({ fence, cover }: Pick<Place, 'fence' | 'cover'>, store: LiveStore | null) {
+  const lineItems: LineItem[] = [];
+  return { place: { fence, cover, radius: fenceRadius(fence), store, lineItems }, lineItems };
+}
+
+function compileLineItem(live: LiveLineItem, position: number, stores: ReadonlyMap<string, LiveStore>): LineItem {
+  const { targeting, budget } = live;
+  return {
+    id: live.id,
+    position,
+    campaign: live.campaign,
+    advertiser: live.advertiser,
+    domains: live.domains.map((domain) => domain.toLowerCase()),
+    categories: live.categories.map((category) => category.toUpperCase()),
+    currency: live.currency,
+    start: live.start,
+    end: live.end,
+    budget,
+    limited: budget.campaign !== null || budget.total !== null || budget.daily !== null,
+    bid: live.bid,
+    caps: live.caps,
+    holdout: live.holdout !== null && live.holdout.share > 0 ? live.holdout : null,
+    exchanges: setOf(targeting.exchanges),
+    segments: targeting.segments,
+    excludedSegments: targeting.excludedSegments,
+    needsPerson: live.caps.length > 0 || targeting.segments !== null || targeting.excludedSegments.length > 0 || hasHoldout(live),
+    deviceTypes: setOf(targeting.deviceTypes),
+    os: setOf(targeting.os),
+    dayparts: targeting.dayparts,
+    timeZone: targeting.timeZone,
+    promotedStores: targeting.promotedStores.flatMap((id) => stores.get(id) ?? []),
+    openStoresOnly: targeting.openStoresOnly,
+    creatives: live.creatives.map(compileCreative),
+  };
+}
+
+function hasHoldout(live: LiveLineItem): boolean {
+  return live.holdout !== null && live.holdout.share > 0;
+}
+
+function setOf<Value>(values: readonly Value[] | null): ReadonlySet<Value> | null {
+  return values === null ? null : new Set(values);
+}
+
+function compileCreative(live: LiveCreative): Creative {
+  return {
+    id: live.id,
+    w: live.w,
+    h: live.h,
+    html: splitMacros(live.html),
+    landing: splitMacros(live.landing),
+    iurl: live.iurl,
+    attributes: live.attributes,
+  };
+}
+
+/** The most that one impression of a line item can cost, micros. */
+export function highestCost(lineItem: LineItem): Micros {
+  return Math.round(lineItem.bid.maxCpm / 1000);
+}

@@ -1,0 +1,124 @@
+import cluster from 'node:cluster';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { pino } from 'pino';
+import { AggregatorRegistry, collectDefaultMetrics } from 'prom-client';
+import { readSettings, SettingsError } from '../proto/settings.ts';
+import { createMetrics } from './metrics.ts';
+import { createPrimary, workerName } from './primary.ts';
+import { connectRedis } from './redis.ts';
+import { BidderSettings } from './settings.ts';
+import { createWorker } from './worker.ts';
+import type { WorkerMessage } from './worker-state.ts';
+
+/** Everything is stopped five seconds after the signal, whatever hangs. */
+const STOP_MS = 4_000;
+const LAST_MS = 4_800;
+const REPORT_MS = 1_000;
+
+const settings = settingsOrExit();
+const log = pino({ level: settings.WALKIN_LOG_LEVEL, name: 'bidder' });
+const workers = settings.WALKIN_BIDDER_WORKERS || availableParallelism();
+await (cluster.isPrimary ? runPrimary() : runWorker());
+
+function settingsOrExit() {
+  try {
+    return readSettings(BidderSettings, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+async function runPrimary(): Promise<void> {
+  const port = settings.WALKIN_BIDDER_PORT || (await freePort());
+  const redis = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-primary', commandTimeout: 1_000 }, log);
+  const primary = createPrimary(redis, log, {
+    workers,
+    env: { ...process.env, WALKIN_BIDDER_PORT: String(port), WALKIN_BIDDER_WORKERS: String(workers) },
+    onFault: (message) => {
+      log.fatal(message);
+      stop(1);
+    },
+  });
+  let stopping = false;
+  const stop = (code: number): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(code), LAST_MS).unref();
+    void primary.stop(STOP_MS).finally(() => process.exit(code));
+  };
+  process.on('SIGTERM', () => stop(0));
+  process.on('SIGINT', () => stop(0));
+  try {
+    await primary.app.listen({ host: settings.WALKIN_HOST, port: settings.WALKIN_BIDDER_METRICS_PORT });
+  } catch (error) {
+    log.fatal(`metrics port ${settings.WALKIN_BIDDER_METRICS_PORT} of the bidder: ${(error as Error).message}`);
+    process.exit(1);
+  }
+  primary.start();
+  log.info({ port, workers }, 'bidder');
+}
+
+async function runWorker(): Promise<void> {
+  const port = settings.WALKIN_BIDDER_PORT;
+  const metrics = createMetrics();
+  collectDefaultMetrics({ register: metrics.registry });
+  AggregatorRegistry.setRegistries(metrics.registry);
+  // Makes this worker answer the primary's question for metrics.
+  new AggregatorRegistry();
+  const worker = createWorker(
+    {
+      redisUrl: settings.REDIS_URL,
+      name: workerName(process.pid),
+      workers,
+      pepper: settings.WALKIN_PEPPER,
+      noticeSecret: settings.WALKIN_NOTICE_SECRET,
+      publicUrl: settings.WALKIN_PUBLIC_URL ?? `http://127.0.0.1:${port}`,
+      reservationSeconds: settings.WALKIN_RESERVATION_SECONDS,
+      onSwap: report,
+    },
+    metrics,
+    log,
+  );
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(0), STOP_MS).unref();
+    void worker.close().finally(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // The primary is gone: without it nobody restarts us, nor stops us.
+  process.on('disconnect', stop);
+  await worker.start();
+  try {
+    await worker.app.listen({ host: settings.WALKIN_HOST, port });
+  } catch (error) {
+    tell({ type: 'walkin:fault', message: `port ${port} of the bidder: ${(error as Error).message}` });
+    return;
+  }
+  report();
+  setInterval(report, REPORT_MS);
+
+  function report(): void {
+    tell({ type: 'walkin:state', reasons: worker.notReady(), snapshotVersion: worker.feed.current()?.version ?? null });
+  }
+}
+
+function tell(message: WorkerMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, settings.WALKIN_HOST, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,89 @@
+import type { Redis } from 'ioredis';
+import type { AdEvent } from '../proto/ad-event.ts';
+import { AD_EVENT_STREAM } from '../proto/keys.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Ad events on their way to the stream, off the request. Bounded: when Redis stays away the newest are dropped and counted. */
+export interface Outbox {
+  push(event: AdEvent): void;
+  /** Writes now; true when nothing is left. */
+  flush(): Promise<boolean>;
+  /** Stops, and tries for `ms` to write what is left. */
+  close(ms: number): Promise<void>;
+}
+
+export interface OutboxOptions {
+  readonly capacity?: number;
+  readonly flushMs?: number;
+  readonly retryMs?: number;
+}
+
+/** One pipeline. */
+const BATCH = 500;
+
+export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOptions = {}): Outbox {
+  const { capacity = 50_000, flushMs = 5, retryMs = 250 } = options;
+  let waiting: string[] = [];
+  let timer: NodeJS.Timeout | null = null;
+  let flushing: Promise<boolean> | null = null;
+  let closed = false;
+  return { push, flush, close };
+
+  function push(event: AdEvent): void {
+    if (waiting.length >= capacity) {
+      metrics.outboxDropped.inc();
+      return;
+    }
+    waiting.push(JSON.stringify(event));
+    metrics.outboxSize.set(waiting.length);
+    schedule(flushMs);
+  }
+
+  function schedule(ms: number): void {
+    if (timer !== null || closed) return;
+    timer = setTimeout(() => {
+      timer = null;
+      void flush().then((empty) => {
+        if (!empty) schedule(retryMs);
+        else if (waiting.length > 0) schedule(flushMs);
+      });
+    }, ms);
+  }
+
+  function flush(): Promise<boolean> {
+    flushing ??= writeAll().finally(() => {
+      flushing = null;
+    });
+    return flushing;
+  }
+
+  async function writeAll(): Promise<boolean> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, BATCH);
+      if (!(await write(batch))) return false;
+      waiting = waiting.slice(batch.length);
+      metrics.outboxSize.set(waiting.length);
+    }
+    return true;
+  }
+
+  /** A batch that was written in part is written again: an event is known by (type, bid), so that changes nothing. */
+  async function write(batch: readonly string[]): Promise<boolean> {
+    const pipeline = redis.pipeline();
+    for (const event of batch) pipeline.xadd(AD_EVENT_STREAM, '*', 'e', event);
+    try {
+      const replies = await pipeline.exec();
+      return replies?.every(([error]) => error === null) ?? false;
+    } catch {
+      return false;
+    }
+  }
+
+  async function close(ms: number): Promise<void> {
+    closed = true;
+    if (timer !== null) clearTimeout(timer);
+    const end = performance.now() + ms;
+    while (!(await flush()) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (waiting.length > 0) metrics.outboxDropped.inc(waiting.length);
+  }
+}

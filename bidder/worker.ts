@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { AdEvent } from '../proto/ad-event.ts';
+import { AD_EVENT_STREAM } from '../proto/keys.ts';
+import { buildApp } from './app.ts';
+import { createBooking } from './booking.ts';
+import type { Index } from './core/index.ts';
+import { createFeed, type Feed } from './feed.ts';
+import { createLeases, type Leases } from './lease.ts';
+import type { Metrics } from './metrics.ts';
+import { createOutbox } from './outbox.ts';
+import { connectRedis, whenReady } from './redis.ts';
+import { createUsers } from './users.ts';
+
+export interface WorkerOptions {
+  readonly redisUrl: string;
+  /** `<hostname>:<pid>` */
+  readonly name: string;
+  /** Workers that share the budgets. */
+  readonly workers: number;
+  readonly pepper: string;
+  readonly noticeSecret: string;
+  readonly publicUrl: string;
+  readonly reservationSeconds: number;
+  /** How long a lease is used, ms. */
+  readonly leaseMs?: number;
+  readonly pollMs?: number;
+  readonly onSwap?: (index: Index) => void;
+}
+
+/** One bidder worker: everything of it but the port. */
+export interface Worker {
+  readonly app: FastifyInstance;
+  readonly feed: Feed;
+  readonly leases: Leases;
+  /** Why it is not ready, empty when it is. */
+  notReady(): string[];
+  /** Connects and loads the snapshot; returns also where Redis is away, then the worker answers no-bid until it is back. */
+  start(): Promise<void>;
+  /** Finishes what is under way, writes and gives back what it holds. */
+  close(): Promise<void>;
+}
+
+const CONNECT_MS = 2_000;
+/** A notice must not wait longer for Redis: the exchange calls again. */
+const COMMAND_MS = 1_000;
+const FLUSH_MS = 2_000;
+
+export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logger): Worker {
+  const { redisUrl, noticeSecret, pepper } = options;
+  const reads = connectRedis(redisUrl, { connectionName: 'bidder-reads' }, log);
+  const writes = connectRedis(redisUrl, { connectionName: 'bidder-writes', commandTimeout: COMMAND_MS }, log);
+  const subscriber = connectRedis(redisUrl, { connectionName: 'bidder-snapshot' }, log);
+  const unique = randomBytes(5).toString('hex');
+  const feed = createFeed({ redis: writes, subscriber, metrics, log }, { worker: options.name, ...pick(options) });
+  const outbox = createOutbox(writes, metrics);
+  const reservationMs = options.reservationSeconds * 1_000;
+  const leases = createLeases(writes, metrics, {
+    worker: unique,
+    workers: options.workers,
+    reservationMs,
+    ...(options.leaseMs === undefined ? {} : { usableMs: options.leaseMs }),
+  });
+  const app = buildApp({
+    auction: {
+      current: feed.current,
+      users: createUsers(reads, metrics),
+      leases,
+      outbox,
+      writeGhosts: (events) => writeGhosts(writes, events),
+      metrics,
+      nextBid: createBidIds(unique),
+      pepper,
+      encode: {
+        publicUrl: options.publicUrl.replace(/\/+$/, ''),
+        noticeSecret,
+        reservationSeconds: options.reservationSeconds,
+      },
+    },
+    notices: { current: feed.current, book: createBooking(writes), metrics, noticeSecret },
+    notReady,
+    log,
+  });
+  return { app, feed, leases, notReady, start, close };
+
+  function notReady(): string[] {
+    const reasons: string[] = [];
+    if (feed.current() === null) reasons.push('no snapshot has been published yet');
+    if (writes.status !== 'ready') reasons.push('Redis is away');
+    return reasons;
+  }
+
+  async function start(): Promise<void> {
+    await Promise.all([reads, writes, subscriber].map((client) => whenReady(client, CONNECT_MS)));
+    await feed.start();
+    await app.ready();
+  }
+
+  async function close(): Promise<void> {
+    await app.close();
+    await leases.close();
+    await outbox.close(FLUSH_MS);
+    await feed.close();
+    for (const client of [reads, writes, subscriber]) client.disconnect();
+  }
+}
+
+function pick({ pollMs, onSwap }: WorkerOptions): { pollMs?: number; onSwap?: (index: Index) => void } {
+  return { ...(pollMs === undefined ? {} : { pollMs }), ...(onSwap === undefined ? {} : { onSwap }) };
+}
+
+/** Unique over workers by their random part, over time by the clock and a counter. */
+function createBidIds(unique: string): () => string {
+  const prefix = `${unique}${Date.now().toString(36)}`;
+  let counter = 0;
+  return () => `${prefix}-${(counter++).toString(36)}`;
+}
+
+async function writeGhosts(redis: Redis, events: readonly AdEvent[]): Promise<void> {
+  await Promise.all(events.map((event) => redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(event))));
+}
