@@ -24,6 +24,8 @@ export interface AttributionRow {
   readonly line_item?: string;
   readonly store?: string;
   readonly day?: string;
+  readonly bids: string;
+  readonly wins: string;
   readonly exposures: string;
   readonly exposed_people: string;
   readonly clicks: string;
@@ -68,18 +70,20 @@ WITH ${CAMPAIGN_EVENTS},${VISITS},${PURCHASES},
   in_window AS (SELECT * FROM named WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}),
   facts AS (
     SELECT {campaign:String} AS campaign, toString(line_item) AS line_item, toString(store) AS store, toDate(at) AS day, person,
-      type = 'impression' AS exposure, type = 'click' AS click, 0 AS visit, 0 AS purchase, toInt64(0) AS revenue, cost
-    FROM in_window WHERE type IN ('impression', 'click') OR cost != 0
+      type = 'bid' AS bid, type = 'win' AS win, type = 'impression' AS exposure, type = 'click' AS click, 0 AS visit, 0 AS purchase, toInt64(0) AS revenue, cost
+    FROM in_window WHERE type IN ('bid', 'win', 'impression', 'click') OR cost != 0
     UNION ALL
-    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 1, 0, toInt64(0), toInt64(0)
+    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 1, 0, toInt64(0), toInt64(0)
     FROM credited_visits
     UNION ALL
-    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, is_sale, revenue, toInt64(0)
+    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 0, is_sale, revenue, toInt64(0)
     FROM credited_purchases
   )
 SELECT
   toUInt8(grouping(${keys[0]})) AS total,
   ${columns.map((column, i) => `${column === 'day' ? `toString(${keys[i]})` : keys[i]} AS ${column},`).join(' ')}
+  sum(facts.bid) AS bids,
+  sum(facts.win) AS wins,
   sum(facts.exposure) AS exposures,
   uniqExactIf(facts.person, facts.exposure = 1 AND facts.person != '') AS exposed_people,
   sum(facts.click) AS clicks,

@@ -7,6 +7,8 @@ import type { Dimension } from './query.ts';
 
 /** A row by the chosen dimensions; the totals have none. */
 export interface ConversionRow extends Partial<Record<Dimension, string>> {
+  readonly bids: number;
+  readonly wins: number;
   readonly exposures: number;
   readonly exposedPeople: number;
   readonly clicks: number;
@@ -58,6 +60,8 @@ function firstOf(population: readonly PopulationRow[]): number | null {
 }
 
 const NOTHING: ConversionRow = {
+  bids: 0,
+  wins: 0,
   exposures: 0,
   exposedPeople: 0,
   clicks: 0,
@@ -76,6 +80,8 @@ function rowOf(row: AttributionRow, groupBy: readonly Dimension[]): ConversionRo
 
 function measuresOf(row: AttributionRow): ConversionRow {
   return {
+    bids: Number(row.bids),
+    wins: Number(row.wins),
     exposures: Number(row.exposures),
     exposedPeople: Number(row.exposed_people),
     clicks: Number(row.clicks),

@@ -2,6 +2,8 @@ import type { ConversionRow } from './conversions.ts';
 import type { Dimension } from './query.ts';
 
 export const MEASURES = [
+  'bids',
+  'wins',
   'exposures',
   'exposedPeople',
   'clicks',

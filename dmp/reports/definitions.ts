@@ -3,8 +3,10 @@ export const DEFINITIONS = {
   attribution:
     'Attributed, not incremental. A visit or purchase is credited to the person’s last click before it within clickDays days, or else to the last impression before it within viewDays days; a touch after the start of the visit or after the purchase never counts. Touches of this campaign only.',
   lineItem: 'Of the ad; for visits and purchases that of the credited click or impression.',
-  store: 'Exposures, clicks and spend: the store that the ad showed. Visits and purchases: the store where they happened.',
-  day: 'UTC day of the fact: of the impression, the click, the billing, the start of the visit, the purchase.',
+  store: 'Bids to clicks, and spend: the store that the ad showed. Visits and purchases: the store where they happened.',
+  day: 'UTC day of the fact: of the bid, the win, the impression, the click, the billing, the start of the visit, the purchase.',
+  bids: 'Bids, by the day they were made.',
+  wins: 'Auctions that the exchanges said were won.',
   exposures: 'Impressions.',
   exposedPeople:
     'Different profiles, or anchors where there is no profile, with an impression; impressions to nobody known are not in it.',

@@ -17,6 +17,8 @@ const DAY = 86_400_000;
 const dayOf = (at: number) => new Date(at).toISOString().slice(0, 10);
 
 interface Cell {
+  bids: number;
+  wins: number;
   exposures: number;
   exposed: Set<string>;
   clicks: number;
@@ -43,8 +45,10 @@ export function referenceReport(facts: Facts, question: Question) {
   for (const ad of ads) {
     if (ad.at < question.from || ad.at >= question.to) continue;
     const person = people.ofAd(ad);
-    if (ad.type !== 'impression' && ad.type !== 'click' && ad.cost === 0) continue;
+    if (!['bid', 'win', 'impression', 'click'].includes(ad.type) && ad.cost === 0) continue;
     add(ad.lineItem, ad.store, ad.at, (cell) => {
+      if (ad.type === 'bid') cell.bids++;
+      if (ad.type === 'win') cell.wins++;
       if (ad.type === 'impression') {
         cell.exposures++;
         if (person !== '') cell.exposed.add(person);
@@ -159,6 +163,8 @@ function receiptsOf(facts: Facts, question: Question, people: People) {
 
 function emptyCell(): Cell {
   return {
+    bids: 0,
+    wins: 0,
     exposures: 0,
     exposed: new Set(),
     clicks: 0,
@@ -171,8 +177,10 @@ function emptyCell(): Cell {
 }
 
 function shown(cell: Cell) {
-  const { exposures, clicks, visits, purchases, revenueMicros, spendMicros } = cell;
+  const { bids, wins, exposures, clicks, visits, purchases, revenueMicros, spendMicros } = cell;
   return {
+    bids,
+    wins,
     exposures,
     exposedPeople: cell.exposed.size,
     clicks,

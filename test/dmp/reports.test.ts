@@ -139,6 +139,8 @@ describe('attribution', () => {
     const { rows, totals, lift } = await report();
     expect(rows).toEqual([]);
     expect(totals).toEqual({
+      bids: 0,
+      wins: 0,
       exposures: 0,
       exposedPeople: 0,
       clicks: 0,
@@ -166,6 +168,8 @@ describe('attribution', () => {
     });
     const { rows, totals } = await report({ groupBy: 'campaign,lineItem,store,day' });
     const zero = {
+      bids: 0,
+      wins: 0,
       exposures: 0,
       exposedPeople: 0,
       clicks: 0,
@@ -182,6 +186,7 @@ describe('attribution', () => {
         store: 'st_1',
         day: '2026-03-02',
         ...zero,
+        bids: 1,
         exposures: 1,
         exposedPeople: 1,
         spendMicros: 4000,
@@ -200,6 +205,7 @@ describe('attribution', () => {
     ]);
     expect(totals).toEqual({
       ...zero,
+      bids: 1,
       exposures: 1,
       exposedPeople: 1,
       visits: 1,
@@ -581,10 +587,10 @@ describe('the door', () => {
     const answer = await app.inject({ url, headers: { accept: 'text/csv' } });
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8');
     expect(answer.body.split('\r\n')).toEqual([
-      'day,store,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros',
-      '2026-03-02,st_1,1,1,0,0,0,0,0,7',
-      '2026-03-03,st_1,0,0,0,1,1,0,0,0',
-      'total,,1,1,0,1,1,0,0,7',
+      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros',
+      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7',
+      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0',
+      'total,,0,0,1,1,0,1,1,0,0,7',
       '',
     ]);
     const json = await app.inject({ url, headers: { accept: 'application/json, text/csv' } });
