@@ -28,7 +28,11 @@ export interface JobView {
 const POLL_MS = 100;
 
 export function createApi({ api, key }: Target): Api {
-  const call = async (method: string, path: string, init: { body?: NonNullable<RequestInit['body']>; headers?: Record<string, string> } = {}) => {
+  const call = async (
+    method: string,
+    path: string,
+    init: { body?: NonNullable<RequestInit['body']>; headers?: Record<string, string> } = {},
+  ) => {
     const headers = { authorization: `Bearer ${key}`, ...init.headers };
     // `duplex` is needed for streamed bodies, and missing from the types.
     const options = { method, headers, ...(init.body === undefined ? {} : { body: init.body, duplex: 'half' }) };

@@ -21,8 +21,19 @@ const PORTS = ['--bidder-port', '--api-port', '--bidder-metrics-port', '--api-me
 export async function startOwnWalkin(): Promise<OwnWalkin> {
   const data = await mkdtemp(join(tmpdir(), 'walkin-replay-'));
   const entry = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
-  const args = [...process.execArgv, entry, '--empty', '--data', data, ...PORTS.flatMap((flag) => [flag, '0'])];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: ownEnvironment(), detached: true });
+  // Ends with this process, however that ends: its standard input is a pipe that is never written to.
+  const tether = fileURLToPath(new URL('../../supervisor/tether.mjs', import.meta.url));
+  const args = [
+    ...process.execArgv,
+    '--import',
+    tether,
+    entry,
+    '--empty',
+    '--data',
+    data,
+    ...PORTS.flatMap((flag) => [flag, '0']),
+  ];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ownEnvironment(), detached: true });
   let printed = '';
   const keep = (chunk: Buffer) => {
     printed = (printed + chunk.toString()).slice(-4000);
