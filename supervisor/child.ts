@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, renameSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ChildSpec {
   readonly name: string;
@@ -33,6 +34,9 @@ export interface Child {
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
 const HEALTHY_MS = 30_000;
+/** Longer than the bidder's workers take to end themselves. */
+const ORPHAN_GRACE_MS = 4500;
+const ORPHAN_POLL_MS = 50;
 const LOG_LIMIT_BYTES = 64 * 1024 ** 2;
 
 /** 0.2 s, doubled with each failure in a row, at most 5 s. */
@@ -62,9 +66,12 @@ export function createChild(spec: ChildSpec, events: ChildEvents): Child {
     if (running !== child) return;
     running = null;
     child.stdin?.destroy();
-    killGroup(child.pid);
     gone();
-    if (!wanted) return;
+    if (!wanted) {
+      killGroup(child.pid);
+      return;
+    }
+    void endGroup(child.pid);
     if (Date.now() - startedAt > HEALTHY_MS) failures = 0;
     failures++;
     const delay = retryDelay(failures);
@@ -121,12 +128,28 @@ function openLog(file: string): number {
   return openSync(file, 'a', 0o600);
 }
 
-/** What the process started goes with it: a killed primary's workers must not keep its port. */
+/**
+ * What a process that died had started ends too, but may first finish and flush: a killed primary's workers. The group is watched
+ * until it is empty, since its number may belong to strangers afterwards.
+ */
+async function endGroup(pid: number | undefined): Promise<void> {
+  if (pid === undefined || !signalGroup(pid, 'SIGTERM')) return;
+  for (const until = Date.now() + ORPHAN_GRACE_MS; Date.now() < until; await sleep(ORPHAN_POLL_MS, undefined, { ref: false })) {
+    if (!signalGroup(pid, 0)) return;
+  }
+  killGroup(pid);
+}
+
 function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
+  if (pid !== undefined) signalGroup(pid, 'SIGKILL');
+}
+
+/** Whether anything of the group is left. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, signal);
+    return true;
   } catch {
-    // Nothing of the group is left.
+    return false;
   }
 }
