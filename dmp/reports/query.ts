@@ -29,7 +29,7 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+
 export function readConversionsQuery(raw: Readonly<Record<string, unknown>>): { query: AskedQuery | null; faults: Fault[] } {
   const faults: Fault[] = [];
   const fault = (name: string, code: Fault['code'], message: string) => {
-    faults.push({ pointer: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, code, message });
+    faults.push({ pointer: `?${name.slice(0, 64)}`, code, message });
     return null;
   };
   for (const name of Object.keys(raw)) {
@@ -91,11 +91,11 @@ function readTime(value: string, end: boolean): number | null {
 /** Faults of a window that is resolved. */
 export function windowFaults(from: number, to: number): Fault[] {
   if (to <= from) {
-    return [{ pointer: '/to', code: 'end_before_start', message: `to (${iso(to)}) is not after from (${iso(from)})` }];
+    return [{ pointer: '?to', code: 'end_before_start', message: `to (${iso(to)}) is not after from (${iso(from)})` }];
   }
   if (to - from > LONGEST_WINDOW_DAYS * DAY) {
     const message = `The window is longer than ${LONGEST_WINDOW_DAYS} days: ${iso(from)} to ${iso(to)}`;
-    return [{ pointer: '/to', code: 'window_too_long', message }];
+    return [{ pointer: '?to', code: 'window_too_long', message }];
   }
   return [];
 }

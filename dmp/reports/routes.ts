@@ -2,7 +2,7 @@ import type {} from '@fastify/swagger';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DmpDeps } from '../deps.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
-import { invalid, notFound, Problem } from '../problem.ts';
+import { invalid, notFound } from '../problem.ts';
 import type { Scope } from './attribution.ts';
 import { type Conversions, conversions, TooManyRows } from './conversions.ts';
 import { conversionsCsv } from './csv.ts';
@@ -58,10 +58,7 @@ async function run({ warehouse }: ReportDeps, scope: Scope, share: number | null
   } catch (error) {
     if (error instanceof TooManyRows) {
       const message = 'The report has too many rows: choose fewer dimensions or a shorter window';
-      throw invalid([{ pointer: '/groupBy', code: 'too_many_rows', message }], 'The query is not valid');
-    }
-    if (/TIMEOUT_EXCEEDED|MEMORY_LIMIT_EXCEEDED|Timeout exceeded|memory limit exceeded/i.test(String(error))) {
-      throw new Problem(503, 'timeout', undefined, { detail: 'Ask for a shorter window.', headers: { 'retry-after': '60' } });
+      throw invalid([{ pointer: '?groupBy', code: 'too_many_rows', message }], 'The query is not valid');
     }
     throw error;
   }

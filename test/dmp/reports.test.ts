@@ -1,8 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import { useProblems } from '../../dmp/http/errors.ts';
 import type { Principal } from '../../dmp/keys/auth.ts';
-import { Problem } from '../../dmp/problem.ts';
 import { registerReportsRoutes } from '../../dmp/reports/routes.ts';
 import type { Things } from '../../dmp/things/things.ts';
 import { startWarehouse } from '../support/warehouse.ts';
@@ -57,10 +58,7 @@ beforeAll(async () => {
   app.addHook('onRequest', async (request) => {
     request.principal = principal;
   });
-  app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof Problem)) throw error;
-    return reply.status(error.status).headers(error.headers).send({ code: error.code, errors: error.errors });
-  });
+  useProblems(app, pino({ level: 'silent' }));
   registerReportsRoutes(app, { warehouse, things, now: () => START + 20 * DAY });
   await app.ready();
 });
@@ -532,19 +530,19 @@ describe('the door', () => {
   };
   test('names every fault at once', async () => {
     expect(await faults('from=x&to=2026-02-30&clickDays=-1&viewDays=1.5&groupBy=day,day,shop&colour=red')).toEqual([
-      '/colour unknown_property',
-      '/campaign required',
-      '/groupBy duplicate',
-      '/groupBy enum',
-      '/from format',
-      '/to format',
-      '/clickDays minimum',
-      '/viewDays type',
+      '?colour unknown_property',
+      '?campaign required',
+      '?groupBy duplicate',
+      '?groupBy enum',
+      '?from format',
+      '?to format',
+      '?clickDays minimum',
+      '?viewDays type',
     ]);
-    expect(await faults('campaign=cmp&clickDays=91&viewDays=1e3')).toEqual(['/clickDays maximum', '/viewDays type']);
-    expect(await faults('campaign=cmp&campaign=other&groupBy=')).toEqual(['/campaign type']);
-    expect(await faults('campaign=cmp&from=2026-03-05&to=2026-03-04')).toEqual(['/to end_before_start']);
-    expect(await faults('campaign=cmp&from=2024-03-05&to=2026-03-04')).toEqual(['/to window_too_long']);
+    expect(await faults('campaign=cmp&clickDays=91&viewDays=1e3')).toEqual(['?clickDays maximum', '?viewDays type']);
+    expect(await faults('campaign=cmp&campaign=other&groupBy=')).toEqual(['?campaign type']);
+    expect(await faults('campaign=cmp&from=2026-03-05&to=2026-03-04')).toEqual(['?to end_before_start']);
+    expect(await faults('campaign=cmp&from=2024-03-05&to=2026-03-04')).toEqual(['?to window_too_long']);
   });
   test('knows no campaign of others, nor one that is not there', async () => {
     for (const [advertiser, id] of [
@@ -564,7 +562,7 @@ describe('the door', () => {
     const answer = await app.inject({ url: '/v1/reports/conversions', query: { campaign: "cmp' OR 1=1 --" } });
     expect(answer.statusCode).toBe(404);
     expect(await faults(`campaign=cmp&groupBy=${encodeURIComponent('day) FROM facts; DROP TABLE visits')}`)).toEqual([
-      '/groupBy enum',
+      '?groupBy enum',
     ]);
   });
   test('says as of when, for which window, and what the columns mean', async () => {
