@@ -8,7 +8,7 @@ export interface Ledger {
   unanswered: number;
   /** Answers that are neither a bid nor a no-bid; none is expected. */
   refused: number;
-  readonly noBids: Record<string, number>;
+  noBids: number;
   readonly lineItems: Record<string, Counts>;
   readonly shoppers: ShopperRecord[];
 }
@@ -43,7 +43,7 @@ export function openLedger(shoppers: number): Ledger {
     requests: 0,
     unanswered: 0,
     refused: 0,
-    noBids: {},
+    noBids: 0,
     lineItems: {},
     shoppers: Array.from({ length: shoppers }, () => ({ firstBid: null, bids: [], impressions: [], clicks: [], visits: [] })),
   };
@@ -57,7 +57,7 @@ export function book(ledger: Ledger, shopper: number, sale: Sale, lineItemOf: (c
   if (sale.kind === 'bid') bookBid(ledger, shopper, sale, lineItemOf(sale.creative));
   else if (sale.kind === 'unanswered') ledger.unanswered++;
   else if (sale.kind === 'refused') ledger.refused++;
-  else ledger.noBids[sale.reason] = (ledger.noBids[sale.reason] ?? 0) + 1;
+  else ledger.noBids++;
 }
 
 function bookBid(ledger: Ledger, shopper: number, sale: Extract<Sale, { kind: 'bid' }>, lineItem: string): void {

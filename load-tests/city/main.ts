@@ -9,6 +9,10 @@ import { runCity } from './run.ts';
 import { type CitySettings, DEFAULTS, startBefore } from './settings.ts';
 import { summarize } from './summary.ts';
 
+/** Exists only once a run came to its end. */
+const FINISHED = 'demo.json';
+const ATTEMPTS = 'demo-attempts.json';
+
 interface Flags {
   readonly api: string;
   readonly bidder: string;
@@ -66,11 +70,10 @@ async function keyIn(file: string | undefined): Promise<string> {
 
 async function play(flags: Flags, key: string): Promise<CityResults> {
   const { shoppers, days, seed, effect, holdout } = flags;
-  const before = await earlier(flags.out);
-  // A broken-off run left bids of its own behind: count from zero under another campaign.
-  const attempt = before === null ? 1 : before.settings.attempt + 1;
+  // A run that was broken off left bids of its own behind: count from zero under another campaign.
+  const attempt = 1 + ((await read<{ attempt: number }>(flags.out, ATTEMPTS))?.attempt ?? 0);
+  await keep(flags.out, ATTEMPTS, { attempt });
   const settings: CitySettings = { seed, shoppers, days, effect, holdout, start: startBefore(Date.now(), days), attempt };
-  await keep(flags.out, 'demo.json', { done: false, settings });
   const begun = performance.now();
   const say = (text: string): boolean =>
     process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
@@ -79,23 +82,23 @@ async function play(flags: Flags, key: string): Promise<CityResults> {
   if (request === null) throw new Error('nobody gets a bid beside the 24 h store at this moment');
   const results = resultsOf(run);
   await keep(flags.out, 'demo-request.json', request);
-  await keep(flags.out, 'demo.json', results);
+  await keep(flags.out, FINISHED, results);
   return results;
 }
 
 /** The finished run with a fresh report. */
 async function again(flags: Flags, key: string): Promise<CityResults> {
-  const results = await earlier(flags.out);
-  if (results === null || !results.done) throw new Error('there is no finished run to sum up; give its folder with --out');
+  const results = await read<CityResults>(flags.out, FINISHED);
+  if (results === null) throw new Error('there is no finished run to sum up; give its folder with --out');
   const api = openApi(flags.api, key);
   const report = await readReport(api, results).finally(() => api.close());
   return { ...results, report, equal: equality(results.exchange.total, report), inside: insideOf(results.truth, report) };
 }
 
-async function earlier(out: string | undefined): Promise<CityResults | null> {
+async function read<T>(out: string | undefined, name: string): Promise<T | null> {
   if (out === undefined) return null;
-  const text = await readFile(join(out, 'demo.json'), 'utf8').catch(() => null);
-  return text === null ? null : (JSON.parse(text) as CityResults);
+  const text = await readFile(join(out, name), 'utf8').catch(() => null);
+  return text === null ? null : (JSON.parse(text) as T);
 }
 
 async function keep(out: string | undefined, name: string, content: object): Promise<void> {

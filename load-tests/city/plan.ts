@@ -134,7 +134,7 @@ export function campaign({ settings, map }: City): Resource[] {
   const shared = {
     campaign: ids.campaign,
     status: 'active',
-    budget: { totalMicros: 20_000_000_000, dailyMicros: 2_000_000_000 },
+    budget: { totalMicros: 20_000_000_000 },
   };
   return [
     ...made.map(({ id, body }) => ({ path: `/v1/creatives/${id}`, body })),

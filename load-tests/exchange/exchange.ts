@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { cpmToMicros, impressionCost, type Micros } from '../../proto/money.ts';
 import type { WireBid, WireResponse } from '../../proto/openrtb.ts';
 import { chance, hashText, TOPIC } from '../city/chance.ts';
@@ -11,7 +10,7 @@ import { requestOf } from './request.ts';
 
 /** What became of one auction, as far as the exchange knows: only what the bidder acknowledged is in here. */
 export type Sale =
-  | { readonly kind: 'unanswered' | 'refused' | 'no-bid'; readonly at: number; readonly reason: string }
+  | { readonly kind: 'unanswered' | 'refused' | 'no-bid' }
   | {
       readonly kind: 'bid';
       readonly at: number;
@@ -45,12 +44,12 @@ const LATEST = 9 * 60_000;
 export async function sell(exchange: Exchange, shopper: Shopper, view: PageView): Promise<Sale> {
   const rivalry = rivalryOf(exchange.seed, view.auction);
   const answer = await askForBid(exchange, JSON.stringify(requestOf(shopper, view, rivalry.floor)), view.at);
-  if (answer === null) return { kind: 'unanswered', at: view.at, reason: 'unanswered' };
-  if (answer.status === 204) return { kind: 'no-bid', at: view.at, reason: reasonOf(answer.headers) };
-  if (answer.status !== 200) return { kind: 'refused', at: view.at, reason: String(answer.status) };
+  if (answer === null) return { kind: 'unanswered' };
+  if (answer.status === 204) return { kind: 'no-bid' };
+  if (answer.status !== 200) return { kind: 'refused' };
   const response = JSON.parse(answer.body.toString()) as WireResponse;
   const bid = response.seatbid[0]?.bid[0];
-  if (bid === undefined) return { kind: 'no-bid', at: view.at, reason: 'empty' };
+  if (bid === undefined) return { kind: 'no-bid' };
   return settle(exchange, view, response, bid, holdAuction(rivalry, bid.price));
 }
 
@@ -62,11 +61,6 @@ async function askForBid(exchange: Exchange, body: string, at: number): Promise<
     await new Promise((resolve) => setTimeout(resolve, BACK_OFF));
     return null;
   }
-}
-
-function reasonOf(headers: IncomingHttpHeaders): string {
-  const reason = headers['x-walkin-no-bid'];
-  return typeof reason === 'string' ? reason : 'no-bid';
 }
 
 type BidSale = Extract<Sale, { kind: 'bid' }>;
