@@ -8,6 +8,7 @@ export const MAX_IDENTIFIERS = 100;
 const STATE_KEY = 'walkin:segmenter:identity';
 /** Rows become visible a little after the time they carry; what is read twice changes nothing. */
 const OVERLAP_MS = 120_000;
+const PAGE = 500_000;
 const BATCH = 200_000;
 
 export interface Folded {
@@ -16,7 +17,8 @@ export interface Folded {
   readonly refused: number;
   /** Profiles whose identifiers changed, and those that went into another. */
   readonly changed: ReadonlySet<number>;
-  readonly profiles: number;
+  /** New profiles. */
+  readonly made: number;
   readonly seconds: number;
 }
 
@@ -41,11 +43,13 @@ interface Member {
 }
 
 interface EdgeRow {
-  a: string;
-  kind_a: string;
-  b: string;
-  kind_b: string;
-  at: string;
+  readonly a: string;
+  readonly kind_a: string;
+  readonly b: string;
+  readonly kind_b: string;
+  readonly source: string;
+  /** Epoch ms, of `ingested`. */
+  readonly at: string;
 }
 
 /** Everything that is known, in this process's memory; `version` is that of the newest row it was read from. */
@@ -68,22 +72,28 @@ export function createIdentity(deps: IdentityDeps): Identity {
       // Where a step below fails, memory may be ahead of the warehouse: it is read anew the next time.
       known = null;
       await catchUp(deps, state);
-      const watermark = await readWatermark(deps);
-      const edges = await readEdges(deps, watermark);
-      const fold = foldEdges(state, edges);
-      await writeMembers(deps, state, fold.touched);
-      await saveState(deps, state, newest(edges, watermark));
+      const total = { edges: 0, refused: 0, made: 0, changed: new Set<number>() };
+      for await (const edges of readEdges(deps, PAGE)) {
+        const fold = foldEdges(state, edges);
+        await writeMembers(deps, state, fold.touched);
+        await saveState(deps, state, Number((edges.at(-1) as EdgeRow).at));
+        total.edges += edges.length;
+        total.refused += fold.refused;
+        total.made += fold.made;
+        for (const profile of fold.changed) total.changed.add(profile);
+      }
       known = state;
-      if (fold.refused > 0)
-        deps.log.warn({ refused: fold.refused, limit: MAX_IDENTIFIERS }, 'edges of profiles that are too large');
-      const seconds = (performance.now() - began) / 1000;
-      return { edges: edges.length, refused: fold.refused, changed: fold.changed, profiles: fold.made, seconds };
+      if (total.refused > 0)
+        deps.log.warn({ refused: total.refused, limit: MAX_IDENTIFIERS }, 'edges of profiles that are too large');
+      return { ...total, seconds: (performance.now() - began) / 1000 };
     },
   };
 }
 
 /** Reads what another process, or this one in an earlier life, has written. */
 async function catchUp({ warehouse, redis }: IdentityDeps, state: Known): Promise<void> {
+  const [newest] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
+  if (state.greatest > 0 && Number(newest?.version ?? 0) <= state.version) return;
   const sql = `SELECT identifier, kind, profile, anchor, version FROM identities FINAL
     WHERE version > {version:UInt64} ORDER BY identifier`;
   const rows = await warehouse.query<{ identifier: string; kind: string; profile: number; anchor: string; version: string }>({
@@ -104,7 +114,7 @@ async function catchUp({ warehouse, redis }: IdentityDeps, state: Known): Promis
     state.version = Math.max(state.version, Number(row.version));
     state.greatest = Math.max(state.greatest, row.profile);
   }
-  if (state.greatest === 0 || rows.length > 0) await raiseGreatest(warehouse, redis, state);
+  await raiseGreatest(warehouse, redis, state);
 }
 
 /** An id is never given twice, not even that of a profile which is no more. */
@@ -114,18 +124,29 @@ async function raiseGreatest(warehouse: IdentityDeps['warehouse'], redis: Identi
   state.greatest = Math.max(state.greatest, row?.profile ?? 0, Number((await redis.hget(STATE_KEY, 'profile')) ?? 0));
 }
 
-async function readWatermark({ redis }: IdentityDeps): Promise<number> {
-  return Number((await redis.hget(STATE_KEY, 'edges')) ?? 0);
-}
-
-async function readEdges({ warehouse }: IdentityDeps, watermark: number): Promise<EdgeRow[]> {
-  const sql = `SELECT a, kind_a, b, kind_b, toString(toUnixTimestamp64Milli(ingested)) AS at FROM edges
-    WHERE ingested > fromUnixTimestamp64Milli({after:Int64}) ORDER BY first_seen, a, b, source`;
-  return warehouse.query<EdgeRow>({ sql, params: { after: Math.max(0, watermark - OVERLAP_MS) } });
-}
-
-function newest(edges: readonly EdgeRow[], watermark: number): number {
-  return edges.reduce((latest, edge) => Math.max(latest, Number(edge.at)), watermark);
+/** The edges since the watermark, in the order in which they came in. */
+async function* readEdges({ warehouse, redis }: IdentityDeps, page: number): AsyncGenerator<EdgeRow[]> {
+  const zero = '00000000-0000-0000-0000-000000000000';
+  const watermark = Number((await redis.hget(STATE_KEY, 'edges')) ?? 0);
+  let last: Pick<EdgeRow, 'at' | 'a' | 'b' | 'source'> = {
+    at: String(Math.max(0, watermark - OVERLAP_MS)),
+    a: zero,
+    b: zero,
+    source: '',
+  };
+  const sql = `SELECT a, kind_a, b, kind_b, source, toUnixTimestamp64Milli(ingested) AS at FROM edges
+    WHERE ingested >= fromUnixTimestamp64Milli({at:Int64})
+      AND (ingested, a, b, source) > (fromUnixTimestamp64Milli({at:Int64}), {a:UUID}, {b:UUID}, {source:String})
+    ORDER BY ingested, a, b, source LIMIT {page:UInt32}`;
+  for (;;) {
+    const { at, a, b, source } = last;
+    const edges = await warehouse.query<EdgeRow>({ sql, params: { at, a, b, source, page } });
+    const end = edges.at(-1);
+    if (end === undefined) return;
+    yield edges;
+    if (edges.length < page) return;
+    last = end;
+  }
 }
 
 interface Fold {
@@ -203,18 +224,26 @@ function anchorOf(members: readonly Member[]): string {
   return (first as Member).key;
 }
 
+/**
+ * One insert is written whole or not at all, and a profile's rows never span two: half a merge would look like a finished one
+ * to those who read on after a crash.
+ */
 async function writeMembers({ warehouse }: IdentityDeps, state: Known, touched: ReadonlySet<Member>): Promise<void> {
   if (touched.size === 0) return;
   const version = state.version + 1;
-  const rows = [...touched].map(({ key, kind, profile }) => ({
-    identifier: key,
-    kind: isKind(kind) ? kind : '',
-    profile: profile.id,
-    anchor: profile.anchor,
-    version,
-  }));
-  for (let at = 0; at < rows.length; at += BATCH) await warehouse.insert('identities', rows.slice(at, at + BATCH));
+  const members = [...touched].sort((a, b) => a.profile.id - b.profile.id);
+  for (let from = 0; from < members.length; ) {
+    let to = Math.min(from + BATCH, members.length);
+    while (to < members.length && members[to]?.profile === members[to - 1]?.profile) to++;
+    const rows = members.slice(from, to).map((member) => rowOf(member, version));
+    await warehouse.insert('identities', rows);
+    from = to;
+  }
   state.version = version;
+}
+
+function rowOf({ key, kind, profile }: Member, version: number): object {
+  return { identifier: key, kind: isKind(kind) ? kind : '', profile: profile.id, anchor: profile.anchor, version };
 }
 
 function isKind(kind: string): boolean {

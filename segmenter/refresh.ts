@@ -1,0 +1,68 @@
+import type { DmpDeps } from '../dmp/deps.ts';
+import type { JobContext } from '../dmp/jobs/jobs.ts';
+import type { Run } from '../dmp/segments/runs.ts';
+import { evaluate, retireDeleted } from './evaluate.ts';
+import type { Folded, Identity } from './identity.ts';
+import { evaluationOrder } from './order.ts';
+import { type Published, publish } from './publish.ts';
+import type { Visits, VisitsFound } from './visits.ts';
+
+export interface Refreshed {
+  readonly identity: Omit<Folded, 'changed'> & { readonly changed: number };
+  /** Null where only one segment was asked for. */
+  readonly visits: VisitsFound | null;
+  readonly segments: readonly Run[];
+  readonly published: Published;
+  readonly seconds: number;
+}
+
+export type RefreshDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
+export type Steps = Pick<JobContext, 'progress' | 'checkpoint'>;
+
+/** identity → visits → segments → publish: each step takes what the one before it wrote. */
+export interface Refresh {
+  all(steps: Steps): Promise<Refreshed>;
+  /** One segment and those it needs. */
+  one(segment: string, steps: Steps): Promise<Refreshed>;
+}
+
+export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Visits): Refresh {
+  const run = async (wanted: readonly string[] | undefined, steps: Steps): Promise<Refreshed> => {
+    const began = performance.now();
+    const { changed, ...folded } = await stage(steps, 'identity', 'steps', () => identity.fold());
+    const found = wanted === undefined ? await stage(steps, 'visits', 'parts', (between) => visits.find(between)) : null;
+    const segments = await stage(steps, 'segments', 'segments', (between) => evaluateAll(deps, wanted, between));
+    const published = await stage(steps, 'publish', 'parts', (between) => publish(deps, between));
+    const seconds = (performance.now() - began) / 1000;
+    return { identity: { ...folded, changed: changed.size }, visits: found, segments, published, seconds };
+  };
+  return { all: (steps) => run(undefined, steps), one: (segment, steps) => run([segment], steps) };
+}
+
+type Between = (done: number, total: number) => Promise<void>;
+
+async function evaluateAll(deps: RefreshDeps, wanted: readonly string[] | undefined, between: Between): Promise<Run[]> {
+  if (wanted === undefined) await retireDeleted(deps);
+  const order = evaluationOrder(deps.things, wanted);
+  const runs: Run[] = [];
+  for (const [done, id] of order.entries()) {
+    await between(done, order.length);
+    const run = await evaluate(deps, id);
+    if (run !== undefined) runs.push(run);
+  }
+  return runs;
+}
+
+async function stage<Result>(
+  steps: Steps,
+  name: string,
+  unit: string,
+  work: (between: Between) => Promise<Result>,
+): Promise<Result> {
+  const between: Between = async (done, total) => {
+    await steps.checkpoint();
+    await steps.progress({ done, total, unit, stage: name });
+  };
+  await between(0, 1);
+  return work(between);
+}
