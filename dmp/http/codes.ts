@@ -115,6 +115,7 @@ export const CODES = {
   missing_mapping: 'A CSV import needs a mapping.',
   missing_file: 'The import has no file yet.',
   unknown_field: 'The mapping names a field that this import does not have.',
+  missing_field: 'The mapping has no column for a field that this import needs.',
 } as const;
 
 export type ErrorCode = keyof typeof CODES;

@@ -45,11 +45,12 @@ async function begin(redis: Redis, request: FastifyRequest, reply: FastifyReply)
   const key = keyOf(request, header);
   const body = digest(JSON.stringify(request.body ?? null));
   const running = JSON.stringify({ body } satisfies Kept);
-  const before = await redis.set(key, running, 'EX', RUNNING_SECONDS, 'NX', 'GET');
-  if (before === null) {
+  if ((await redis.set(key, running, 'EX', RUNNING_SECONDS, 'NX')) === 'OK') {
     request.idempotency = { key, body };
     return undefined;
   }
+  // Gone since: the first call has failed just now, this one may be made again.
+  const before = (await redis.get(key)) ?? running;
   return replay(JSON.parse(before) as Kept, body, reply);
 }
 

@@ -35,7 +35,7 @@ export async function restoreSpend(warehouse: Warehouse, redis: Redis, snapshot:
   const keys = new Set([...missing.map(({ key }) => key), ...days]);
   const pipeline = redis.pipeline();
   for (const key of keys) pipeline.hsetnx(key, 'spent', spent.get(key) ?? 0);
-  for (const key of days) pipeline.expire(key, DAY_MEMORY_S, 'NX');
+  for (const key of days) pipeline.expire(key, DAY_MEMORY_S);
   for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
 }
 

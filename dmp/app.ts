@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { registerAdvertisersRoutes } from './advertisers/routes.ts';
+import { registerCampaignsRoutes } from './campaigns/routes.ts';
+import type { DmpDeps } from './deps.ts';
+import { registerEventRoutes } from './events/routes.ts';
+import { registerExchangesRoutes } from './exchanges/routes.ts';
+import { registerGeofencesRoutes } from './geofences/routes.ts';
+import { useApiDocs } from './http/api-docs.ts';
+import { PROBLEM_TYPE, problemBody, problemOf, sendProblem, useProblems } from './http/errors.ts';
+import { registerHealth } from './http/health.ts';
+import { useIdempotency } from './http/idempotency.ts';
+import { useMetrics } from './http/metrics.ts';
+import { useUnknownRoute } from './http/unknown-route.ts';
+import { useValidation } from './http/validation.ts';
+import { registerImportRoutes } from './imports/routes.ts';
+import { registerJobRoutes } from './jobs/routes.ts';
+import { useAuthentication } from './keys/authenticate.ts';
+import { registerApiKeysRoutes } from './keys/routes.ts';
+import { Problem } from './problem.ts';
+import { registerQuarantineRoutes } from './quarantine/routes.ts';
+import { registerReportsRoutes } from './reports/routes.ts';
+import { registerSegmentsRoutes } from './segments/routes.ts';
+import { registerSnapshotRoutes } from './snapshot/routes.ts';
+import { registerSourcesRoutes } from './sources/routes.ts';
+import { registerStoresRoutes } from './stores/routes.ts';
+
+export interface AppOptions {
+  /** A key that may do everything, beside those that are kept as things; null: none. */
+  readonly adminKey: string | null;
+}
+
+const BODY_LIMIT = 1024 * 1024;
+
+/** The admin API. Knows no clock, no environment and no port: tests call it with `inject`. */
+export function buildApp(deps: DmpDeps, options: AppOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: 200 },
+    genReqId: () => `req_${randomBytes(9).toString('hex')}`,
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemOf(error)),
+    clientErrorHandler: answerUnreadable,
+  });
+  useValidation(app);
+  useProblems(app, deps.log);
+  useUnknownRoute(app);
+  useHeaders(app);
+  useMetrics(app);
+  useAuthentication(app, deps.things, options.adminKey);
+  useRedisGuard(app, deps);
+  useIdempotency(app, deps.redis);
+  useJson(app);
+  useApiDocs(app);
+  app.register(async (api) => registerRoutes(api, deps));
+  return app;
+}
+
+function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
+  registerHealth(api, deps);
+  registerAdvertisersRoutes(api, deps);
+  registerStoresRoutes(api, deps);
+  registerGeofencesRoutes(api, deps);
+  registerSourcesRoutes(api, deps);
+  registerEventRoutes(api, deps);
+  registerImportRoutes(api, deps);
+  registerQuarantineRoutes(api, deps);
+  registerSegmentsRoutes(api, deps);
+  registerExchangesRoutes(api, deps);
+  registerCampaignsRoutes(api, deps);
+  registerSnapshotRoutes(api, deps);
+  registerReportsRoutes(api, deps);
+  registerJobRoutes(api, deps);
+  registerApiKeysRoutes(api, deps);
+}
+
+function useHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+  });
+}
+
+/** What changes something needs Redis; without it the call would wait for as long as it is away. */
+function useRedisGuard(app: FastifyInstance, { redis }: DmpDeps): void {
+  app.addHook('onRequest', async (request) => {
+    const isAway = redis.status === 'reconnecting' || redis.status === 'close' || redis.status === 'end';
+    if (isAway && request.method !== 'GET' && request.method !== 'HEAD')
+      throw new Problem(503, 'unavailable', 'Redis is away', { headers: { 'retry-after': '2' } });
+  });
+}
+
+/** JSON and JSON Merge Patch; routes that take more add their own parsers. */
+function useJson(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parse);
+}
+
+/** Bytes that are not HTTP have no request to answer to. */
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const isLong = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = isLong ? 431 : 400;
+  const problem = new Problem(status, 'malformed', isLong ? 'The headers are too long' : 'The call is not HTTP');
+  const body = JSON.stringify(problemBody(problem, '', `req_${randomBytes(9).toString('hex')}`));
+  const reason = isLong ? 'Request Header Fields Too Large' : 'Bad Request';
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

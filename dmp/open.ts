@@ -1,0 +1,115 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { startIntake } from './ad-events/intake.ts';
+import { buildApp } from './app.ts';
+import { migrate } from './clickhouse/migrate.ts';
+import { openWarehouse, type WarehouseOptions } from './clickhouse/warehouse.ts';
+import type { DmpDeps } from './deps.ts';
+import { buildMetricsApp } from './http/metrics.ts';
+import { startImportWorker } from './imports/worker.ts';
+import { createJobs } from './jobs/queue.ts';
+import { startPublisher } from './snapshot/publish.ts';
+import { openThings } from './things/open.ts';
+
+export interface DmpOptions {
+  /** redis://… or the path of a unix socket. */
+  readonly redisUrl: string;
+  readonly clickhouse: WarehouseOptions;
+  /** Uploaded files are kept below it. */
+  readonly dataDir: string;
+  readonly pepper: string;
+  /** The first key, which may do everything; null: none. */
+  readonly adminKey: string | null;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly metricsPort: number;
+  readonly log: Logger;
+}
+
+export interface Dmp {
+  readonly deps: DmpDeps;
+  readonly app: FastifyInstance;
+  /** Stops accepting, finishes what runs, closes all that was opened. */
+  close(): Promise<void>;
+}
+
+/** How long work that can be done again by another process may hold up the end of this one. */
+const PATIENCE_MS = 3_000;
+
+/** Opens everything that a dmp is and listens on both ports. What fails on the way closes what was opened before. */
+export async function openDmp(options: DmpOptions): Promise<Dmp> {
+  const closings: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let closing = closings.pop(); closing !== undefined; closing = closings.pop())
+      await closing().catch((error: unknown) => options.log.error({ err: error }, 'closing'));
+  };
+  try {
+    const deps = await openDeps(options, closings);
+    const app = await listenAll(deps, options, closings);
+    return { deps, app, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openDeps(options: DmpOptions, closings: (() => Promise<unknown>)[]): Promise<DmpDeps> {
+  const { log, pepper } = options;
+  const uploads = join(options.dataDir, 'uploads');
+  await mkdir(uploads, { recursive: true });
+  const warehouse = await openWarehouse(options.clickhouse);
+  closings.push(() => warehouse.close());
+  const migrations = await migrate(warehouse);
+  if (migrations.length > 0) log.info({ migrations }, 'the schema is up to date');
+  const redis = openRedis(options.redisUrl, log);
+  closings.push(async () => redis.disconnect());
+  const now = Date.now;
+  const things = await openThings({ warehouse, redis, now });
+  closings.push(() => things.close());
+  const jobs = createJobs({ redisUrl: options.redisUrl });
+  closings.push(() => within(PATIENCE_MS, jobs.close()));
+  return { warehouse, redis, things, jobs, pepper, uploads, now, log };
+}
+
+async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Promise<unknown>)[]): Promise<FastifyInstance> {
+  const publisher = startPublisher(deps);
+  closings.push(() => publisher.close());
+  const intake = startIntake(deps);
+  closings.push(() => within(PATIENCE_MS, intake.close()));
+  const imports = startImportWorker(deps);
+  closings.push(() => within(PATIENCE_MS, imports.close()));
+  const metrics = buildMetricsApp(deps);
+  closings.push(() => metrics.close());
+  await metrics.listen({ host: options.host, port: options.metricsPort });
+  const app = buildApp(deps, { adminKey: options.adminKey });
+  closings.push(() => app.close());
+  await app.listen({ host: options.host, port: options.port });
+  options.log.info({ host: options.host, port: options.port, metricsPort: options.metricsPort }, 'the admin API listens');
+  return app;
+}
+
+/** A connection that outlives its Redis: what is asked meanwhile is answered when it is back. */
+function openRedis(url: string, log: Logger): Redis {
+  const redis = new Redis(url, { maxRetriesPerRequest: null });
+  let isAway = false;
+  redis.on('error', (error) => {
+    if (!isAway) log.warn({ err: error }, 'Redis is away');
+    isAway = true;
+  });
+  redis.on('ready', () => {
+    if (isAway) log.info('Redis is back');
+    isAway = false;
+  });
+  return redis;
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const end = new AbortController();
+  const late = sleep(ms, undefined, { signal: end.signal }).catch(() => undefined);
+  await Promise.race([work, late]).finally(() => end.abort());
+}

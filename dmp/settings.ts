@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import type { WarehouseOptions } from './clickhouse/warehouse.ts';
+
+const Port = (preset: number) => Type.Integer({ minimum: 0, maximum: 65_535, default: preset });
+
+/** The environment of a dmp, read once in its `main.ts`. */
+export const DmpSettings = Type.Object({
+  /** redis://… or the path of a unix socket. */
+  REDIS_URL: Type.String({ default: 'redis://127.0.0.1:6379' }),
+  WALKIN_LOG_LEVEL: Type.String({ default: 'info' }),
+  WALKIN_HOST: Type.String({ default: '127.0.0.1' }),
+  WALKIN_PEPPER: Type.String({ minLength: 16 }),
+  /** http://… of a server; without it the engine is embedded, in the data folder. */
+  CLICKHOUSE_URL: Type.Optional(Type.String({ pattern: '^https?://\\S+$' })),
+  WALKIN_CLICKHOUSE_DATABASE: Type.String({ default: 'walkin', pattern: '^[a-z_][a-z0-9_]{0,63}$' }),
+  WALKIN_DATA_DIR: Type.String({ default: './data' }),
+  WALKIN_API_PORT: Port(8081),
+  WALKIN_API_METRICS_PORT: Port(9081),
+  /** The first key, scope admin. */
+  WALKIN_ADMIN_KEY: Type.Optional(Type.String({ minLength: 16 })),
+});
+export type DmpSettings = Static<typeof DmpSettings>;
+
+export function clickhouseOf(settings: DmpSettings): WarehouseOptions {
+  const database = settings.WALKIN_CLICKHOUSE_DATABASE;
+  return settings.CLICKHOUSE_URL === undefined
+    ? { kind: 'embedded', path: join(settings.WALKIN_DATA_DIR, 'clickhouse'), database }
+    : { kind: 'server', url: settings.CLICKHOUSE_URL, database };
+}
