@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { isDataFolder } from './data-folder.ts';
+import { seeOffLeftovers } from './leftovers.ts';
 import { lockDataFolder } from './lock.ts';
 import { clearRedis, redisPaths } from './redis.ts';
 import { StartError } from './start-error.ts';
@@ -16,6 +17,7 @@ async function reset(data: string, yes: boolean): Promise<string> {
   const lock = lockDataFolder(data, new Date());
   try {
     if (!yes && !(await confirmed(data))) return 'Nothing was deleted.';
+    await seeOffLeftovers(data);
     await clearRedis(redisPaths(data));
     await rm(data, { recursive: true, force: true });
     return `Deleted ${data}.`;

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Child, type ChildEvents, createChild } from './child.ts';
 import type { Config, Ports } from './config.ts';
+import { forgetProcesses, noteProcesses, seeOffLeftovers } from './leftovers.ts';
 import { claimPorts } from './ports.ts';
 import { type Entries, type NodeProcess, nodeProcesses } from './processes.ts';
 import { answersReady, waitReady } from './readiness.ts';
@@ -47,6 +48,12 @@ export function createSupervisor({ config, secrets, entries, say, fatal }: Super
   let ports: Ports = config.ports;
   let startedAt: string | null = null;
 
+  /** Redis is left out: the next start finds it by its socket, and stops it after the others. */
+  const note = (): void => {
+    const pids = children.flatMap(({ name, pid }) => (name === 'redis' || pid === null ? [] : [pid]));
+    noteProcesses(config.data, pids);
+  };
+
   const publish = (): void => {
     if (startedAt === null || stopping.signal.aborted) return;
     const url = (port: number): string => `http://127.0.0.1:${port}`;
@@ -64,6 +71,7 @@ export function createSupervisor({ config, secrets, entries, say, fatal }: Super
   const eventsOf = (name: string, started: (pid: number) => void): ChildEvents => ({
     started: (pid) => {
       if (startedAt !== null) say(`${name} is started again (process ${pid})`);
+      note();
       publish();
       started(pid);
     },
@@ -127,6 +135,7 @@ export function createSupervisor({ config, secrets, entries, say, fatal }: Super
     },
     prepare: async () => {
       removeRunFile(config.data);
+      await seeOffLeftovers(config.data);
       mkdirSync(join(config.data, 'logs'), { recursive: true, mode: 0o700 });
       const { segmenterMetrics, ...always } = config.ports;
       const needed = config.clickhouseUrl === null ? always : { ...always, segmenterMetrics };
@@ -149,6 +158,7 @@ export function createSupervisor({ config, secrets, entries, say, fatal }: Super
       await Promise.all(children.filter(({ name }) => name === 'bidder').map((child) => child.stop(GRACE_MS.bidder)));
       await Promise.all(dataProcesses.map((child) => child.stop(GRACE_MS.data)));
       await Promise.all(children.filter(({ name }) => name === 'redis').map((child) => child.stop(GRACE_MS.redis)));
+      forgetProcesses(config.data);
     },
     kill: () => {
       for (const child of children) child.kill();
