@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createGunzip } from 'node:zlib';
 import type { Target } from './options.ts';
 import { ReplayError } from './say.ts';
 
@@ -11,8 +9,7 @@ export interface Api {
   post<Answer>(path: string, body: unknown): Promise<Answer>;
   /** Creates the thing, or replaces what an earlier replay left. */
   put(path: string, body: unknown): Promise<void>;
-  /** Sends a file; a name that ends in .gz is unpacked on the way. */
-  putFile<Answer>(path: string, file: string): Promise<Answer>;
+  putCsv<Answer>(path: string, content: Readable): Promise<Answer>;
   postLines<Answer>(path: string, events: readonly object[]): Promise<Answer>;
   /** Waits until the job is over and returns its view; a failed job is a ReplayError. */
   finished(job: JobView): Promise<JobView>;
@@ -60,10 +57,8 @@ export function createApi({ api, key }: Target): Api {
       const response = first.status === 428 ? await call('PUT', path, json(body, { 'if-match': '*' })) : first;
       await answered('PUT', path, response);
     },
-    putFile: async (path, file) => {
-      const raw = createReadStream(file);
-      const stream = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
-      const body = Readable.toWeb(stream) as unknown as NonNullable<RequestInit['body']>;
+    putCsv: async (path, content) => {
+      const body = Readable.toWeb(content) as unknown as NonNullable<RequestInit['body']>;
       return answered('PUT', path, await call('PUT', path, { body, headers: { 'content-type': 'text/csv' } }));
     },
     postLines: async (path, events) => {

@@ -1,51 +1,57 @@
-import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { parse } from 'csv-parse';
+import { Readable } from 'node:stream';
+import { columnsOf, openFile, type Row, rowsOf } from './csv.ts';
 
 /** What is to be known of the purchases before they are imported. */
 export interface Households {
   /** In the order of their first line. */
   readonly ids: readonly string[];
-  /**
-   * Whether a product is on at most one line of a receipt, or on several that are alike, so that receipt and product name the
-   * line however often and in whatever order files bring it.
-   */
-  readonly productNamesLine: boolean;
+  /** Products that are on several different lines of a receipt: the texts of those lines, by receipt and product. */
+  readonly repeated: ReadonlyMap<string, readonly string[]>;
 }
 
-type Row = Readonly<Record<string, string>>;
+export const LINE_COLUMN = 'walkin_line';
 
+/**
+ * Receipt and product name a line, so that a line counts once however often and in whatever file it comes. Where a receipt has a
+ * product on several lines that differ, they need another name.
+ */
 export async function scanTransactions(files: readonly string[]): Promise<Households> {
   const ids = new Set<string>();
-  const lines = new Map<string, string>();
-  let productNamesLine = true;
+  const first = new Map<string, string>();
+  const repeated = new Map<string, string[]>();
   for (const file of files) {
-    for await (const row of rowsOf(file)) {
-      if (row['household_id']) ids.add(row['household_id']);
-      const key = `${row['basket_id']} ${row['product_id']}`;
-      const line = `${row['household_id']} ${row['quantity']} ${row['sales_value']} ${row['transaction_timestamp']}`;
-      if ((lines.get(key) ?? line) !== line) productNamesLine = false;
-      lines.set(key, line);
+    for await (const { row } of rowsOf(file)) {
+      const household = row['household_id']?.trim();
+      if (household) ids.add(household);
+      const key = keyOf(row);
+      const content = contentOf(row);
+      const known = first.get(key);
+      if (known === undefined) first.set(key, content);
+      else if (known !== content) {
+        const contents = repeated.get(key) ?? [known];
+        if (!contents.includes(content)) contents.push(content);
+        repeated.set(key, contents);
+      }
     }
   }
-  return { ids: [...ids], productNamesLine };
+  return { ids: [...ids], repeated };
 }
 
-/** Names in the header line. */
-export async function columnsOf(file: string): Promise<string[]> {
-  const records = open(file).pipe(parse({ bom: true, to: 1, relax_column_count: true }));
-  for await (const record of records) return record as string[];
-  return [];
+const keyOf = (row: Row) => `${row['basket_id']} ${row['product_id']}`;
+const contentOf = (row: Row) =>
+  [row['household_id'], row['quantity'], row['sales_value'], row['transaction_timestamp']].map((cell) => cell?.trim()).join(' ');
+
+/** The file as it is, or where products are repeated with the lines' names as one more column. */
+export function transactionsOf(file: string, { repeated }: Households): Readable {
+  return repeated.size === 0 ? openFile(file) : Readable.from(namedLines(file, repeated));
 }
 
-/** Rows that can be read; what is wrong with the others is for the import to say. */
-async function* rowsOf(file: string): AsyncGenerator<Row> {
-  const options = { bom: true, columns: true, relax_column_count: true, skip_records_with_error: true } as const;
-  for await (const row of open(file).pipe(parse(options))) yield row as Row;
+async function* namedLines(file: string, repeated: Households['repeated']): AsyncGenerator<string> {
+  yield `${(await columnsOf(file)).map(quoted).join(',')},${LINE_COLUMN}\n`;
+  for await (const { row, text } of rowsOf(file)) {
+    const place = repeated.get(keyOf(row))?.indexOf(contentOf(row)) ?? 0;
+    yield `${text},${quoted(place > 0 ? `${row['product_id']} (${place + 1})` : (row['product_id'] ?? ''))}\n`;
+  }
 }
 
-function open(file: string): Readable {
-  const raw = createReadStream(file);
-  return file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
-}
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;

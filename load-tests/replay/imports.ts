@@ -1,5 +1,6 @@
+import type { Readable } from 'node:stream';
 import type { Api, JobView } from './api.ts';
-import { columnsOf } from './households.ts';
+import { columnsOf, openFile } from './csv.ts';
 import { ReplayError } from './say.ts';
 
 /** Source of all that is imported, so that the segments count nothing else. */
@@ -41,20 +42,28 @@ export async function createSource(api: Api): Promise<void> {
   await api.put(`/v1/sources/${SOURCE}`, { name: 'Complete Journey', party: '1p', timeZone: 'UTC', currency: 'USD' });
 }
 
-/** One import for each file, as jobs, one after the other. `lines: false`: the file itself numbers the lines of a receipt. */
-export async function importFiles(api: Api, type: ImportType, files: readonly string[], lines = true): Promise<Imported> {
+export interface ImportOptions {
+  /** Bytes to send instead of the file's own. */
+  readonly open?: (file: string) => Readable;
+  /** Field → column that is to be read instead. */
+  readonly columns?: Readonly<Record<string, string>>;
+}
+
+/** One import for each file, as jobs, one after the other. */
+export async function importFiles(
+  api: Api,
+  type: ImportType,
+  files: readonly string[],
+  options: ImportOptions = {},
+): Promise<Imported> {
   let total: Imported = { rows: 0, quarantined: 0 };
   for (const file of files) {
     const present = await columnsOf(file);
-    const columns = Object.fromEntries(
-      Object.entries(COLUMNS[type]).filter(([field, column]) => {
-        if (field === 'line' && !lines) return false;
-        return present.includes(column) || !OPTIONAL.has(field);
-      }),
-    );
+    const wanted = Object.entries(COLUMNS[type]).filter(([field, column]) => present.includes(column) || !OPTIONAL.has(field));
+    const columns = { ...Object.fromEntries(wanted), ...options.columns };
     const mapping = { columns, ...(type === 'product' ? {} : { identifiers: [HOUSEHOLD] }) };
     const { id } = await api.post<{ id: string }>('/v1/imports', { type, format: 'csv', source: SOURCE, mapping });
-    const job = await api.putFile<JobView>(`/v1/imports/${id}/file`, file);
+    const job = await api.putCsv<JobView>(`/v1/imports/${id}/file`, (options.open ?? openFile)(file));
     const { result } = await api.finished(job);
     const { rows, quarantined } = countsOf(result);
     total = { rows: total.rows + rows, quarantined: total.quarantined + quarantined };

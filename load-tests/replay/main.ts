@@ -2,7 +2,7 @@
 import { type Api, createApi } from './api.ts';
 import { createCampaign, EXCHANGE, exchangeUser, snapshotVersion, waitServed } from './campaign.ts';
 import { type Folder, missingParts, readFolder } from './folder.ts';
-import { scanTransactions } from './households.ts';
+import { LINE_COLUMN, scanTransactions, transactionsOf } from './households.ts';
 import { createSource, importFiles, SOURCE } from './imports.ts';
 import { noBidsSince, readNoBids } from './no-bids.ts';
 import { type Options, readOptions, type Target } from './options.ts';
@@ -58,13 +58,17 @@ async function replay(folder: Folder, target: Target): Promise<Summary> {
 }
 
 async function importAll(api: Api, folder: Folder) {
-  const { ids: households, productNamesLine } = await scanTransactions(folder.transactions);
-  if (!productNamesLine) say('Some receipts have a product on several lines: lines are told apart by their place in the file');
+  const scanned = await scanTransactions(folder.transactions);
+  const { ids: households, repeated } = scanned;
   await createSource(api);
   const started = performance.now();
   const products = await importFiles(api, 'product', folder.products);
   say(`Products: ${products.rows} in, ${products.quarantined} quarantined`);
-  const purchases = await importFiles(api, 'purchase', folder.transactions, productNamesLine);
+  if (repeated.size > 0) say(`${repeated.size} products stand on several different lines of a receipt: each line gets a name`);
+  const purchases = await importFiles(api, 'purchase', folder.transactions, {
+    open: (file) => transactionsOf(file, scanned),
+    columns: repeated.size > 0 ? { line: LINE_COLUMN } : {},
+  });
   say(`Purchases: ${purchases.rows} rows in, ${purchases.quarantined} quarantined, of ${households.length} households`);
   const redemptions = await importFiles(api, 'redemption', folder.redemptions);
   say(`Coupon redemptions: ${redemptions.rows} in, ${redemptions.quarantined} quarantined`);

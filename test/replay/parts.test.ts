@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { columnsOf } from '../../load-tests/replay/csv.ts';
 import { missingParts, readFolder } from '../../load-tests/replay/folder.ts';
-import { columnsOf, scanTransactions } from '../../load-tests/replay/households.ts';
+import { scanTransactions, transactionsOf } from '../../load-tests/replay/households.ts';
 import { readCalls, sizesOf, userOf, withUser } from '../../load-tests/replay/requests.ts';
 import { percentile, statusCounts } from '../../load-tests/replay/summary.ts';
 
@@ -55,12 +56,26 @@ describe('the folder', () => {
 
 describe('purchases', () => {
   const HEADER = 'household_id,basket_id,product_id,quantity,sales_value,transaction_timestamp\n';
-  test('households come in the order of their first line, and a product names its line unless two lines differ', async () => {
-    const one = await write('a.csv', `\ufeff${HEADER}7,b1,p1,1,2.00,t\n3,b2,p1,1,2.00,t\n7,b1,p1,1,2.00,t\n`);
-    expect(await scanTransactions([one])).toEqual({ ids: ['7', '3'], productNamesLine: true });
-    expect(await columnsOf(one)).toEqual(HEADER.trim().split(','));
-    const other = await write('b.csv.gz', gzipSync(`${HEADER}9,b1,p1,2,4.00,t\n`));
-    expect(await scanTransactions([one, other])).toEqual({ ids: ['7', '3', '9'], productNamesLine: false });
+  const textOf = async (stream: AsyncIterable<Buffer | string>) => {
+    let text = '';
+    for await (const chunk of stream) text += chunk;
+    return text;
+  };
+  test('households come in the order of their first line, and a file of lines that their products name is sent as it is', async () => {
+    const content = `\ufeff${HEADER}7,b1,p1,1,2.00,t\n3,b2,p1,1,2.00,t\n7,b1,p1,1,2.00,t\n`;
+    const file = await write('a.csv', content);
+    const scanned = await scanTransactions([file]);
+    expect(scanned).toEqual({ ids: ['7', '3'], repeated: new Map() });
+    expect(await columnsOf(file)).toEqual(HEADER.trim().split(','));
+    expect(await textOf(transactionsOf(file, scanned))).toBe(content);
+  });
+  test('different lines of one product on a receipt, in whatever file, get names of their own', async () => {
+    const one = await write('a.csv', `${HEADER}7,b1,p1,1,2.00,t\r\n7,b1,"p,2",1,2.00,t\r\n`);
+    const two = await write('b.csv.gz', gzipSync(`${HEADER}7,b1,p1,2,4.00,t\n7,b1,p1,1,2.00,t\n9,b3,p1\n`));
+    const scanned = await scanTransactions([one, two]);
+    const lines = async (file: string) => (await textOf(transactionsOf(file, scanned))).trim().split('\n').slice(1);
+    expect(await lines(one)).toEqual(['7,b1,p1,1,2.00,t,"p1"', '7,b1,"p,2",1,2.00,t,"p,2"']);
+    expect(await lines(two)).toEqual(['7,b1,p1,2,4.00,t,"p1 (2)"', '7,b1,p1,1,2.00,t,"p1"', '9,b3,p1,"p1"']);
   });
   test('rows that cannot be read do not stop the scan', async () => {
     const file = await write('a.csv', `${HEADER}7,b1,p1\n"8,b2\n`);
