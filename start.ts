@@ -98,7 +98,8 @@ async function show(stages: readonly Stage[]): Promise<void> {
   const list = new Listr(
     stages.map(({ title, run }) => ({ title, task: run })),
     {
-      renderer: 'default',
+      // A terminal that does not tell its width would get one letter a line.
+      renderer: process.stdout.columns > 0 ? 'default' : 'simple',
       fallbackRenderer: 'simple',
       // Signals are handled here: Listr would leave without stopping anything.
       registerSignalListeners: false,
