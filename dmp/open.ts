@@ -58,7 +58,11 @@ export async function openDmp(options: DmpOptions): Promise<Dmp> {
   }
 }
 
-async function openDeps(options: DmpOptions, closings: (() => Promise<unknown>)[]): Promise<DmpDeps> {
+/** What a dmp and a segmenter work with. What closes it is added to `closings`, to be called from the last to the first. */
+export async function openDeps(
+  options: Pick<DmpOptions, 'redisUrl' | 'clickhouse' | 'dataDir' | 'pepper' | 'log'>,
+  closings: (() => Promise<unknown>)[],
+): Promise<DmpDeps> {
   const { log, pepper } = options;
   const uploads = join(options.dataDir, 'uploads');
   await mkdir(uploads, { recursive: true });

@@ -11,9 +11,17 @@ export interface Refreshed {
   readonly identity: Omit<Folded, 'changed'> & { readonly changed: number };
   /** Null where only one segment was asked for. */
   readonly visits: VisitsFound | null;
-  readonly segments: readonly Run[];
+  readonly segments: SegmentsEvaluated;
   readonly published: Published;
   readonly seconds: number;
+}
+
+export interface SegmentsEvaluated {
+  readonly evaluated: number;
+  readonly entered: number;
+  readonly left: number;
+  /** Ids of those whose rule could not be evaluated; their runs say why. */
+  readonly failed: readonly string[];
 }
 
 export type RefreshDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
@@ -41,7 +49,11 @@ export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Vis
 
 type Between = (done: number, total: number) => Promise<void>;
 
-async function evaluateAll(deps: RefreshDeps, wanted: readonly string[] | undefined, between: Between): Promise<Run[]> {
+async function evaluateAll(
+  deps: RefreshDeps,
+  wanted: readonly string[] | undefined,
+  between: Between,
+): Promise<SegmentsEvaluated> {
   if (wanted === undefined) await retireDeleted(deps);
   const order = evaluationOrder(deps.things, wanted);
   const runs: Run[] = [];
@@ -50,7 +62,12 @@ async function evaluateAll(deps: RefreshDeps, wanted: readonly string[] | undefi
     const run = await evaluate(deps, id);
     if (run !== undefined) runs.push(run);
   }
-  return runs;
+  return {
+    evaluated: runs.length,
+    entered: runs.reduce((sum, run) => sum + run.entered, 0),
+    left: runs.reduce((sum, run) => sum + run.left, 0),
+    failed: runs.filter((run) => run.error !== '').map((run) => run.segment),
+  };
 }
 
 async function stage<Result>(

@@ -18,7 +18,7 @@ import { CANCELLED, type JobData, viewOf } from './view.ts';
 export type QueueName = (typeof QUEUE_OF)[JobType];
 
 /** A job's keys in Redis share one slot of a cluster. */
-const PREFIX = '{walkin-jobs}';
+export const PREFIX = '{walkin-jobs}';
 const KEPT_SECONDS = 7 * 24 * 3600;
 const ATTEMPTS = 3;
 const BACKOFF_MS = 2_000;

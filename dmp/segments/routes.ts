@@ -1,7 +1,178 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
+import type { Noun } from '../http/noun.ts';
+import { referenceFault } from '../http/references.ts';
+import { registerResource } from '../http/resource.ts';
+import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
+import { Id, nullable } from '../http/schema.ts';
+import { answerJob } from '../jobs/view.ts';
+import { maySee, type Principal, requireScope } from '../keys/auth.ts';
+import { invalid, notFound } from '../problem.ts';
+import type { Thing } from '../things/things.ts';
+import { checkRule } from './check.ts';
+import { scopeOf } from './compile.ts';
+import { estimate } from './estimate.ts';
+import { nextNumber } from './number.ts';
+import { Rule } from './rule.ts';
+import { listRuns, type Run } from './runs.ts';
+import { type Segment, SegmentInput } from './segment.ts';
+import { createRunLookup, STATUS_MEMBERS, statusOf } from './status.ts';
 
 /** /v1/segments, /v1/segments:estimate, /v1/segments/{id}/evaluate, /v1/segments/{id}/runs */
 export function registerSegmentsRoutes(app: FastifyInstance, deps: DmpDeps): void {
-  app.log.trace({ now: deps.now() }, 'segments');
+  registerResource(app, deps, segmentsOf(deps));
+  registerEstimate(app, deps);
+  registerEvaluate(app, deps);
+  registerRuns(app, deps);
+}
+
+function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
+  const lastRun = createRunLookup(deps.warehouse);
+  return {
+    kind: 'segment',
+    path: 'segments',
+    title: 'segment',
+    prefix: 'seg_',
+    input: SegmentInput,
+    read: 'segments:read',
+    write: 'segments:write',
+    // Those who refer to it could see what they must not see any more.
+    immutable: ['advertiser'],
+    filters: ['advertiser'],
+    advertiserOf: (segment) => segment.advertiser,
+    check: ({ advertiser, rule }, { deps: { things }, id }) => [
+      ...(advertiser === null ? [] : referenceFault(things, 'advertiser', advertiser, '/advertiser', null)),
+      ...checkRule(rule, { things, advertiser, self: id }),
+    ],
+    store: async (input, { current }) => ({ ...input, number: current?.body.number ?? (await nextNumber(deps)) }),
+    show: async (segment) => statusOf(segment, await lastRun(segment.id)),
+    shown: STATUS_MEMBERS,
+  };
+}
+
+const tags = ['segments'];
+const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
+const NullableInteger = Type.Unsafe<number | null>({ type: ['integer', 'null'] });
+
+const EstimateBody = Type.Object(
+  { rule: Rule, advertiser: nullable(Id('the advertiser for whom it is estimated'), { default: null }) },
+  { additionalProperties: false },
+);
+
+const EstimateView = Type.Object({
+  size: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'null: fewer than 10 people' }),
+  belowMinimum: Type.Boolean(),
+  method: Type.Unsafe<string>({ type: 'string', enum: ['exact', 'sample'] }),
+  interval: Type.Unsafe<object | null>({
+    type: ['object', 'null'],
+    properties: { lo: { type: 'integer' }, hi: { type: 'integer' } },
+    description: '95 % interval of a sample',
+  }),
+  profiles: Type.Integer({ description: 'everybody known' }),
+  seconds: Type.Number(),
+});
+
+/** `::` is a colon to the router. */
+function registerEstimate(app: FastifyInstance, deps: DmpDeps): void {
+  const schema = {
+    tags,
+    operationId: 'estimateSegment',
+    summary: 'How many people a rule selects, before it is a segment',
+    body: EstimateBody,
+    response: { 200: { description: 'It', content: { 'application/json': { schema: EstimateView } } }, ...PROBLEM_RESPONSES },
+  };
+  app.post('/v1/segments::estimate', { schema, config: { idempotent: false } }, async (request) => {
+    requireScope(request, 'segments:read');
+    const { rule, advertiser: wanted } = request.body as { rule: Rule; advertiser: string | null };
+    const advertiser = request.principal.advertiser ?? wanted;
+    const faults = [
+      ...(advertiser === null ? [] : referenceFault(deps.things, 'advertiser', advertiser, '/advertiser', null)),
+      ...(wanted !== null && wanted !== advertiser ? [unknownAdvertiser(wanted)] : []),
+      ...checkRule(rule, { things: deps.things, advertiser, self: null }),
+    ];
+    if (faults.length > 0) throw invalid(faults, 'The rule is not valid');
+    return estimate(deps.warehouse, rule, scopeOf(deps.things, advertiser, deps.now()));
+  });
+}
+
+function unknownAdvertiser(id: string) {
+  return { pointer: '/advertiser', code: 'unknown_advertiser' as const, message: `there is no advertiser ${id}` };
+}
+
+function registerEvaluate(app: FastifyInstance, deps: DmpDeps): void {
+  const schema = { tags, operationId: 'evaluateSegment', summary: 'Evaluate a segment now and publish who changed', params };
+  app.post('/v1/segments/:id/evaluate', { schema }, async (request, reply) => {
+    requireScope(request, 'segments:write');
+    const { id } = find(deps, request);
+    return answerJob(reply, await deps.jobs.enqueue('evaluate', { segment: id }, request.principal.id));
+  });
+}
+
+const RunView = Type.Object({
+  version: Type.Integer(),
+  revision: Type.Integer(),
+  startedAt: Type.String({ format: 'date-time' }),
+  seconds: Type.Number(),
+  members: NullableInteger,
+  entered: NullableInteger,
+  left: NullableInteger,
+  error: Type.Unsafe<string | null>({ type: ['string', 'null'], enum: ['timeout', 'memory', 'failed', null] }),
+});
+
+const RunsQuery = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
+    before: Type.Optional(Type.String({ format: 'date-time', description: '`page.next` of the page before' })),
+  },
+  { additionalProperties: false },
+);
+
+const RunsView = Type.Object({
+  data: Type.Array(RunView),
+  page: Type.Object({ next: Type.Unsafe<string | null>({ type: ['string', 'null'] }), hasMore: Type.Boolean() }),
+});
+
+function registerRuns(app: FastifyInstance, deps: DmpDeps): void {
+  const schema = {
+    tags,
+    operationId: 'listSegmentRuns',
+    summary: 'List the evaluations of a segment, newest first',
+    params,
+    querystring: RunsQuery,
+    response: { 200: { description: 'A page', content: { 'application/json': { schema: RunsView } } }, ...PROBLEM_RESPONSES },
+  };
+  app.get('/v1/segments/:id/runs', { schema }, async (request) => {
+    requireScope(request, 'segments:read');
+    const { id } = find(deps, request);
+    const { limit, before } = request.query as { limit: number; before?: string };
+    const runs = await listRuns(deps.warehouse, id, limit + 1, before === undefined ? null : Date.parse(before));
+    const shown = runs.slice(0, limit).map(viewOf);
+    const hasMore = runs.length > limit;
+    return { data: shown, page: { next: hasMore ? (shown.at(-1)?.startedAt ?? null) : null, hasMore } };
+  });
+}
+
+function viewOf(run: Run) {
+  const counted = run.error === '' ? run : { members: null, entered: null, left: null };
+  return {
+    version: run.version,
+    revision: run.revision,
+    startedAt: new Date(run.started).toISOString(),
+    seconds: run.seconds,
+    members: counted.members,
+    entered: counted.entered,
+    left: counted.left,
+    error: run.error === '' ? null : run.error,
+  };
+}
+
+function find(deps: DmpDeps, request: FastifyRequest): Thing<Segment> {
+  const segment = deps.things.get('segment', (request.params as { id: string }).id);
+  if (segment === undefined || !isVisible(request.principal, segment)) throw notFound('segment');
+  return segment;
+}
+
+function isVisible(principal: Principal, segment: Thing<Segment>): boolean {
+  return maySee(principal, segment.body.advertiser);
 }

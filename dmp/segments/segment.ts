@@ -1,17 +1,19 @@
 import { type Static, Type } from 'typebox';
+import { Id, Name, nullable } from '../http/schema.ts';
 import { Rule } from './rule.ts';
 
-/** A named rule over people. */
-export const Segment = Type.Object(
+/** A named rule over people, as users write it. */
+export const SegmentInput = Type.Object(
   {
-    /** Null: shared by all advertisers. */
-    advertiser: Type.Union([Type.String(), Type.Null()], { default: null }),
-    name: Type.String({ minLength: 1, maxLength: 200 }),
+    advertiser: nullable(Id('its advertiser'), { default: null, description: 'null: shared by all' }),
+    name: Name,
     rule: Rule,
-    /** Assigned by the server, never reused: what profiles and snapshots carry. */
-    number: Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 }),
   },
   { additionalProperties: false },
 );
+export type SegmentInput = Static<typeof SegmentInput>;
 
-export type Segment = Static<typeof Segment>;
+/** `number` is assigned by the server, never reused: it is what profiles and snapshots carry. */
+export interface Segment extends SegmentInput {
+  readonly number: number;
+}

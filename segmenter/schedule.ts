@@ -1,0 +1,93 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { DmpDeps } from '../dmp/deps.ts';
+import { type JobContext, QUEUE_OF } from '../dmp/jobs/jobs.ts';
+import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
+import { createIdentity } from './identity.ts';
+import { observe } from './metrics.ts';
+import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
+import { createVisits } from './visits.ts';
+
+export interface SegmenterOptions {
+  /** Seconds between two refreshes; null: only those that are asked for. */
+  readonly refreshSeconds: number | null;
+  /** Of the jobs in Redis. */
+  readonly prefix?: string;
+}
+
+export interface Segmenter {
+  /** Stops between two steps; the job that is cut off runs again later, here or elsewhere. */
+  close(): Promise<void>;
+}
+
+/** The segmenter was asked to end while it worked. */
+class Stopping extends Error {
+  override readonly name = 'Stopping';
+}
+
+/** Held by the segmenter whose turn it is to ask for the next refresh, so that several ask for one. */
+const TURN_KEY = 'walkin:segmenter:turn';
+
+/** Runs the jobs of the segmenter in this process, one at a time over all processes, and asks for a refresh on schedule. */
+export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): Promise<Segmenter> {
+  const prefix = options.prefix ?? PREFIX;
+  await oneAtATime(deps.redis, prefix);
+  const refresh = createRefresh(deps, createIdentity(deps), createVisits(deps));
+  let isStopping = false;
+  const stepsOf = (context: JobContext): Steps => ({
+    progress: (progress) => context.progress(progress),
+    checkpoint: async () => {
+      if (isStopping) throw new Stopping('the segmenter is stopping; the job will run again');
+      await context.checkpoint();
+    },
+  });
+  const observed = async (work: Promise<Refreshed>): Promise<Refreshed> => {
+    const refreshed = await work;
+    observe(refreshed, deps.now());
+    return refreshed;
+  };
+  const worker = startJobWorker({
+    connection: deps.redis,
+    queue: QUEUE_OF.refresh,
+    works: {
+      refresh: (_, context) => observed(refresh.all(stepsOf(context))),
+      evaluate: ({ segment }, context) => observed(refresh.one(segment, stepsOf(context))),
+    },
+    concurrency: 1,
+    log: deps.log,
+    prefix,
+  });
+  const clock = startClock(deps, options.refreshSeconds);
+  return {
+    close: async () => {
+      isStopping = true;
+      clearInterval(clock);
+      await worker.close();
+    },
+  };
+}
+
+/** Two at once would fold the same edges into different profiles. */
+async function oneAtATime(redis: Redis, prefix: string): Promise<void> {
+  const connection = redis.duplicate({ maxRetriesPerRequest: null });
+  connection.on('error', () => undefined);
+  const queue = new Queue(QUEUE_OF.refresh, { connection, prefix });
+  try {
+    await queue.setGlobalConcurrency(1);
+  } finally {
+    await queue.close();
+    connection.disconnect();
+  }
+}
+
+function startClock(deps: DmpDeps, seconds: number | null): NodeJS.Timeout | undefined {
+  if (seconds === null) return undefined;
+  const ask = async (): Promise<void> => {
+    // A little less than the period, so that the turn is free when the clock strikes again.
+    const turn = await deps.redis.set(TURN_KEY, deps.now(), 'PX', Math.max(1, Math.floor(seconds * 900)), 'NX');
+    if (turn === 'OK') await deps.jobs.enqueue('refresh', {}, 'schedule');
+  };
+  const strike = (): void => void ask().catch((error: unknown) => deps.log.warn({ err: error }, 'no refresh was scheduled'));
+  strike();
+  return setInterval(strike, seconds * 1000);
+}
