@@ -1,4 +1,151 @@
-import type { FastifyInstance } from 'fastify';
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
+import { DEFAULT_SOURCE } from '../events/event.ts';
+import { referenceFault } from '../http/references.ts';
+import { answerJob } from '../jobs/view.ts';
+import { maySee, type Principal, requireScope } from '../keys/auth.ts';
+import { type Fault, invalid, notFound, Problem } from '../problem.ts';
+import { Import } from './import.ts';
+import { createRecord, hasBegun, type ImportRecord, putFile, putJob, readRecord } from './records.ts';
+import { mappingFaults } from './targets.ts';
+import { storeUpload } from './upload.ts';
+import { resultPath } from './worker.ts';
 
-export function registerImportRoutes(_app: FastifyInstance, _deps: DmpDeps): void {}
+type Call = FastifyRequest<{ Params: { id: string } }>;
+
+const tags = ['imports'];
+const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
+const SCHEMAS = {
+  create: { tags, operationId: 'createImport', summary: 'Say what a file is and how to read it', body: Import },
+  read: { tags, operationId: 'getImport', summary: 'Read an import', params },
+  upload: {
+    tags,
+    operationId: 'putImportFile',
+    summary: 'Send the file of an import',
+    description: 'The body is the file, gzip or not. Until its job begins it may be sent anew. The answer is the job.',
+    params,
+  },
+  result: { tags, operationId: 'getImportResult', summary: 'What became of each row, NDJSON', params },
+};
+
+/** POST /v1/imports, GET /v1/imports/{id}, PUT /v1/imports/{id}/file, GET /v1/imports/{id}/result */
+export function registerImportRoutes(app: FastifyInstance, deps: DmpDeps): void {
+  app.post('/v1/imports', { schema: SCHEMAS.create }, (request, reply) => create(deps, request, reply));
+  app.get('/v1/imports/:id', { schema: SCHEMAS.read }, async (request) => {
+    requireScope(request, 'imports:read');
+    return bodyOf(deps, await recordOf(deps, request as Call));
+  });
+  app.get('/v1/imports/:id/result', { schema: SCHEMAS.result }, (request, reply) => sendResult(deps, request as Call, reply));
+  app.register(async (scope) => {
+    // The file goes to the disk as it comes, whatever it says it is.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    scope.put('/v1/imports/:id/file', { schema: SCHEMAS.upload }, (request, reply) => upload(deps, request as Call, reply));
+  });
+}
+
+async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+  requireScope(request, 'imports:write');
+  const { principal } = request;
+  const body = request.body as Import;
+  const input = body.type === 'store' && principal.advertiser !== null ? { advertiser: principal.advertiser, ...body } : body;
+  const faults = [...mappingFaults(input), ...referenceFaults(deps, principal, input)];
+  if (faults.length > 0) throw invalid(faults);
+  const record: ImportRecord = {
+    id: `imp_${randomBytes(9).toString('hex')}`,
+    input,
+    owner: principal.advertiser,
+    actor: principal.id,
+    createdAt: deps.now(),
+    file: null,
+    job: null,
+  };
+  await createRecord(deps.redis, record);
+  reply.code(201).header('location', `/v1/imports/${record.id}`);
+  return bodyOf(deps, record);
+}
+
+function referenceFaults(deps: DmpDeps, principal: Principal, input: Import): Fault[] {
+  const { type, source, advertiser } = input;
+  const faults =
+    source === undefined || source === DEFAULT_SOURCE ? [] : referenceFault(deps.things, 'source', source, '/source', null);
+  if (type !== 'store') {
+    if (advertiser !== undefined)
+      faults.push({ pointer: '/advertiser', code: 'unknown_property', message: 'is for stores only' });
+  } else if (advertiser === undefined) {
+    faults.push({ pointer: '/advertiser', code: 'required', message: 'is missing: stores are an advertiser’s' });
+  } else {
+    faults.push(...referenceFault(deps.things, 'advertiser', advertiser, '/advertiser', null));
+    if (!maySee(principal, advertiser))
+      faults.push({ pointer: '/advertiser', code: 'unknown_advertiser', message: 'there is no such advertiser' });
+  }
+  return faults;
+}
+
+async function upload(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<object> {
+  requireScope(request, 'imports:write');
+  const record = await recordOf(deps, request);
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity' && encoding !== 'gzip')
+    throw new Problem(415, 'unsupported_media_type', 'The content encoding is not known', { detail: 'only gzip is' });
+  if (await hasBegun(deps.redis, record.id)) throw begun();
+  const file = await storeUpload(deps.uploads, record.id, (request.body as IncomingMessage | undefined) ?? request.raw);
+  if (!(await putFile(deps.redis, record.id, file))) {
+    const taken = (await readRecord(deps.redis, record.id))?.file?.name;
+    if (file.name !== taken) await rm(join(deps.uploads, file.name), { force: true });
+    throw begun();
+  }
+  const before = record.file?.name;
+  if (before !== undefined && before !== file.name) await rm(join(deps.uploads, before), { force: true });
+  return answerJob(reply, await jobFor(deps, record, request.principal.id));
+}
+
+/** A job that still waits for its turn takes the newer file. */
+async function jobFor(deps: DmpDeps, record: ImportRecord, actor: string) {
+  const waiting = record.job === null ? null : await deps.jobs.get(record.job);
+  if (waiting?.state === 'queued') return waiting;
+  const job = await deps.jobs.enqueue('import', { import: record.id }, actor);
+  await putJob(deps.redis, record.id, job.id);
+  return job;
+}
+
+function begun(): Problem {
+  return new Problem(409, 'conflict', 'The file of this import is being taken or was; make another import');
+}
+
+async function sendResult(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<FastifyReply> {
+  requireScope(request, 'imports:read');
+  const { id } = await recordOf(deps, request);
+  const handle = await open(resultPath(deps.uploads, id)).catch(() => null);
+  if (handle === null) throw new Problem(409, 'conflict', 'The import has no result yet');
+  return reply.type('application/x-ndjson').send(createReadStream('', { fd: handle }));
+}
+
+async function recordOf(deps: DmpDeps, request: Call): Promise<ImportRecord> {
+  const { id } = request.params;
+  const record = /^imp_[0-9a-f]{18}$/.test(id) ? await readRecord(deps.redis, id) : null;
+  const { advertiser } = request.principal;
+  if (record === null || (advertiser !== null && record.owner !== advertiser)) throw notFound(`import ${id.slice(0, 80)}`);
+  return record;
+}
+
+async function bodyOf(deps: DmpDeps, record: ImportRecord): Promise<object> {
+  const job = record.job === null ? null : await deps.jobs.get(record.job);
+  return {
+    id: record.id,
+    ...record.input,
+    source: record.input.source ?? DEFAULT_SOURCE,
+    createdAt: new Date(record.createdAt).toISOString(),
+    file: record.file === null ? null : { bytes: record.file.bytes, sha256: record.file.sha256 },
+    job: record.job,
+    status: job?.state ?? (record.file === null ? 'created' : 'queued'),
+    result: job?.result ?? null,
+    error: job?.error ?? null,
+  };
+}

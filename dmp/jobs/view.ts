@@ -1,4 +1,5 @@
 import type { Job } from 'bullmq';
+import type { FastifyReply } from 'fastify';
 import type { JobProgress, JobState, JobType, JobView } from './jobs.ts';
 
 /** What BullMQ keeps of a job. */
@@ -45,4 +46,20 @@ function stateOf(state: string, job: Job<JobData>): JobState {
 
 function isProgress(progress: unknown): progress is JobProgress {
   return typeof progress === 'object' && progress !== null && 'unit' in progress;
+}
+
+/** A job as JSON. */
+export function jobBody(job: JobView): object {
+  const { createdAt, startedAt, finishedAt, actor: _, ...rest } = job;
+  return { ...rest, createdAt: timeText(createdAt), startedAt: timeText(startedAt), finishedAt: timeText(finishedAt) };
+}
+
+/** 202 with the job and where it is to be seen. */
+export function answerJob(reply: FastifyReply, job: JobView): object {
+  reply.code(202).header('location', `/v1/jobs/${job.id}`);
+  return jobBody(job);
+}
+
+function timeText(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
 }
