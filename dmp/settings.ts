@@ -22,7 +22,9 @@ export const DmpSettings = Type.Object({
 });
 export type DmpSettings = Static<typeof DmpSettings>;
 
-export function clickhouseOf(settings: DmpSettings): WarehouseOptions {
+type ClickhouseSettings = Pick<DmpSettings, 'CLICKHOUSE_URL' | 'WALKIN_CLICKHOUSE_DATABASE' | 'WALKIN_DATA_DIR'>;
+
+export function clickhouseOf(settings: ClickhouseSettings): WarehouseOptions {
   const database = settings.WALKIN_CLICKHOUSE_DATABASE;
   return settings.CLICKHOUSE_URL === undefined
     ? { kind: 'embedded', path: join(settings.WALKIN_DATA_DIR, 'clickhouse'), database }
