@@ -28,3 +28,12 @@ export function run(program, args, options = {}) {
 export function lastLines(output, lines) {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
 }
+
+/**
+ * npm says the reason first, then how it is used.
+ * @param {string} output
+ * @param {number} lines
+ */
+export function firstLines(output, lines) {
+  return output.trimStart().split('\n').slice(0, lines).join('\n').trimEnd();
+}

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { lastLines, run } from './command.mjs';
+import { firstLines, run } from './command.mjs';
 import { SetupError } from './progress.mjs';
 
 /** @typedef {{ version?: string, integrity?: string, optional?: boolean }} LockedPackage */
@@ -70,5 +70,5 @@ async function npmCi(root, env) {
   const [program, first] = cli !== undefined && basename(cli) === 'npm-cli.js' ? [process.execPath, [cli]] : ['npm', []];
   const { code, output } = await run(program, [...first, ...args], { cwd: root, env });
   if (code === 127) throw new SetupError('There is no npm on the PATH: install Node.js with npm from https://nodejs.org');
-  if (code !== 0) throw new SetupError(`npm ci failed:\n${lastLines(output, 20)}`);
+  if (code !== 0) throw new SetupError(`npm ci failed:\n${firstLines(output, 20)}`);
 }
