@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../bidder/core/decide.ts';
+import { buildIndex } from '../../bidder/core/index.ts';
+import { NOBODY, type Person, UNREAD, WITHHELD } from '../../bidder/core/person.ts';
+import { decodeRequest } from '../../bidder/openrtb/decode.ts';
+import { permissionOf } from '../../bidder/privacy.ts';
+import type { Fence } from '../../proto/fence.ts';
+import { type WeekHours, weekSpans } from '../../proto/hours.ts';
+import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
+import {
+  creative,
+  exchange,
+  type GivenLineItem,
+  geofence,
+  lineItem,
+  NOON,
+  snapshot,
+  store,
+  wireRequest,
+} from './support/live.ts';
+
+/**
+ * Fixtures as specification: a file's name is the sentence, its parts are laid over the plain things of `support/live.ts`.
+ * `expect`: `bids` / `ghosts` = the line items that win (with price and store where given), and `reason` of what does not bid.
+ */
+interface Fixture {
+  readonly exchange?: Partial<LiveExchange>;
+  readonly stores?: Record<string, Partial<LiveStore> & { opening?: WeekHours }>;
+  readonly geofences?: Record<string, Fence>;
+  readonly lineItems: Record<string, GivenLineItem & { dayparts?: WeekHours }>;
+  readonly person?: Partial<Person> & { caps?: Record<string, number> };
+  readonly now?: string;
+  readonly request?: Record<string, unknown>;
+  /** Micros free for each limited line item. */
+  readonly allowance?: number;
+  readonly expect: { bids?: Expected[]; ghosts?: Expected[]; reason?: string };
+}
+
+interface Expected {
+  readonly imp?: string;
+  readonly lineItem?: string;
+  readonly creative?: string;
+  readonly store?: string | null;
+  readonly price?: number;
+  readonly metres?: number | null;
+}
+
+const FOLDER = new URL('./fixtures/', import.meta.url);
+
+describe('a decision', () => {
+  for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json'))) {
+    it(file.slice(0, -5).replaceAll('-', ' '), () => {
+      const fixture = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Fixture;
+      const decision = run(fixture);
+      const { bids = [], ghosts = [], reason } = fixture.expect;
+      expect(decision.bids).toMatchObject(bids);
+      expect(decision.ghosts).toMatchObject(ghosts);
+      expect([decision.bids.length, decision.ghosts.length]).toEqual([bids.length, ghosts.length]);
+      if (reason !== undefined) expect(decision.reason).toBe(reason);
+    });
+  }
+});
+
+function run(fixture: Fixture) {
+  const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest(fixture.request))));
+  if (typeof request === 'string') return { bids: [], ghosts: [], reason: request };
+  const permission = permissionOf(request);
+  if (!permission.bid) return { bids: [], ghosts: [], reason: 'privacy' };
+  const { bids, ghosts, reason } = decide(indexOf(fixture), {
+    request,
+    person: permission.identifiers ? personOf(fixture) : WITHHELD,
+    exchange: exchange('x', fixture.exchange),
+    preciseLocation: permission.preciseLocation,
+    now: fixture.now === undefined ? NOON : Date.parse(fixture.now),
+    allowance: () => fixture.allowance ?? 0,
+  });
+  return { bids: bids.map(plain), ghosts: ghosts.map(plain), reason };
+}
+
+function plain({ imp, lineItem: item, creative: ad, store: shown, price, metres }: ReturnType<typeof decide>['bids'][number]) {
+  return {
+    imp: imp.id,
+    lineItem: item.id,
+    creative: ad.id,
+    store: shown?.id ?? null,
+    price,
+    metres: metres === null ? null : Math.round(metres),
+  };
+}
+
+function indexOf(fixture: Fixture) {
+  return buildIndex(
+    snapshot({
+      exchanges: [exchange('x', fixture.exchange)],
+      stores: Object.entries(fixture.stores ?? {}).map(([id, { opening, ...given }]) =>
+        store(id, { ...given, ...(opening === undefined ? {} : { hours: weekSpans(opening) }) }),
+      ),
+      geofences: Object.entries(fixture.geofences ?? {}).map(([id, fence]) => geofence(id, fence)),
+      lineItems: Object.entries(fixture.lineItems).map(([id, { dayparts, ...given }]) => {
+        const creatives = given.creatives?.map((ad) => creative(ad.id, ad));
+        const targeting = { ...given.targeting, ...(dayparts === undefined ? {} : { dayparts: weekSpans(dayparts) }) };
+        return lineItem(id, { ...given, targeting, ...(creatives === undefined ? {} : { creatives }) });
+      }),
+    }),
+  );
+}
+
+function personOf({ person }: Fixture): Person {
+  if (person?.state === 'nobody') return NOBODY;
+  if (person?.state === 'unread') return UNREAD;
+  const { caps = {}, ...given } = person ?? {};
+  const anchor = '11111111-1111-8111-8111-111111111111';
+  return { state: 'known', identifier: anchor, anchor, segments: [], ...given, caps: new Map(Object.entries(caps)) };
+}

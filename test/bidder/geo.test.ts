@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { indexPlaces, placesAt } from '../../bidder/core/geo.ts';
+import { contains, coverOf, type Fence, fenceRadius } from '../../proto/fence.ts';
+
+/** Fences of 20 m to 8 km around a town, and points among them. */
+const TOWN = { lat: 55.75, lon: 37.61 };
+const latitude = fc.double({ min: TOWN.lat - 0.06, max: TOWN.lat + 0.06, noNaN: true });
+const longitude = fc.double({ min: TOWN.lon - 0.1, max: TOWN.lon + 0.1, noNaN: true });
+const circle = fc.record({
+  type: fc.constant('circle' as const),
+  lat: latitude,
+  lon: longitude,
+  radius: fc.double({ min: 20, max: 8_000, noNaN: true }),
+});
+
+/** A star around a centre never crosses itself. */
+const polygon = fc
+  .tuple(latitude, longitude, fc.array(fc.double({ min: 0.0005, max: 0.02, noNaN: true }), { minLength: 3, maxLength: 9 }))
+  .map(([lat, lon, reaches]): Fence => {
+    const ring = reaches.map((reach, corner): [number, number] => {
+      const angle = (2 * Math.PI * corner) / reaches.length;
+      return [lon + reach * Math.cos(angle) * 1.7, lat + reach * Math.sin(angle)];
+    });
+    return { type: 'polygon', rings: [[...ring, ring[0] as [number, number]]] };
+  });
+
+describe('the geo index', () => {
+  it('finds exactly the fences that a slow scan finds', () => {
+    const fences = fc.array(fc.oneof(circle, polygon), { minLength: 1, maxLength: 4 });
+    const points = fc.array(fc.tuple(latitude, longitude), { minLength: 50, maxLength: 50 });
+    fc.assert(
+      fc.property(fences, points, (given, where) => {
+        const places = given.map((fence, id) => ({ id, fence, cover: coverOf(fence), radius: fenceRadius(fence) }));
+        const index = indexPlaces(places);
+        for (const [lat, lon] of [...where, ...edgePoints(given)]) {
+          const found = placesAt(index, lat, lon).map(({ id }) => id);
+          const expected = places.filter(({ fence }) => contains(fence, lat, lon)).map(({ id }) => id);
+          expect(found.sort()).toEqual(expected);
+        }
+      }),
+      { numRuns: 60, seed: 7 },
+    );
+  });
+
+  it('finds nothing where nothing is', () => {
+    expect(placesAt(indexPlaces([]), 55, 37)).toEqual([]);
+  });
+});
+
+/** Points just inside and just outside of each edge, where covers err. */
+function edgePoints(fences: readonly Fence[]): [number, number][] {
+  return fences.flatMap((fence) => {
+    if (fence.type === 'polygon') {
+      return (fence.rings[0] ?? []).flatMap(([lon, lat]): [number, number][] => [
+        [lat + 1e-6, lon],
+        [lat - 1e-6, lon],
+      ]);
+    }
+    const metresPerDegree = 111_195;
+    return [0.999, 1.001].flatMap((share): [number, number][] =>
+      Array.from({ length: 8 }, (_, corner) => {
+        const angle = (2 * Math.PI * corner) / 8;
+        const reach = (fence.radius * share) / metresPerDegree;
+        return [
+          fence.lat + reach * Math.sin(angle),
+          fence.lon + (reach * Math.cos(angle)) / Math.cos((fence.lat * Math.PI) / 180),
+        ];
+      }),
+    );
+  });
+}
