@@ -96,7 +96,7 @@ function readCell(field: Field, text: string, zone: string, faults: Fault[]): un
     case 'time':
       return readTime(text, zone) ?? wrong(field, text, 'bad_time', 'is not a date or time', faults);
     case 'amount':
-      return parseMicros(text) ?? wrong(field, text, 'bad_amount', 'is not a decimal number', faults);
+      return readAmount(text) ?? wrong(field, text, 'bad_amount', 'is not a decimal number', faults);
     case 'number':
     case 'integer':
       return readNumber(text, kind) ?? wrong(field, text, 'bad_number', 'is not a number', faults);
@@ -113,6 +113,13 @@ const NUMBER: Readonly<Record<'number' | 'integer', RegExp>> = {
   integer: /^[+-]?\d{1,15}$/,
 };
 const EPOCH_MS = /^\d{12,13}$/;
+
+/** A number as floats are printed when they are tiny: real till data holds 4.440892e-16 where it means nothing. */
+const SCIENTIFIC = /^[+-]?\d{1,9}(\.\d{1,20})?[eE]-\d{1,2}$/;
+
+function readAmount(text: string): number | null {
+  return parseMicros(SCIENTIFIC.test(text) ? Number(text).toFixed(20) : text);
+}
 
 function readTime(text: string, zone: string): number | null {
   return EPOCH_MS.test(text) ? Number(text) : parseTimeIn(zone, text);
