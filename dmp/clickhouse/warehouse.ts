@@ -43,7 +43,7 @@ const FIXED: ClickHouseSettings = {
   do_not_merge_across_partitions_select_final: 1,
   session_timezone: 'UTC',
   // Facts are partitioned by month, and a file of history may hold all months since 2000.
-  max_partitions_per_insert_block: 1000,
+  max_partitions_per_insert_block: '1000',
 };
 
 export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
