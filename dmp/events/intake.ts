@@ -15,8 +15,10 @@ export interface Taken {
 }
 
 const MAX_ERRORS = 100;
-/** Rows handed to the batcher at once. */
-const CHUNK_ROWS = 50_000;
+/** Rows handed to the batcher at once: ClickHouse writes them while the next are read. */
+const CHUNK_ROWS = 10_000;
+/** Chunks of one call that may wait to be written. */
+const CHUNKS = 4;
 /** Rows between two looks at the event loop: about 10 ms. */
 const TURN = 1_000;
 
@@ -31,20 +33,21 @@ interface Row {
 export async function takeEvents(rows: Iterable<Row>, terms: Terms, pepper: string, batcher: Batcher): Promise<Taken> {
   const taken: Taken = { accepted: 0, quarantined: 0, errors: [] };
   let tables = emptyTables();
-  let written: Promise<void> = Promise.resolve();
+  const writing: Promise<void>[] = [];
   let turn = 0;
   for (const row of rows) {
     takeRow(row, terms, pepper, tables, taken);
     if (++turn % TURN !== 0) continue;
     await new Promise((resolve) => setImmediate(resolve));
     if (rowCount(tables) < CHUNK_ROWS) continue;
-    await written;
-    written = batcher.add(tables);
+    if (writing.length === CHUNKS) await writing.shift();
+    const written = batcher.add(tables);
     // The fault is met where it is awaited.
     written.catch(() => undefined);
+    writing.push(written);
     tables = emptyTables();
   }
-  await Promise.all([written, batcher.add(tables)]);
+  await Promise.all([...writing, batcher.add(tables)]);
   return taken;
 }
 

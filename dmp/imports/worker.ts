@@ -70,15 +70,27 @@ async function takeFile(
   const { timeZone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
   const opened = await openFile(path, record.input, timeZone);
   const edges = createEdgeMemory();
-  for await (const rows of opened.batches(BATCH_ROWS)) {
-    await context.checkpoint();
-    const terms = { source, currency, keyring: createKeyring(deps.pepper), now: deps.now() };
-    const { tables, faults } = await takeRows(rows, record, terms, deps);
-    await writeTables(deps.warehouse, tables, edges, deps.now());
-    await tally.add(rows, faults);
-    imported.inc({ outcome: 'quarantined' }, tables.quarantine.length);
-    imported.inc({ outcome: 'accepted' }, rows.length - tables.quarantine.length);
-    await context.progress({ done: opened.bytesRead(), total: file.bytes, unit: 'bytes', stage: `${tally.rows()} rows taken` });
+  // One batch is written while the next is read: ClickHouse works on a thread of its own.
+  let writing = Promise.resolve();
+  try {
+    for await (const rows of opened.batches(BATCH_ROWS)) {
+      await context.checkpoint();
+      const terms = { source, currency, keyring: createKeyring(deps.pepper), now: deps.now() };
+      const { tables, faults } = await takeRows(rows, record, terms, deps);
+      const done = opened.bytesRead();
+      await writing;
+      writing = (async () => {
+        await writeTables(deps.warehouse, tables, edges, deps.now());
+        await tally.add(rows, faults);
+        imported.inc({ outcome: 'quarantined' }, tables.quarantine.length);
+        imported.inc({ outcome: 'accepted' }, rows.length - tables.quarantine.length);
+        await context.progress({ done, total: file.bytes, unit: 'bytes', stage: `${tally.rows()} rows taken` });
+      })();
+      // Met where it is awaited.
+      writing.catch(() => undefined);
+    }
+  } finally {
+    await writing;
   }
   return tally.finish(Number(((performance.now() - started) / 1000).toFixed(3)));
 }

@@ -13,7 +13,7 @@ import {
   type JobWork,
   QUEUE_OF,
 } from './jobs.ts';
-import { CANCELLED, type JobData, viewOf } from './view.ts';
+import { CANCELLED, type JobData, readView } from './view.ts';
 
 export type QueueName = (typeof QUEUE_OF)[JobType];
 
@@ -43,26 +43,29 @@ export function createJobs(options: JobsOptions): Jobs {
     return queue;
   };
   const queues = { imports: open('imports'), segmenter: open('segmenter') };
-  const find = async (id: string): Promise<Job<JobData> | undefined> => {
+  const queueOf = (id: string): Queue<JobData> | null => {
     const type = typeOf(id);
-    return type === null ? undefined : Job.fromId<JobData>(queues[QUEUE_OF[type]], id);
+    return type === null ? null : queues[QUEUE_OF[type]];
+  };
+  const get = async (id: string): Promise<JobView | null> => {
+    const queue = queueOf(id);
+    return queue === null ? null : readView(queue, id);
   };
   return {
     enqueue: async (type, payload, actor) => {
       const queue = queues[QUEUE_OF[type]];
       const waiting = type === 'refresh' ? await waitingOf(queue, type) : undefined;
-      return (await viewOf(waiting ?? (await add(queue, type, payload, actor)))) as JobView;
+      const { id } = waiting ?? (await add(queue, type, payload, actor));
+      return (await readView(queue, id as string)) as JobView;
     },
-    get: async (id) => {
-      const job = await find(id);
-      return job === undefined ? null : viewOf(job);
-    },
+    get,
     cancel: async (id) => {
-      const job = await find(id);
-      const view = job === undefined ? null : await viewOf(job);
-      if (job === undefined || (view?.state !== 'queued' && view?.state !== 'running')) return false;
-      await job.updateData({ ...job.data, cancelled: true });
-      return true;
+      const queue = queueOf(id);
+      const state = (await get(id))?.state;
+      if (queue === null || (state !== 'queued' && state !== 'running')) return false;
+      const job = await Job.fromId<JobData>(queue, id);
+      await job?.updateData({ ...job.data, cancelled: true });
+      return job !== undefined;
     },
     close: async () => {
       await Promise.all([queues.imports.close(), queues.segmenter.close()]);

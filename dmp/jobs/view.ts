@@ -1,4 +1,4 @@
-import type { Job } from 'bullmq';
+import { Job, type Queue } from 'bullmq';
 import type { FastifyReply } from 'fastify';
 import type { JobProgress, JobState, JobType, JobView } from './jobs.ts';
 
@@ -12,13 +12,18 @@ export interface JobData {
 /** Reason of a failure that was a cancellation. */
 export const CANCELLED = 'cancelled';
 
-/** A job as the API shows it; null where it is gone. */
-export async function viewOf(job: Job<JobData>): Promise<JobView | null> {
-  const raw = await job.getState();
-  if (raw === 'unknown') return null;
+/**
+ * A job as the API shows it; null where it is gone. State and job are two questions: where the job ends in between they are
+ * asked again, else it would be shown as ended without its result.
+ */
+export async function readView(queue: Queue<JobData>, id: string): Promise<JobView | null> {
+  const raw = await queue.getJobState(id);
+  const job = raw === 'unknown' ? undefined : await Job.fromId<JobData>(queue, id);
+  if (job === undefined) return null;
+  if (job.finishedOn !== undefined && raw !== 'completed' && raw !== 'failed') return readView(queue, id);
   const state = stateOf(raw, job);
   return {
-    id: job.id as string,
+    id,
     type: job.name as JobType,
     state,
     progress: isProgress(job.progress) ? job.progress : null,
@@ -31,8 +36,8 @@ export async function viewOf(job: Job<JobData>): Promise<JobView | null> {
   };
 }
 
-function stateOf(state: string, job: Job<JobData>): JobState {
-  switch (state) {
+function stateOf(raw: string, job: Job<JobData>): JobState {
+  switch (raw) {
     case 'active':
       return 'running';
     case 'completed':

@@ -380,11 +380,13 @@ test('50,000 pings in one body take about a second', async () => {
   }));
   const body = ndjson(rows);
   const start = performance.now();
+  const cpu = process.cpuUsage();
   expect(await send(body, NDJSON)).toMatchObject({ status: 200, body: { accepted: 50_000 } });
   const seconds = (performance.now() - start) / 1000;
   console.log(`50,000 pings in ${seconds.toFixed(2)} s`);
-  // Generous, for a machine that does other things.
-  expect(seconds).toBeLessThan(10);
+  // The machine may do other things: what is bounded is the work.
+  const { user, system } = process.cpuUsage(cpu);
+  expect((user + system) / 1e6).toBeLessThan(8);
   expect(await data.rows('SELECT count() AS n, uniqExact(identifier) AS people FROM pings FINAL')).toEqual([
     { n: '50000', people: '20000' },
   ]);
