@@ -1,16 +1,18 @@
+import type { Statement } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { encodeProfile } from '../proto/profile.ts';
 
-/** Hash in Redis: `at` start of the last publication, `full` that of the last full one (epoch ms), `version` newest of the identities in it. */
+/**
+ * Hash in Redis of what the last publication held: `identities` their newest version, `full` when everybody was published last
+ * (epoch ms), `s:<segment>` the version of its members. Versions and no times: the clocks of several segmenters differ.
+ */
 const STATE_KEY = 'walkin:segmenter:published';
 /** A value that nobody renews is forgotten: a segmenter that stands still must not leave people in segments for ever. */
 const EXPIRY_S = 30 * 86_400;
 /** So everybody is renewed well before. */
 const FULL_EVERY_MS = 7 * 86_400_000;
-/** Clocks of several segmenters differ; what is published twice changes nothing. */
-const OVERLAP_MS = 60_000;
 const PART = 200_000;
 const PIPELINE = 2_000;
 const LIMITS = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
@@ -24,10 +26,10 @@ export interface Published {
 
 type PublishDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now'>;
 
-interface State {
-  readonly full: boolean;
-  readonly since: number;
-  readonly version: string;
+/** Versions of the identities and of each segment's members. */
+interface Versions {
+  readonly identities: string;
+  readonly segments: ReadonlyMap<string, number>;
 }
 
 /**
@@ -43,41 +45,61 @@ export async function publish(
 ): Promise<Published> {
   const began = performance.now();
   const at = deps.now();
-  const state = await readState(deps, at);
-  const [newest] = await deps.warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
+  const current = await readVersions(deps);
+  const last = await lastPublished(deps, at);
+  const change = last === null ? EVERYBODY : changeSince(last, current);
   const numbers = new Map(deps.things.list('segment').map(({ id, body }) => [id, body.number]));
-  const parts = Math.ceil((await countChanged(deps, state)) / PART);
+  const parts = Math.ceil((await countChanged(deps, change)) / PART);
   let profiles = 0;
   let identifiers = 0;
   for (let part = 0; part < parts; part++) {
     await between(part, parts);
-    const people = await readPeople(deps, state, parts, part);
+    const people = await readPeople(deps, change, parts, part);
     profiles += people.length;
     identifiers += await writePeople(deps, people, numbers);
   }
-  const full = state.full ? { full: at } : {};
-  await deps.redis.hset(STATE_KEY, { at, version: newest?.version ?? '0', ...full });
-  return { full: state.full, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
+  await savePublished(deps, current, last === null ? at : null);
+  return { full: last === null, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
 }
 
-async function readState({ redis }: PublishDeps, now: number): Promise<State> {
-  const { at, full, version } = await redis.hgetall(STATE_KEY);
-  if (at === undefined || full === undefined || version === undefined || now - Number(full) > FULL_EVERY_MS)
-    return { full: true, since: 0, version: '0' };
-  return { full: false, since: Number(at) - OVERLAP_MS, version };
+async function readVersions({ warehouse }: PublishDeps): Promise<Versions> {
+  const [identities] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
+  const sql = 'SELECT segment, max(version) AS version FROM memberships GROUP BY segment';
+  const segments = await warehouse.query<{ segment: string; version: number }>({ sql });
+  return { identities: identities?.version ?? '0', segments: new Map(segments.map((row) => [row.segment, row.version])) };
 }
 
-/** Profiles whose membership or identifiers changed. */
-const CHANGED = `SELECT profile FROM memberships WHERE at >= fromUnixTimestamp64Milli({since:Int64})
-  UNION DISTINCT SELECT profile FROM identities WHERE version > {version:UInt64}`;
-
-function changed(state: State): { condition: string; params: Record<string, unknown> } {
-  if (state.full) return { condition: '1', params: {} };
-  return { condition: `profile IN (${CHANGED})`, params: { since: state.since, version: state.version } };
+/** Null: everybody must be published. */
+async function lastPublished({ redis }: PublishDeps, now: number): Promise<Versions | null> {
+  const { full, identities, ...rest } = await redis.hgetall(STATE_KEY);
+  if (full === undefined || identities === undefined || now - Number(full) > FULL_EVERY_MS) return null;
+  return { identities, segments: new Map(Object.entries(rest).map(([field, version]) => [field.slice(2), Number(version)])) };
 }
 
-async function countChanged({ warehouse }: PublishDeps, state: State): Promise<number> {
-  const { condition, params } = changed(state);
+async function savePublished({ redis }: PublishDeps, versions: Versions, full: number | null): Promise<void> {
+  const segments = [...versions.segments].flatMap(([id, version]) => [`s:${id}`, version]);
+  await redis.hset(STATE_KEY, 'identities', versions.identities, ...segments, ...(full === null ? [] : ['full', full]));
+}
+
+/** A condition over `profile`: whose membership or identifiers changed. */
+type Change = Required<Statement>;
+
+const EVERYBODY: Change = { sql: '1', params: {} };
+
+function changeSince(last: Versions, current: Versions): Change {
+  const segments = [...current.segments].filter(([id, version]) => version > (last.segments.get(id) ?? 0)).map(([id]) => id);
+  const identities = 'SELECT profile FROM identities WHERE version > {version:UInt64}';
+  if (segments.length === 0) return { sql: `profile IN (${identities})`, params: { version: last.identities } };
+  const members = `SELECT profile FROM memberships WHERE segment IN {segments:Array(String)}
+    AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0))`;
+  const versions = segments.map((id) => last.segments.get(id) ?? 0);
+  return {
+    sql: `profile IN (${identities} UNION DISTINCT ${members})`,
+    params: { version: last.identities, segments, versions },
+  };
+}
+
+async function countChanged({ warehouse }: PublishDeps, { sql: condition, params }: Change): Promise<number> {
   const sql = `SELECT uniq(profile) AS n FROM identities WHERE ${condition}`;
   const [row] = await warehouse.query<{ n: string }>({ sql, params }, LIMITS);
   return Number(row?.n ?? 0);
@@ -93,8 +115,12 @@ interface Person {
 /** Bid requests name people without a kind: an identifier of none came from one. */
 const ADDRESSABLE = [...ADDRESSABLE_KINDS, ''];
 
-async function readPeople({ warehouse }: PublishDeps, state: State, parts: number, part: number): Promise<Person[]> {
-  const { condition, params } = changed(state);
+async function readPeople(
+  { warehouse }: PublishDeps,
+  { sql: condition, params }: Change,
+  parts: number,
+  part: number,
+): Promise<Person[]> {
   const chosen = `${condition} AND profile % {parts:UInt32} = {part:UInt32}`;
   const sql = `SELECT profile, anchor, identifiers, segments FROM (
       SELECT profile, any(i.anchor) AS anchor, groupArray(identifier) AS identifiers FROM (
