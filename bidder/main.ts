@@ -91,7 +91,9 @@ async function runWorker(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // The primary is gone: without it nobody restarts us, nor stops us.
+  // The primary is gone: without it nobody restarts us, nor stops us. Node would exit on the spot, with allowances held and
+  // events unwritten, unless the worker seems to have asked for it.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   process.on('disconnect', stop);
   await worker.start();
   try {

@@ -46,7 +46,8 @@ export interface Worker {
 const CONNECT_MS = 2_000;
 /** A notice must not wait longer for Redis: the exchange calls again. */
 const COMMAND_MS = 1_000;
-const FLUSH_MS = 2_000;
+const DRAIN_MS = 1_500;
+const FLUSH_MS = 1_000;
 
 export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logger): Worker {
   const { redisUrl, noticeSecret, pepper } = options;
@@ -99,7 +100,8 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   }
 
   async function close(): Promise<void> {
-    await app.close();
+    // Sockets that do not end, or a cluster primary that is gone, must not keep us from giving back and writing.
+    await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
     await leases.close();
     await outbox.close(FLUSH_MS);
     await feed.close();

@@ -107,6 +107,8 @@ export function wireRequest(given: Record<string, unknown> = {}): Record<string,
       geo: { lat: LAT, lon: LON, type: 1, accuracy: 10 },
     },
     at: 1,
+    // Long, so that a busy machine does not turn a bid into `deadline`.
+    tmax: 1_000,
     ...given,
   };
 }

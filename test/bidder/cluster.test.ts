@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WORKERS_KEY } from '../../proto/keys.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { eventually, PEPPER, publish, SECRET } from './support/bidder.ts';
+import { lineItem, snapshot, wireRequest } from './support/live.ts';
+
+/** The real program: a primary and two workers. */
+const MAIN = new URL('../../bidder/main.ts', import.meta.url).pathname;
+let redis: TestRedis;
+let client: ReturnType<TestRedis['connect']>;
+let primary: ChildProcess;
+let port: number;
+let metricsPort: number;
+let output = '';
+
+beforeAll(async () => {
+  redis = await startRedis();
+  client = redis.connect();
+  await publish(client, snapshot({ lineItems: [lineItem('free')] }));
+});
+
+afterAll(async () => {
+  primary?.kill('SIGKILL');
+  await redis?.stop();
+});
+
+/** Starting three processes takes its time on a busy machine, so the tests share what they can. */
+const PATIENCE = 60_000;
+
+async function start(): Promise<void> {
+  port = await freePort();
+  metricsPort = await freePort();
+  primary = startMain();
+  await eventually(readyWorkers, (count) => count === 2, PATIENCE);
+}
+
+function startMain(env: Record<string, string> = {}): ChildProcess {
+  output = '';
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+    env: {
+      ...process.env,
+      REDIS_URL: redis.path,
+      WALKIN_BIDDER_PORT: String(port),
+      WALKIN_BIDDER_METRICS_PORT: String(metricsPort),
+      WALKIN_BIDDER_WORKERS: '2',
+      WALKIN_PEPPER: PEPPER,
+      WALKIN_NOTICE_SECRET: SECRET,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  return child;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+async function workers(): Promise<string[]> {
+  return client.hkeys(WORKERS_KEY);
+}
+
+async function readyWorkers(): Promise<number> {
+  try {
+    const reply = (await (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json()) as { ready: boolean; workers: number };
+    return reply.ready ? reply.workers : 0;
+  } catch {
+    return 0;
+  }
+}
+
+async function bid(): Promise<number> {
+  const reply = await fetch(`http://127.0.0.1:${port}/openrtb2/x`, { method: 'POST', body: JSON.stringify(wireRequest()) });
+  await reply.text();
+  return reply.status;
+}
+
+const pidOf = (name: string): number => Number(name.split(':').at(-1));
+
+describe('the bidder as a program', () => {
+  it('answers on its port and adds up the metrics of its workers', { timeout: PATIENCE }, async () => {
+    await start();
+    const statuses = await Promise.all(Array.from({ length: 40 }, bid));
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(metrics).toMatch(/walkin_bid_requests_total\{exchange="x",outcome="bid"\} 40/);
+    expect(metrics).toContain('walkin_bidder_workers 2');
+    expect(await (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json()).toMatchObject({
+      ready: true,
+      snapshotVersion: 1,
+    });
+  });
+
+  it('replaces a worker that is killed', { timeout: PATIENCE }, async () => {
+    const [victim] = (await workers()) as [string];
+    process.kill(pidOf(victim), 'SIGKILL');
+    await eventually(workers, (names) => names.length === 2 && !names.includes(victim), PATIENCE);
+    expect(await eventually(bid, (status) => status === 200)).toBe(200);
+  });
+
+  it('says whose port is taken and gives up', { timeout: PATIENCE }, async () => {
+    const second = startMain({ WALKIN_BIDDER_METRICS_PORT: '0', WALKIN_BIDDER_WORKERS: '1' });
+    const [code] = (await once(second, 'exit')) as [number | null];
+    expect(code).toBe(1);
+    expect(output).toContain(`port ${port} of the bidder`);
+    expect(await bid()).toBe(200);
+  });
+
+  it('stops in time with nothing left behind', { timeout: PATIENCE }, async () => {
+    const since = Date.now();
+    primary.kill('SIGTERM');
+    const [code] = (await once(primary, 'exit')) as [number | null];
+    expect([code, Date.now() - since < 5_000]).toEqual([0, true]);
+    expect(await workers()).toEqual([]);
+    expect(output).not.toContain(PEPPER);
+  });
+
+  it('takes its workers along when the primary is killed', { timeout: PATIENCE }, async () => {
+    await start();
+    const pids = (await workers()).map(pidOf);
+    expect(pids).toHaveLength(2);
+    primary.kill('SIGKILL');
+    await eventually(
+      () => pids.filter(isRunning),
+      (running) => running.length === 0,
+    );
+    expect(await workers()).toEqual([]);
+  });
+});
+
+describe('the settings', () => {
+  it('are all checked at once', async () => {
+    output = '';
+    const child = startMain({ WALKIN_PEPPER: '', WALKIN_BIDDER_PORT: 'x' });
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect(code).toBe(1);
+    expect(output).toContain('WALKIN_PEPPER');
+    expect(output).toContain('WALKIN_BIDDER_PORT');
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

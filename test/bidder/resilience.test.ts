@@ -1,0 +1,250 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keyIdentifier } from '../../proto/identifier.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { adEvents, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
+import { lineItem, snapshot, wireRequest } from './support/live.ts';
+
+/** A Redis that can be killed, frozen and started again with its data. */
+let folder: string;
+let path: string;
+let server: ChildProcess;
+let client: Redis;
+let bidder: TestBidder | null = null;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'walkin-redis-'));
+  path = join(folder, 'redis.sock');
+  server = startServer();
+  client = new Redis(path, { maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+  await client.ping();
+});
+
+afterEach(async () => {
+  server.kill('SIGCONT');
+  await bidder?.close();
+  bidder = null;
+  client.disconnect();
+  await killServer();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function startServer(): ChildProcess {
+  const args = [
+    '--port',
+    '0',
+    '--unixsocket',
+    path,
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+  ];
+  return spawn('redis-server', args, { stdio: 'ignore' });
+}
+
+function killServer(): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.exitCode !== null || server.signalCode !== null) return resolve();
+    server.once('exit', () => resolve());
+    server.kill('SIGKILL');
+  });
+}
+
+const CAPPED = snapshot({ lineItems: [lineItem('a', { caps: [{ count: 9, windowMs: 3_600_000 }] })] });
+const PRICE = { AUCTION_PRICE: '1', AUCTION_CURRENCY: 'USD' };
+
+describe('without Redis', () => {
+  it('requests are answered with no bid and notices with 503, and all goes on when it is back', async () => {
+    await publish(client, CAPPED);
+    bidder = await startBidder(path);
+    const bid = await bidder.onlyBid();
+    await killServer();
+    const since = performance.now();
+    expect((await bidder.bid()).statusCode).toBe(204);
+    expect(performance.now() - since).toBeLessThan(500);
+    expect(await bidder.count('noBids', { reason: 'storage' })).toBe(1);
+    for (const address of [bid.burl, pixelOf(bid), bid.lurl]) expect((await bidder.call(address, PRICE)).statusCode).toBe(503);
+    expect((await bidder.worker.app.inject('/readyz')).statusCode).toBe(503);
+    server = startServer();
+    await eventually(
+      () => (bidder as TestBidder).bid(),
+      ({ statusCode }) => statusCode === 200,
+    );
+    const booked = await eventually(
+      () => (bidder as TestBidder).call(bid.burl, PRICE),
+      ({ statusCode }) => statusCode === 204,
+    );
+    expect(booked.body).toBe('');
+    expect((await adEvents(client)).filter(({ type, bid: id }) => type === 'billing' && id === bid.id)).toHaveLength(1);
+    await eventually(
+      () => (bidder as TestBidder).worker.app.inject('/readyz'),
+      ({ statusCode }) => statusCode === 200,
+    );
+  });
+
+  it('what asks for nothing personal and has no budget still bids, and its events wait', async () => {
+    await publish(client, snapshot({ lineItems: [lineItem('free')] }));
+    bidder = await startBidder(path);
+    await killServer();
+    const bid = await bidder.onlyBid();
+    server = startServer();
+    const events = await eventually(
+      () => adEvents(client),
+      (found) => found.some((event) => event.bid === bid.id),
+    );
+    expect(events.filter((event) => event.bid === bid.id)).toHaveLength(1);
+  });
+
+  it('a bidder starts all the same, and serves when a snapshot comes', async () => {
+    await killServer();
+    bidder = await startBidder(path, { pollMs: 200 });
+    expect((await bidder.bid()).statusCode).toBe(204);
+    expect(await bidder.count('noBids', { reason: 'no_snapshot' })).toBe(1);
+    server = startServer();
+    await publish(client, CAPPED);
+    await eventually(
+      () => (bidder as TestBidder).bid(),
+      ({ statusCode }) => statusCode === 200,
+    );
+  });
+});
+
+describe('with a Redis that hangs', () => {
+  it('requests are answered by their deadline', async () => {
+    await publish(client, CAPPED);
+    bidder = await startBidder(path);
+    await bidder.onlyBid();
+    server.kill('SIGSTOP');
+    const times = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const since = performance.now();
+        const { statusCode } = await (bidder as TestBidder).bid(wireRequest({ tmax: 100 }));
+        return { statusCode, ms: performance.now() - since };
+      }),
+    );
+    for (const { statusCode, ms } of times) {
+      expect(statusCode).toBe(204);
+      expect(ms).toBeLessThan(500);
+    }
+    expect(await bidder.count('profileFailures', { cause: 'timeout' })).toBe(20);
+    server.kill('SIGCONT');
+    await eventually(
+      () => (bidder as TestBidder).bid(),
+      ({ statusCode }) => statusCode === 200,
+    );
+  });
+
+  it('notices are answered with 503 rather than never', async () => {
+    await publish(client, CAPPED);
+    bidder = await startBidder(path);
+    const bid = await bidder.onlyBid();
+    server.kill('SIGSTOP');
+    expect((await bidder.call(bid.burl, PRICE)).statusCode).toBe(503);
+    server.kill('SIGCONT');
+    expect((await bidder.call(bid.burl, PRICE)).statusCode).toBe(204);
+    expect((await adEvents(client)).filter(({ type }) => type === 'billing')).toHaveLength(1);
+  });
+});
+
+describe('a ghost', () => {
+  const heldOut = snapshot({ lineItems: [lineItem('a', { holdout: { share: 10_000, salt: 's' } })] });
+
+  it('is durable before its no-bid is answered', async () => {
+    await publish(client, heldOut);
+    bidder = await startBidder(path);
+    for (let at = 0; at < 20; at++) {
+      const reply = await bidder.bid(wireRequest({ id: `ghost-${at}`, device: { ifa: 'held-out' } }));
+      expect(reply.statusCode).toBe(204);
+      const ghosts = (await adEvents(client)).filter(({ auction }) => auction === `ghost-${at}`);
+      expect(ghosts).toMatchObject([{ type: 'ghost', lineItem: 'a', price: 2_000_000, cost: 0 }]);
+      expect(ghosts[0]?.anchor).toBe(keyIdentifier({ kind: 'ifa', value: 'held-out' }, PEPPER));
+    }
+    expect(await bidder.count('noBids', { reason: 'held_out' })).toBe(20);
+  });
+});
+
+describe('a snapshot', () => {
+  it('is swapped under load without a request lost', async () => {
+    await publish(client, snapshot({ lineItems: [lineItem('v1')] }));
+    bidder = await startBidder(path);
+    const seen = new Set<string>();
+    let running = true;
+    const load = Promise.all(
+      Array.from({ length: 8 }, async () => {
+        while (running) {
+          const reply = await (bidder as TestBidder).bid();
+          expect(reply.statusCode).toBe(200);
+          seen.add(JSON.parse(reply.body).seatbid[0].bid[0].crid as string);
+        }
+      }),
+    );
+    for (let version = 2; version <= 6; version++) {
+      await publish(client, snapshot({ version, lineItems: [lineItem(`v${version}`)] }));
+      await eventually(
+        () => seen.has(`cr_v${version}`),
+        (served) => served,
+      );
+    }
+    running = false;
+    await load;
+    const workers = Object.values(await client.hgetall(WORKERS_KEY)).map(
+      (value) => (JSON.parse(value) as { version: number }).version,
+    );
+    expect(workers).toEqual([6]);
+  });
+
+  it('that is broken is refused, and the old one serves on', async () => {
+    await publish(client, CAPPED);
+    bidder = await startBidder(path, { pollMs: 50 });
+    for (const broken of ['', 'rubbish', 'WKSN'.padEnd(60, '\0')]) {
+      const before = await bidder.count('snapshotRefused');
+      await client.set(SNAPSHOT_KEY, broken);
+      await client.set(SNAPSHOT_VERSION_KEY, 9);
+      await client.publish(SNAPSHOT_CHANNEL, '9');
+      await eventually(
+        () => (bidder as TestBidder).count('snapshotRefused'),
+        (count) => count > before,
+      );
+      expect((await bidder.bid()).statusCode).toBe(200);
+    }
+    await publish(client, { ...CAPPED, version: 10 });
+    await eventually(
+      () => bidder?.worker.feed.current()?.version,
+      (version) => version === 10,
+    );
+  });
+
+  it('whose announcement was lost is found all the same', async () => {
+    await publish(client, CAPPED);
+    bidder = await startBidder(path, { pollMs: 100 });
+    const { encodeSnapshot } = await import('../../proto/snapshot.ts');
+    await client.set(SNAPSHOT_KEY, encodeSnapshot({ ...CAPPED, version: 2 }));
+    await client.set(SNAPSHOT_VERSION_KEY, 2);
+    await eventually(
+      () => bidder?.worker.feed.current()?.version,
+      (version) => version === 2,
+    );
+  });
+});
+
+describe('a bidder that stops', () => {
+  it('has written all its events and is no worker any more', async () => {
+    await publish(client, snapshot({ lineItems: [lineItem('free')] }));
+    const stopping = await startBidder(path);
+    const bids = await Promise.all(Array.from({ length: 200 }, () => stopping.onlyBid()));
+    await stopping.close();
+    const written = new Set((await adEvents(client)).map(({ bid }) => bid));
+    expect(bids.filter(({ id }) => !written.has(id))).toEqual([]);
+    expect(await client.hlen(WORKERS_KEY)).toBe(0);
+  });
+});
