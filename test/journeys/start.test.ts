@@ -24,7 +24,14 @@ beforeAll(() => {
   execFileSync('git', ['clone', '--quiet', '--no-hardlinks', ROOT, clone], { stdio: 'inherit' });
 });
 
-afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+/** Also of a test that failed half-way: nothing is left running. */
+const started: Start[] = [];
+
+afterAll(async () => {
+  for (const { npm } of started) npm.kill('SIGINT');
+  await Promise.all(started.map(({ ended }) => ended));
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
 
 interface Start {
   readonly npm: ChildProcess;
@@ -47,7 +54,9 @@ function npmStart(): Start {
     });
   }
   const ended = new Promise<number | null>((resolve) => npm.once('exit', resolve));
-  return { npm, output: () => output, ended };
+  const start = { npm, output: () => output, ended };
+  started.push(start);
+  return start;
 }
 
 async function until(start: Start, text: string, ms: number): Promise<void> {
