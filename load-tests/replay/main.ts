@@ -115,6 +115,7 @@ async function run({ folder: root, target }: Options): Promise<void> {
   if (target === null) {
     say('Starting a Walkin on a temporary folder');
     own = await startOwnWalkin();
+    say(`It answers at ${own.target.api} and ${own.target.bidder}`);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void own?.stop().then(() => process.exit(1)));
   }
   try {

@@ -23,16 +23,8 @@ export async function startOwnWalkin(): Promise<OwnWalkin> {
   const entry = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
   // Ends with this process, however that ends: its standard input is a pipe that is never written to.
   const tether = fileURLToPath(new URL('../../supervisor/tether.mjs', import.meta.url));
-  const args = [
-    ...process.execArgv,
-    '--import',
-    tether,
-    entry,
-    '--empty',
-    '--data',
-    data,
-    ...PORTS.flatMap((flag) => [flag, '0']),
-  ];
+  const loader = extname(import.meta.url) === '.ts' ? ['--import', 'tsx'] : [];
+  const args = [...loader, '--import', tether, entry, '--empty', '--data', data, ...PORTS.flatMap((flag) => [flag, '0'])];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ownEnvironment(), detached: true });
   let printed = '';
   const keep = (chunk: Buffer) => {
