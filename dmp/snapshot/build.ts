@@ -1,4 +1,4 @@
-import { type Cover, coverOf, type Fence } from '../../proto/fence.ts';
+import type { Cover, Fence } from '../../proto/fence.ts';
 import { type WeekHours, weekSpans } from '../../proto/hours.ts';
 import type { LiveExchange, LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
@@ -10,30 +10,13 @@ import type { Kind, Thing, Things } from '../things/things.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** Covers by the revision of their thing: they are the dear part of a snapshot and rarely change. */
-export interface CoverCache {
-  cover(kind: Kind, thing: Thing<unknown>, fence: Fence): Cover;
-}
-
-export function createCoverCache(): CoverCache {
-  const known = new Map<string, { readonly revision: number; readonly cover: Cover }>();
-  return {
-    cover: (kind, thing, fence) => {
-      const key = `${kind} ${thing.id}`;
-      const before = known.get(key);
-      if (before?.revision === thing.revision) return before.cover;
-      const cover = coverOf(fence);
-      known.set(key, { revision: thing.revision, cover });
-      return cover;
-    },
-  };
-}
+type CoverOf = (fence: Fence) => Cover;
 
 /**
  * Everything that is live: the active line items of active campaigns whose flight has not ended, and what they name. What a
  * line item names and is gone or empty narrows it to nothing, never to everything.
  */
-export function buildSnapshot(things: Things, covers: CoverCache, version: number, now: number): Snapshot {
+export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number): Snapshot {
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
   const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over) ?? []);
@@ -43,8 +26,8 @@ export function buildSnapshot(things: Things, covers: CoverCache, version: numbe
     version,
     at: now,
     exchanges: things.list('exchange').map(liveExchange),
-    stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, covers)] : [])),
-    geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, covers)] : [])),
+    stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
+    geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
   };
 }
@@ -54,16 +37,16 @@ function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
   return { id, defaultTmax, networkAllowance, billing, seat, simulated };
 }
 
-function liveStore(thing: Thing<Store>, covers: CoverCache): LiveStore {
+function liveStore(thing: Thing<Store>, coverOf: CoverOf): LiveStore {
   const { name, address, lat, lon, timeZone, hours } = thing.body;
   const fence = storeFence(thing.body);
-  const cover = covers.cover('store', thing, fence);
+  const cover = coverOf(fence);
   return { id: thing.id, name, address, lat, lon, timeZone, hours: hours === null ? null : weekSpans(hours), fence, cover };
 }
 
-function liveGeofence(thing: Thing<Geofence>, covers: CoverCache): LiveGeofence {
+function liveGeofence(thing: Thing<Geofence>, coverOf: CoverOf): LiveGeofence {
   const { fence } = thing.body;
-  return { id: thing.id, fence, cover: covers.cover('geofence', thing, fence) };
+  return { id: thing.id, fence, cover: coverOf(fence) };
 }
 
 function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: number): LiveLineItem | null {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
-import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 import type { DmpDeps } from '../deps.ts';
-import { buildSnapshot, createCoverCache } from './build.ts';
+import { buildSnapshot } from './build.ts';
+import { createCovers } from './covers.ts';
 import { restoreSpend } from './spend.ts';
 
 /** Digest of what the published snapshot says, so that nothing is published twice. */
@@ -22,7 +23,7 @@ type PublisherDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'l
 /** Publishes at the start, shortly after any change, and when Redis comes back, since it may have lost what it knew. */
 export function startPublisher(deps: PublisherDeps): Publisher {
   const { redis, things, log } = deps;
-  const covers = createCoverCache();
+  const covers = createCovers(log);
   let version = 0;
   let tail: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | null = null;
@@ -30,7 +31,10 @@ export function startPublisher(deps: PublisherDeps): Publisher {
 
   const publish = (): Promise<number> => {
     const result = tail.then(async () => {
-      version = await publishOnce(deps, buildSnapshot(things, covers, 0, deps.now()), version);
+      const before = version === 0 ? await readPublished(redis) : null;
+      if (before !== null) covers.learn(before);
+      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now()));
+      version = await publishOnce(deps, live, Math.max(version, before?.version ?? 0));
       return version;
     });
     tail = result.catch(() => undefined);
@@ -96,6 +100,16 @@ async function publishOnce(deps: PublisherDeps, live: Snapshot, known: number): 
   const isSet = await redis.eval(SET_SNAPSHOT, keys.length, ...keys, version, value, digest, SNAPSHOT_CHANNEL);
   if (isSet === 1) log.info({ version, lineItems: live.lineItems.length, bytes: value.length }, 'snapshot published');
   return version;
+}
+
+/** Null where there is none, or none of this format. */
+async function readPublished(redis: Redis): Promise<Snapshot | null> {
+  const value = await redis.getBuffer(SNAPSHOT_KEY);
+  try {
+    return value === null ? null : decodeSnapshot(value);
+  } catch {
+    return null;
+  }
 }
 
 /** The version that is published, where it says the same; null where it does not or is not there. */

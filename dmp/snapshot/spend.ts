@@ -7,7 +7,7 @@ interface SpendRow {
   readonly campaign: string;
   readonly line_item: string;
   readonly day: string;
-  readonly cost: string;
+  readonly spent: string;
 }
 
 /** Day budgets are of no use long after their day. */
@@ -15,7 +15,7 @@ const DAY_MEMORY_S = 14 * 86_400;
 
 /** A day's budget counts when the bid was made, as the bidder counts it. */
 const SPEND = `
-SELECT campaign, line_item, formatDateTime(bid_at, '%Y%m%d') AS day, sum(cost) AS cost
+SELECT campaign, line_item, formatDateTime(bid_at, '%Y%m%d') AS day, sum(cost) AS spent
 FROM ad_events FINAL
 WHERE campaign IN {campaigns:Array(String)} AND cost != 0 AND test = 0
 GROUP BY campaign, line_item, day`;
@@ -70,12 +70,12 @@ async function missingOf(redis: Redis, budgets: readonly Budget[]): Promise<Budg
 
 function spentByKey(rows: readonly SpendRow[]): Map<string, number> {
   const spent = new Map<string, number>();
-  for (const { campaign, line_item, day, cost } of rows)
+  for (const { campaign, line_item, day, spent: micros } of rows)
     for (const key of [
       campaignBudgetKey(campaign),
       lineItemBudgetKey(campaign, line_item),
       dayBudgetKey(campaign, line_item, day),
     ])
-      spent.set(key, (spent.get(key) ?? 0) + Number(cost));
+      spent.set(key, (spent.get(key) ?? 0) + Number(micros));
   return spent;
 }

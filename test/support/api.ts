@@ -59,10 +59,10 @@ export async function startApi(): Promise<TestApi> {
     app,
     deps,
     call,
-    ok: async (method, url, body, options) => {
+    ok: async <T>(method: InjectOptions['method'], url: string, body?: unknown, options?: CallOptions) => {
       const response = await call(method, url, body, options);
       if (response.statusCode >= 300) throw new Error(`${String(method)} ${url}: ${response.statusCode} ${response.body}`);
-      return response.body === '' ? undefined : response.json();
+      return (response.body === '' ? undefined : response.json()) as T;
     },
     stop: async () => {
       await app.close();
