@@ -369,7 +369,7 @@ test('calls that come together are one insert, and each is answered for its own'
   expect(Number(parts[0]?.n)).toBeLessThan(5);
 });
 
-test('50,000 pings in one body take about a second', async () => {
+test('50,000 pings in one body are a second or two of work', async () => {
   const rows = Array.from({ length: 50_000 }, (_, i) => ({
     type: 'ping',
     at: Date.UTC(2026, 10, 1) + i * 1000,
@@ -379,15 +379,12 @@ test('50,000 pings in one body take about a second', async () => {
     accuracy: 5 + (i % 60),
   }));
   const body = ndjson(rows);
-  const start = performance.now();
   const cpu = process.cpuUsage();
   expect(await send(body, NDJSON)).toMatchObject({ status: 200, body: { accepted: 50_000 } });
-  const seconds = (performance.now() - start) / 1000;
-  console.log(`50,000 pings in ${seconds.toFixed(2)} s`);
   // The machine may do other things: what is bounded is the work.
   const { user, system } = process.cpuUsage(cpu);
-  expect((user + system) / 1e6).toBeLessThan(8);
+  expect((user + system) / 1e6).toBeLessThan(6);
   expect(await data.rows('SELECT count() AS n, uniqExact(identifier) AS people FROM pings FINAL')).toEqual([
     { n: '50000', people: '20000' },
   ]);
-});
+}, 120_000);

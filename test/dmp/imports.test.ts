@@ -1,4 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -238,13 +240,12 @@ describe('receipts from CSV', () => {
       (_, i) => `7${i % 2377},${i % 293},r${i % 47_243},p${i % 20_902},1,${(i % 977) / 100},2017-0${1 + (i % 9)}-28T19:06:53Z`,
     );
     const { job } = await bring(RECEIPTS, receipts(...rows));
-    console.log(`100,000 lines in ${job.result.seconds} s`);
     expect(job).toMatchObject({ state: 'succeeded', progress: { unit: 'bytes' }, result: { rows: 100_000, accepted: 100_000 } });
     expect(job.progress.done).toBe(job.progress.total);
     expect(await data.rows('SELECT count() AS n, sum(amount) AS sum FROM purchases FINAL')).toEqual([
       { n: '100000', sum: String(rows.reduce((sum, _, i) => sum + (i % 977) * 10_000, 0)) },
     ]);
-  });
+  }, 120_000);
 });
 
 describe('other files', () => {
@@ -498,6 +499,37 @@ describe('a file that is sent anew or taken again', () => {
     expect(await call('GET', `/v1/imports/${id}`)).toMatchObject({ body: { status: 'cancelled' } });
   });
 });
+
+const GROCERIES = join(process.env['WALKIN_SHARED'] ?? join(import.meta.dirname, '../../../shared'), 'data/completejourney');
+
+// Real receipts: random lines of real baskets, so nothing of them was made to fit.
+test.skipIf(!existsSync(GROCERIES))(
+  '75,000 real receipt lines come in to the cent',
+  async () => {
+    const mapping = {
+      columns: {
+        id: 'basket_id',
+        at: 'transaction_timestamp',
+        store: 'store_id',
+        product: 'product_id',
+        quantity: 'quantity',
+        amount: 'sales_value',
+      },
+      identifiers: [{ kind: 'loyalty', column: 'household_id' }],
+    };
+    const { job } = await bring(
+      { type: 'purchase', format: 'csv', mapping },
+      await readFile(join(GROCERIES, 'transactions_sample.csv')),
+    );
+    expect(job).toMatchObject({ state: 'succeeded', result: { rows: 75_000, accepted: 75_000, quarantined: 0 } });
+    const sums =
+      'count() AS n, sum(amount) AS sum, uniqExact(identifier) AS people, uniqExact(store) AS stores, uniqExact(product) AS products';
+    expect(await data.rows(`SELECT ${sums} FROM purchases FINAL`)).toEqual([
+      { n: '75000', sum: '233935240000', people: '2377', stores: '293', products: '20902' },
+    ]);
+  },
+  120_000,
+);
 
 test('quarantine is listed by pages, newest first, and filtered', async () => {
   const bad = Array.from({ length: 25 }, (_, i) => ({ type: i % 5 === 0 ? 'ping' : 'page', i }));
