@@ -68,8 +68,10 @@ export function createVisits(deps: VisitsDeps): Visits {
       const tally: Tally = { devices: 0, pings: 0, written: 0, cancelled: 0 };
       const version = await nextVersion(deps);
       const changed = await changedPlaces(deps, digests);
-      if (changed.length > 0) await runPass(deps, passOfPlaces(places, changed), index, version, tally, between);
       const news = await readNews(deps);
+      // The first time everything is news, which is all that a changed place could ask for.
+      if (changed.length > 0 && news?.first !== true)
+        await runPass(deps, passOfPlaces(places, changed), index, version, tally, between);
       if (news !== null && index.size > 0) await runPass(deps, news.pass, index, version, tally, between);
       await save(deps, digests, changed, news?.newest ?? null);
       return { ...tally, seconds: (performance.now() - began) / 1000 };
@@ -89,13 +91,15 @@ async function changedPlaces({ redis }: VisitsDeps, digests: ReadonlyMap<string,
   return [...gone, ...[...digests].flatMap(([key, digest]) => (before[key] === digest ? [] : [key]))];
 }
 
+const ALL_TIME: Window = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+const EVERYBODY = { devices: '1', fresh: '1', params: {} } as const;
+
 /** Everybody who was near a changed place as it is now, or has visits to it from before; all their past. */
 function passOfPlaces(places: readonly Place[], changed: readonly string[]): Pass {
   const names = new Set(changed);
   const boxes = places.filter((place) => names.has(`${place.kind}:${place.id}`)).map(({ fence }) => boxOf(fence, BOX_MARGIN));
-  const window = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
   const drawn = boxes.filter((box): box is Box => box !== null);
-  if (drawn.length < boxes.length || changed.length > MAX_BOXES) return { devices: '1', fresh: '1', params: {}, window };
+  if (drawn.length < boxes.length || changed.length > MAX_BOXES) return { ...EVERYBODY, window: ALL_TIME };
   const devices = `(identifier IN (SELECT identifier FROM pings WHERE arrayExists((s, n, w, e) -> lat >= s AND lat <= n AND lon >= w AND lon <= e,
       {souths:Array(Float64)}, {norths:Array(Float64)}, {wests:Array(Float64)}, {easts:Array(Float64)}))
     OR identifier IN (SELECT identifier FROM visits WHERE concat(toString(kind), ':', place) IN {places:Array(String)}))`;
@@ -106,12 +110,13 @@ function passOfPlaces(places: readonly Place[], changed: readonly string[]): Pas
     easts: drawn.map((box) => box.east),
     places: changed,
   };
-  return { devices, fresh: '1', params, window };
+  return { devices, fresh: '1', params, window: ALL_TIME };
 }
 
 /** The devices whose pings came in since the watermark; null: none did. */
-async function readNews({ warehouse, redis }: VisitsDeps): Promise<{ pass: Pass; newest: number } | null> {
-  const since = Math.max(0, Number((await redis.get(WATERMARK_KEY)) ?? 0) - OVERLAP_MS);
+async function readNews({ warehouse, redis }: VisitsDeps): Promise<{ pass: Pass; newest: number; first: boolean } | null> {
+  const watermark = await redis.get(WATERMARK_KEY);
+  const since = Math.max(0, Number(watermark ?? 0) - OVERLAP_MS);
   const sql = `SELECT count() AS n, toFloat64(toUnixTimestamp64Milli(min(at))) AS first, toFloat64(toUnixTimestamp64Milli(max(at))) AS last,
       toFloat64(toUnixTimestamp64Milli(max(ingested))) AS newest
     FROM pings WHERE ingested >= fromUnixTimestamp64Milli({since:Int64})`;
@@ -119,8 +124,9 @@ async function readNews({ warehouse, redis }: VisitsDeps): Promise<{ pass: Pass;
   if (row === undefined || row.n === '0') return null;
   const fresh = 'ingested >= fromUnixTimestamp64Milli({since:Int64})';
   const devices = `identifier IN (SELECT identifier FROM pings WHERE ${fresh})`;
+  if (watermark === null) return { pass: { ...EVERYBODY, window: ALL_TIME }, newest: row.newest, first: true };
   const window = { from: row.first - AROUND_MS, to: row.last + AROUND_MS };
-  return { pass: { devices, fresh, params: { since }, window }, newest: row.newest };
+  return { pass: { devices, fresh, params: { since }, window }, newest: row.newest, first: false };
 }
 
 async function save(

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { evaluate } from '../../segmenter/evaluate.ts';
+import { startApi, type TestApi } from '../support/api.ts';
+import { uuid } from './segments-world.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+  for (const id of ['adv_1', 'adv_2'])
+    await api.ok('POST', '/v1/advertisers', { id, name: id, domains: ['shop.example'], currency: 'USD' });
+  for (const id of ['adv_1', 'adv_2'])
+    await api.ok('POST', '/v1/stores', {
+      id: `st_${id}`,
+      advertiser: id,
+      name: id,
+      address: 'a street',
+      lat: 55.75,
+      lon: 37.61,
+      timeZone: 'Europe/Moscow',
+    });
+  const people = Array.from({ length: 20 }, (_, n) => uuid(n + 1));
+  await api.deps.warehouse.insert(
+    'identities',
+    people.map((identifier, n) => ({ identifier, kind: 'ifa', profile: n + 1, anchor: identifier, version: 1 })),
+  );
+  const at = new Date().toISOString();
+  await api.deps.warehouse.insert(
+    'attributes',
+    people.map((identifier, n) => ({ source: 's', identifier, name: 'n', text: String(n + 1), number: n + 1, at })),
+  );
+});
+afterAll(() => api.stop());
+
+interface Shown {
+  id: string;
+  number: number;
+  size: number | null;
+  version: number | null;
+  evaluatedAt: string | null;
+  state: string;
+  revision: number;
+  rule: unknown;
+}
+
+const rule = { attribute: { name: 'n', min: 5 } };
+
+test('a segment is made with a number of its own and shows what became of it', async () => {
+  const made = await api.ok<Shown>('POST', '/v1/segments', { name: 'fives', rule });
+  expect(made).toMatchObject({ size: null, version: null, evaluatedAt: null, state: 'recomputing', rule });
+  const other = await api.ok<Shown>('POST', '/v1/segments', { name: 'others', rule: { not: { segment: made.id } } });
+  expect(other.number).toBe(made.number + 1);
+  await evaluate(api.deps, made.id);
+  const shown = await api.ok<Shown>('GET', `/v1/segments/${made.id}`);
+  expect(shown).toMatchObject({ size: 16, version: 1, state: 'ready', number: made.number });
+  const list = await api.ok<{ data: Shown[] }>('GET', '/v1/segments');
+  expect(list.data.map((segment) => segment.size)).toEqual([16, null]);
+  const changed = await api.ok<Shown>(
+    'PUT',
+    `/v1/segments/${made.id}`,
+    { ...shown, name: 'sixes', rule: { attribute: { name: 'n', min: 6 } } },
+    {
+      headers: { 'if-match': '*' },
+    },
+  );
+  expect(changed).toMatchObject({ number: made.number, size: 16, state: 'recomputing', revision: 2 });
+  await evaluate(api.deps, made.id);
+  const runs = await api.ok<{ data: object[]; page: object }>('GET', `/v1/segments/${made.id}/runs?limit=1`);
+  expect(runs.data).toMatchObject([{ version: 2, revision: 2, members: 15, entered: 0, left: 1, error: null }]);
+  const next = (runs.page as { next: string }).next;
+  expect(await api.ok('GET', `/v1/segments/${made.id}/runs?limit=1&before=${next}`)).toMatchObject({
+    data: [{ version: 1 }],
+    page: { hasMore: false, next: null },
+  });
+});
+
+test('numbers go on where Redis has forgotten them', async () => {
+  const before = await api.ok<Shown>('POST', '/v1/segments', { name: 'before', rule });
+  await api.deps.redis.del('walkin:segment-number');
+  const after = await api.ok<Shown>('POST', '/v1/segments', { name: 'after', rule });
+  expect(after.number).toBeGreaterThan(before.number);
+});
+
+test('every fault of a rule is told with its pointer and code', async () => {
+  const response = await api.call('POST', '/v1/segments', {
+    name: 'bad',
+    rule: { all: [{ visits: { window: { days: -1 } } }, { segment: 'seg_none' }, { any: [] }] },
+  });
+  expect(response.statusCode).toBe(422);
+  expect(response.json().errors.map((fault: { pointer: string; code: string }) => `${fault.pointer} ${fault.code}`)).toEqual([
+    '/rule/all/0/visits/window/days window_not_positive',
+    '/rule/all/1/segment unknown_segment',
+    '/rule/all/2/any empty_group',
+  ]);
+  expect((await api.call('POST', '/v1/segments', { name: 'bad', rule: 5 })).statusCode).toBe(422);
+});
+
+test('a cycle is refused where it would close', async () => {
+  await api.ok('POST', '/v1/segments', { id: 'seg_x', name: 'x', rule });
+  await api.ok('POST', '/v1/segments', { id: 'seg_y', name: 'y', rule: { segment: 'seg_x' } });
+  const body = { name: 'x', rule: { any: [{ segment: 'seg_y' }] } };
+  const response = await api.call('PUT', '/v1/segments/seg_x', body, { headers: { 'if-match': '*' } });
+  expect(response.statusCode).toBe(422);
+  expect(response.json().errors).toMatchObject([{ pointer: '/rule/any/0/segment', code: 'segment_cycle' }]);
+  expect((await api.call('DELETE', '/v1/segments/seg_x', undefined, { headers: { 'if-match': '*' } })).statusCode).toBe(409);
+});
+
+test('an estimate tells the reach, but not of fewer than ten', async () => {
+  const estimate = (body: object) => api.ok('POST', '/v1/segments:estimate', body);
+  expect(await estimate({ rule })).toMatchObject({
+    size: 16,
+    belowMinimum: false,
+    method: 'exact',
+    interval: null,
+    profiles: 20,
+  });
+  expect(await estimate({ rule: { attribute: { name: 'n', min: 15 } } })).toMatchObject({ size: null, belowMinimum: true });
+  expect(await estimate({ rule: { attribute: { name: 'n', min: 99 } } })).toMatchObject({ size: null, belowMinimum: true });
+  const bad = await api.call('POST', '/v1/segments:estimate', { rule: { attribute: {} }, advertiser: 'adv_9' });
+  expect(bad.statusCode).toBe(422);
+  expect(bad.json().errors.map((fault: { code: string }) => fault.code)).toEqual(['unknown_advertiser', 'required']);
+});
+
+test('an evaluation is a job', async () => {
+  const { id } = await api.ok<Shown>('POST', '/v1/segments', { name: 'job', rule });
+  const response = await api.call('POST', `/v1/segments/${id}/evaluate`);
+  expect(response.statusCode).toBe(202);
+  expect(await api.ok('GET', response.headers['location'] as string)).toMatchObject({ type: 'evaluate', state: 'queued' });
+  expect((await api.call('POST', '/v1/segments/seg_none/evaluate')).statusCode).toBe(404);
+});
+
+test('a key that is bound to an advertiser sees and names its own things only', async () => {
+  const { key } = await api.ok<{ key: string }>('POST', '/v1/api-keys', {
+    name: 'k',
+    advertiser: 'adv_1',
+    scopes: ['segments:read', 'segments:write'],
+  });
+  const theirs = await api.ok<Shown>('POST', '/v1/segments', { advertiser: 'adv_2', name: 'theirs', rule });
+  const own = await api.ok<Shown & { advertiser: string }>('POST', '/v1/segments', { name: 'own', rule }, { key });
+  expect(own.advertiser).toBe('adv_1');
+  const faults = async (rule: object): Promise<string[]> => {
+    const response = await api.call('POST', '/v1/segments:estimate', { rule }, { key });
+    return response.statusCode === 200 ? [] : response.json().errors.map((fault: { code: string }) => fault.code);
+  };
+  expect(await faults({ visits: { stores: ['st_adv_2'] } })).toEqual(['unknown_store']);
+  expect(await faults({ segment: theirs.id })).toEqual(['unknown_segment']);
+  expect(await faults({ visits: { stores: ['st_adv_1'] } })).toEqual([]);
+  for (const path of ['', '/runs'])
+    expect((await api.call('GET', `/v1/segments/${theirs.id}${path}`, undefined, { key })).statusCode).toBe(404);
+  expect((await api.call('POST', `/v1/segments/${theirs.id}/evaluate`, undefined, { key })).statusCode).toBe(404);
+  const others = await api.call('POST', '/v1/segments:estimate', { rule, advertiser: 'adv_2' }, { key });
+  expect(others.statusCode).toBe(422);
+});
