@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'load-tests': ['proto'],
   supervisor: ['proto'],
   start: ['supervisor', 'proto'],
+  '.ci': [],
   test: ['proto', 'bidder', 'dmp', 'segmenter', 'load-tests', 'supervisor', 'start'],
 };
 
