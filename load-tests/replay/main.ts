@@ -114,7 +114,7 @@ async function run({ folder: root, target }: Options): Promise<void> {
   let own: OwnWalkin | null = null;
   if (target === null) {
     say('Starting a Walkin on a temporary folder');
-    own = await startOwnWalkin();
+    own = await startOwnWalkin(process.env);
     say(`It answers at ${own.target.api} and ${own.target.bidder}`);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void own?.stop().then(() => process.exit(1)));
   }

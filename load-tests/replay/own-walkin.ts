@@ -18,14 +18,14 @@ const READY_WITHIN_MS = 120_000;
 const STOP_WITHIN_MS = 10_000;
 const PORTS = ['--bidder-port', '--api-port', '--bidder-metrics-port', '--api-metrics-port'];
 
-export async function startOwnWalkin(): Promise<OwnWalkin> {
+export async function startOwnWalkin(given: NodeJS.ProcessEnv): Promise<OwnWalkin> {
   const data = await mkdtemp(join(tmpdir(), 'walkin-replay-'));
   const entry = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
   // Ends with this process, however that ends: its standard input is a pipe that is never written to.
   const tether = fileURLToPath(new URL('../../supervisor/tether.mjs', import.meta.url));
   const loader = extname(import.meta.url) === '.ts' ? ['--import', 'tsx'] : [];
   const args = [...loader, '--import', tether, entry, '--empty', '--data', data, ...PORTS.flatMap((flag) => [flag, '0'])];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ownEnvironment(), detached: true });
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ownEnvironment(given), detached: true });
   let printed = '';
   const keep = (chunk: Buffer) => {
     printed = (printed + chunk.toString()).slice(-4000);
@@ -46,8 +46,8 @@ export async function startOwnWalkin(): Promise<OwnWalkin> {
 }
 
 /** Without what would make it share another Walkin's servers or ports. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  const { REDIS_URL: _redis, CLICKHOUSE_URL: _clickhouse, WALKIN_ADMIN_KEY: _key, WALKIN_PUBLIC_URL: _url, ...env } = process.env;
+function ownEnvironment(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { REDIS_URL: _redis, CLICKHOUSE_URL: _clickhouse, WALKIN_ADMIN_KEY: _key, WALKIN_PUBLIC_URL: _url, ...env } = given;
   return env;
 }
 

@@ -64,7 +64,7 @@ describe.skipIf(!present)('the replay of real input', () => {
   test('takes every row in, finds the segments to the person, bids on nothing broken, and changes nothing when repeated', async () => {
     let walkin: OwnWalkin | null = null;
     try {
-      walkin = await startOwnWalkin();
+      walkin = await startOwnWalkin(process.env);
       const { target } = walkin;
       const summary = summaryOf(await run([FOLDER, ...onto(target)]));
       const expected = await expectedSegments(FOLDER);
