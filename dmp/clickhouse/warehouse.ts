@@ -39,6 +39,8 @@ const FIXED: ClickHouseSettings = {
   date_time_input_format: 'best_effort',
   async_insert: 0,
   insert_deduplicate: 1,
+  // Settings stick to an embedded connection: the token of an insert would make an INSERT … SELECT after it a repetition of it.
+  insert_deduplication_token: '',
   deduplicate_blocks_in_dependent_materialized_views: 1,
   do_not_merge_across_partitions_select_final: 1,
   session_timezone: 'UTC',
@@ -126,7 +128,6 @@ function warehouseOf(clients: readonly ClickHouseClient[], database: string, emb
           table: `${database}.${identifierOf(table)}`,
           values: rows,
           format: 'JSONEachRow',
-          // Sticky on an embedded connection, so it is always sent, empty where there is no token.
           clickhouse_settings: { ...settingsOf(undefined), insert_deduplication_token: token ?? '' },
         }),
       );

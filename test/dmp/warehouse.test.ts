@@ -26,6 +26,20 @@ test('an insert that is repeated with its token and rows changes nothing', async
   expect(await warehouse.query({ sql: 'SELECT count() AS n FROM identities' })).toEqual([{ n: '1' }]);
 });
 
+test('the token of an insert does not make the statements after it repetitions of one another', async () => {
+  const products = (id: string) => [{ source: 's', product: id, name: '', category: '', department: '', brand: '', ingested: 0 }];
+  // One insert a connection of the pool, and then statements that write by themselves.
+  for (let i = 0; i < 4; i++) await warehouse.insert('products', products(`p${i}`), `token-${i}`);
+  for (let segment = 0; segment < 12; segment++) {
+    await warehouse.command({
+      sql: `INSERT INTO memberships (segment, profile, version, status, at) SETTINGS insert_deduplicate = 0
+        SELECT {segment:String}, toUInt32(number), 1, 1, toDateTime64(0, 3, 'UTC') FROM numbers(5)`,
+      params: { segment: `s${segment}` },
+    });
+  }
+  expect(await warehouse.query({ sql: 'SELECT count() AS n FROM memberships' })).toEqual([{ n: '60' }]);
+});
+
 test('64-bit integers keep their digits and times are UTC', async () => {
   const rows = await warehouse.query({
     sql: "SELECT {cell:UInt64} AS cell, {at:DateTime64(3, 'UTC')} AS at",
