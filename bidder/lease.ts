@@ -18,6 +18,8 @@ export interface Leases {
   reserve(lineItem: LineItem, cost: Micros, now: number): string | null;
   /** Undoes a reservation whose bid was not sent. */
   cancel(lineItem: LineItem, lease: string, cost: Micros): void;
+  /** From now on holds an allowance for these, so that the first bid after a quiet time does not miss it. */
+  keepWarm(lineItems: Iterable<LineItem>): void;
   /** Gives back what ended leases of dead workers hold. */
   reap(): Promise<void>;
   /** Stops, and gives back what is free. */
@@ -31,6 +33,8 @@ export interface LeaseOptions {
   readonly workers: number;
   /** How long a lease is used, ms. */
   readonly usableMs?: number;
+  /** At most so many line items are kept warm; of more only those with demand have leases. */
+  readonly warm?: number;
   /** How long a bid's fate may stay unknown before its reservation is given up, ms. */
   readonly reservationMs?: number;
 }
@@ -69,15 +73,17 @@ const WATCH_MS = 600_000;
 const REAP_BATCH = 100;
 
 export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptions): Leases {
-  const { usableMs = 2_000, reservationMs = 60_000, worker, workers } = options;
+  const { usableMs = 2_000, reservationMs = 60_000, warm = 200, worker, workers } = options;
   const askLease = createScript(redis, 'lease');
   const settle = createScript(redis, 'settle');
   const reapLeases = createScript(redis, 'reap');
   const slots = new Map<string, Slot>();
+  const asked = new Set<Promise<void>>();
+  let warmed: LineItem[] = [];
   let counter = 0;
   const ticker = setInterval(tick, TICK_MS);
   const reaper = setInterval(() => void reap().catch(() => undefined), REAP_MS);
-  return { free, reserve, cancel, reap, close };
+  return { free, reserve, cancel, keepWarm, reap, close };
 
   function slotOf(lineItem: LineItem, now: number): Slot {
     const day = lineItem.budget.daily === null ? NO_DAY : dayOf(now);
@@ -96,7 +102,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     slot.lineItem = lineItem;
     slot.wantedAt = at;
     const usable = usableOf(slot, at);
-    if (usable < cost && !slot.asking && at >= slot.retryAt) void ask(slot);
+    if (usable < cost && !slot.asking && at >= slot.retryAt) ask(slot);
     return usable;
   }
 
@@ -116,31 +122,40 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
       if (other.id === lineItem.id && lease?.name === name) lease.free += cost;
   }
 
-  /** Asks for the next lease and then lets go of the one before. */
-  async function ask(slot: Slot): Promise<void> {
+  function ask(slot: Slot): void {
     slot.asking = true;
+    const asking = askNext(slot).finally(() => {
+      slot.asking = false;
+      asked.delete(asking);
+    });
+    asked.add(asking);
+  }
+
+  /** Asks for the next lease and then lets go of the one before. Never rejects. */
+  async function askNext(slot: Slot): Promise<void> {
     const { lineItem, day } = slot;
     const name = `${day}.${worker}${(counter++).toString(36)}`;
     // Counted from before the call, so that our use ends before Redis thinks it does.
     const since = performance.now();
+    const want = wantOf(slot, since);
     try {
-      const granted = await grant(lineItem, day, name, wantOf(slot, since));
+      if (slot.lease !== null && since >= slot.lease.until) await letGo(slot, slot.lease);
+      const granted = await grant(lineItem, day, name, want);
       metrics.leases.inc({ result: granted > 0 ? 'granted' : 'empty' });
       metrics.leasedMicros.inc({ way: 'granted' }, granted);
-      if (granted === 0) slot.retryAt = performance.now() + RETRY_MS;
-      else replace(slot, { name, granted, since, until: since + usableMs, free: granted, returned: false });
+      // Too little for one bid: asking on and on would bring no more.
+      if (granted < needOf(lineItem)) slot.retryAt = performance.now() + RETRY_MS;
+      if (granted > 0) replace(slot, { name, granted, since, until: since + usableMs, free: granted, returned: false });
     } catch {
       metrics.leases.inc({ result: 'failed' });
       slot.retryAt = performance.now() + RETRY_MS;
-    } finally {
-      slot.asking = false;
     }
   }
 
   /** What the line item used in the time of a lease, twice, so that it grows with the traffic. */
   function wantOf(slot: Slot, at: number): Micros {
     noteRate(slot, at);
-    return Math.max(LEAST_BIDS * highestCost(slot.lineItem), Math.ceil(slot.rate * usableMs * 2), 1);
+    return Math.max(LEAST_BIDS * needOf(slot.lineItem), Math.ceil(slot.rate * usableMs * 2));
   }
 
   function noteRate(slot: Slot, at: number): void {
@@ -148,19 +163,27 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     if (lease !== null) slot.rate = (lease.granted - lease.free) / Math.max(50, Math.min(at, lease.until) - lease.since);
   }
 
-  async function grant({ id, campaign, budget, bid }: LineItem, day: string, name: string, want: Micros): Promise<Micros> {
+  async function grant(lineItem: LineItem, day: string, name: string, want: Micros): Promise<Micros> {
+    const { id, campaign, budget } = lineItem;
     redis.zadd(LEASED_KEY, Date.now(), campaign).catch(() => undefined);
-    const need = Math.max(1, Math.round(bid.maxCpm / 1000));
     const limits: (number | string)[] = [budget.campaign ?? '', budget.total ?? '', budget.daily ?? ''];
     const keys = [...budgetKeys(campaign, id, day), leasesKey(campaign), leaseEndsKey(campaign)];
     const life = usableMs + reservationMs;
-    return Number(await askLease(keys, [want, need, 4 * workers, ...limits, leaseName(id, name), life, DAY_MEMORY_S]));
+    return Number(
+      await askLease(keys, [want, needOf(lineItem), 4 * workers, ...limits, leaseName(id, name), life, DAY_MEMORY_S]),
+    );
   }
 
   function replace(slot: Slot, lease: Lease): void {
     const before = slot.lease;
     slot.lease = lease;
     if (before !== null) void giveBack(slot, before);
+  }
+
+  /** The rest of an ended lease may be the last of the budget: back with it before more is asked for. */
+  function letGo(slot: Slot, lease: Lease): Promise<void> {
+    slot.lease = null;
+    return giveBack(slot, lease);
   }
 
   /** If this fails, the reap does it. */
@@ -178,16 +201,27 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     }
   }
 
+  function keepWarm(lineItems: Iterable<LineItem>): void {
+    warmed = [...lineItems].filter(({ limited }) => limited);
+    touchWarm(performance.now());
+  }
+
+  function touchWarm(at: number): void {
+    if (warmed.length > warm) return;
+    const now = Date.now();
+    for (const lineItem of warmed) if (now >= lineItem.start && now < lineItem.end) slotOf(lineItem, now).wantedAt = at;
+  }
+
   function tick(): void {
     const at = performance.now();
+    touchWarm(at);
     for (const [key, slot] of slots) {
       const { lease } = slot;
       if (at - slot.wantedAt < IDLE_MS) {
         const short = lease === null || at > lease.until - 3 * TICK_MS || lease.free * 2 < lease.granted;
-        if (short && !slot.asking && at >= slot.retryAt) void ask(slot);
+        if (short && !slot.asking && at >= slot.retryAt) ask(slot);
       } else if (lease !== null && at >= lease.until) {
-        slot.lease = null;
-        void giveBack(slot, lease);
+        void letGo(slot, lease);
       } else if (lease === null && !slot.asking) slots.delete(key);
     }
   }
@@ -209,8 +243,15 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     clearInterval(reaper);
     const open = [...slots.values()];
     slots.clear();
+    // What is being granted right now would otherwise be nobody's until it is reaped.
+    await Promise.all(asked);
     await Promise.all(open.map((slot) => (slot.lease === null ? undefined : giveBack(slot, slot.lease))));
   }
+}
+
+/** Micros that one bid of a line item needs at most. */
+function needOf(lineItem: LineItem): Micros {
+  return Math.max(1, highestCost(lineItem));
 }
 
 function budgetKeys(campaign: string, lineItem: string, day: string): string[] {

@@ -116,5 +116,7 @@ async function bookNotice(
 function success(reply: FastifyReply, path: NoticePath, landing: string): FastifyReply {
   reply.header('cache-control', 'no-store');
   if (path === 'imp') return reply.type('image/gif').send(PIXEL);
-  return path === 'click' ? reply.redirect(landing, 302) : reply.code(204).send();
+  if (path !== 'click') return reply.code(204).send();
+  // A header holds ASCII only: the address as a browser would write it.
+  return URL.canParse(landing) ? reply.redirect(new URL(landing).href, 302) : reply.code(204).send();
 }

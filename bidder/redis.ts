@@ -59,5 +59,3 @@ export function createScript(redis: Redis, name: ScriptName, { buffers = false }
   const call = (methods[buffers ? `${command}Buffer` : command] as Call).bind(redis);
   return (keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> => call(keys.length, ...keys, ...args);
 }
-
-export type Script = ReturnType<typeof createScript>;

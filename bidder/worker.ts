@@ -26,6 +26,8 @@ export interface WorkerOptions {
   readonly reservationSeconds: number;
   /** How long a lease is used, ms. */
   readonly leaseMs?: number;
+  /** Line items that are kept with an allowance at all times. */
+  readonly warmLineItems?: number;
   readonly pollMs?: number;
   readonly onSwap?: (index: Index) => void;
 }
@@ -46,6 +48,7 @@ export interface Worker {
 const CONNECT_MS = 2_000;
 /** A notice must not wait longer for Redis: the exchange calls again. */
 const COMMAND_MS = 1_000;
+const BACKGROUND_MS = 10_000;
 const DRAIN_MS = 1_500;
 const FLUSH_MS = 1_000;
 
@@ -53,17 +56,23 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const { redisUrl, noticeSecret, pepper } = options;
   const reads = connectRedis(redisUrl, { connectionName: 'bidder-reads' }, log);
   const writes = connectRedis(redisUrl, { connectionName: 'bidder-writes', commandTimeout: COMMAND_MS }, log);
+  // A large snapshot on its way must not hold up notices.
+  const background = connectRedis(redisUrl, { connectionName: 'bidder-background', commandTimeout: BACKGROUND_MS }, log);
   const subscriber = connectRedis(redisUrl, { connectionName: 'bidder-snapshot' }, log);
   const unique = randomBytes(5).toString('hex');
-  const feed = createFeed({ redis: writes, subscriber, metrics, log }, { worker: options.name, ...pick(options) });
-  const outbox = createOutbox(writes, metrics);
-  const reservationMs = options.reservationSeconds * 1_000;
-  const leases = createLeases(writes, metrics, {
+  const leases = createLeases(background, metrics, {
     worker: unique,
     workers: options.workers,
-    reservationMs,
-    ...(options.leaseMs === undefined ? {} : { usableMs: options.leaseMs }),
+    reservationMs: options.reservationSeconds * 1_000,
+    ...defined({ usableMs: options.leaseMs, warm: options.warmLineItems }),
   });
+  const onSwap = (index: Index): void => {
+    leases.keepWarm(index.lineItems.values());
+    options.onSwap?.(index);
+  };
+  const feedOptions = { worker: options.name, onSwap, ...defined({ pollMs: options.pollMs }) };
+  const feed = createFeed({ redis: background, subscriber, metrics, log }, feedOptions);
+  const outbox = createOutbox(writes, metrics);
   const app = buildApp({
     auction: {
       current: feed.current,
@@ -94,7 +103,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   }
 
   async function start(): Promise<void> {
-    await Promise.all([reads, writes, subscriber].map((client) => whenReady(client, CONNECT_MS)));
+    await Promise.all([reads, writes, background, subscriber].map((client) => whenReady(client, CONNECT_MS)));
     await feed.start();
     await app.ready();
   }
@@ -105,12 +114,15 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     await leases.close();
     await outbox.close(FLUSH_MS);
     await feed.close();
-    for (const client of [reads, writes, subscriber]) client.disconnect();
+    for (const client of [reads, writes, background, subscriber]) client.disconnect();
   }
 }
 
-function pick({ pollMs, onSwap }: WorkerOptions): { pollMs?: number; onSwap?: (index: Index) => void } {
-  return { ...(pollMs === undefined ? {} : { pollMs }), ...(onSwap === undefined ? {} : { onSwap }) };
+/** The given ones: an option that is not given keeps its default. */
+function defined<Options extends Record<string, number | undefined>>(options: Options): { [Name in keyof Options]?: number } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Options]?: number;
+  };
 }
 
 /** Unique over workers by their random part, over time by the clock and a counter. */

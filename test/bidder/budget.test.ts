@@ -33,7 +33,9 @@ async function start(
   options: Parameters<typeof startBidder>[1] = {},
 ): Promise<TestBidder[]> {
   await publish(client, snapshot({ exchanges: [exchange('x'), exchange('sim', { simulated: true })], lineItems: items }));
-  bidders = await Promise.all(Array.from({ length: count }, () => startBidder(redis.path, { workers: count, ...options })));
+  bidders = await Promise.all(
+    Array.from({ length: count }, () => startBidder(redis.path, { workers: count, warmLineItems: 0, ...options })),
+  );
   return bidders;
 }
 
@@ -148,6 +150,30 @@ describe('a budget', () => {
     const { spent, out } = await book(lineItemBudgetKey('cmp', 'a'));
     expect(spent).toBe(COST);
     expect(out).toBeGreaterThanOrEqual(0);
+  });
+
+  it('that was leased but not used in time is leased again', async () => {
+    const [bidder] = (await start(1, [withBudget('a', { total: COST })], { leaseMs: 300, warmLineItems: 10 })) as [TestBidder];
+    await eventually(
+      () => bidder.count('leases', { result: 'granted' }),
+      (count) => count > 1,
+    );
+    await eventually(
+      () => bidder.bid(),
+      ({ statusCode }) => statusCode === 200,
+    );
+  });
+
+  it('is at hand for the first bid after a quiet time', async () => {
+    const [bidder] = (await start(1, [withBudget('a', { total: 100 * COST })], { leaseMs: 300, warmLineItems: 10 })) as [
+      TestBidder,
+    ];
+    await eventually(
+      () => bidder.bid(),
+      ({ statusCode }) => statusCode === 200,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect((await bidder.bid()).statusCode).toBe(200);
   });
 
   it('comes back at once from a worker that is stopped', async () => {

@@ -6,7 +6,7 @@ import { AD_EVENT_STREAM, campaignBudgetKey, capsKey, dayBudgetKey, dayOf, lineI
 import type { WireBid } from '../../proto/openrtb.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { adEvents, clickOf, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
-import { exchange, lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
+import { creative, exchange, lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 
 const HOUR = 3_600_000;
 const ANCHOR = keyIdentifier({ kind: 'ifa', value: 'shopper' }, PEPPER) as string;
@@ -154,6 +154,18 @@ describe('a notice', () => {
     const reply = await bidder.call(clickOf(bid));
     expect([reply.statusCode, reply.headers.location]).toEqual([302, 'https://shop.example/?s=']);
     expect(await events('click')).toMatchObject([{ bid: bid.id, cost: 0 }]);
+  });
+
+  it('of a click leads also to an address that is not ASCII', async () => {
+    const landing = 'https://магазин.example/скидки?s=${STORE_ID}';
+    const abroad = lineItem('a', { creatives: [creative('cr_a', { landing })] });
+    await publish(client, snapshot({ version: 2, lineItems: [abroad] }));
+    await eventually(
+      () => bidder.worker.feed.current()?.version,
+      (version) => version === 2,
+    );
+    const reply = await bidder.call(clickOf(await bidder.onlyBid(REQUEST)));
+    expect([reply.statusCode, reply.headers.location]).toEqual([302, new URL(landing.replace('${STORE_ID}', '')).href]);
   });
 
   it('of a click leads nowhere else', async () => {
