@@ -103,15 +103,13 @@ function sum<T>(list: readonly T[], of: (item: T) => number): number {
   return list.reduce((total, item) => total + of(item), 0);
 }
 
-/** True visits to the advertiser's stores by people whose phone is seen, by `store|yyyy-mm-dd`. */
-export function visitsByStoreDay(city: City, ledger: Ledger): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const shopper of city.shoppers) {
-    if (!shopper.sharesLocation) continue;
-    for (const visit of recordOf(ledger, shopper).visits) {
-      const key = `${visit.store.id}|${new Date(visit.from).toISOString().slice(0, 10)}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-  }
-  return counts;
+/** People whose phone is seen and who visited one of the stores in [from, to). */
+export function visitorsOf(
+  city: City,
+  ledger: Ledger,
+  { stores, from, to }: { readonly stores: readonly string[]; readonly from: number; readonly to: number },
+): number {
+  const went = (shopper: Shopper): boolean =>
+    recordOf(ledger, shopper).visits.some((visit) => visit.from >= from && visit.from < to && stores.includes(visit.store.id));
+  return city.shoppers.filter((shopper) => shopper.sharesLocation && went(shopper)).length;
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,8 @@ const SECRETS = {
 export async function startSystem(): Promise<System> {
   execFileSync(process.execPath, ['setup.mjs', '--quiet', '--build'], { cwd: ROOT, stdio: 'inherit' });
   const folder = await mkdtemp(join(tmpdir(), 'walkin-journey-'));
-  mkdirSync(folder, { recursive: true });
+  // Marks the folder as Walkin's, which it would refuse with a file of ours in it.
+  writeFileSync(join(folder, 'walkin-data'), '');
   writeFileSync(join(folder, 'secrets.json'), JSON.stringify(SECRETS), { mode: 0o600 });
   const child = spawn(process.execPath, ['dist/start.js', '--empty', '--data', folder, ...PORTS], {
     cwd: ROOT,
