@@ -26,6 +26,7 @@ const NDJSON: ReadonlySet<string> = new Set([
 ]);
 
 const SCHEMA = {
+  operationId: 'postEvents',
   summary: 'Take events',
   description:
     'JSON (one event, an array, or {"events": […]}) or NDJSON, gzip allowed; at most 20 MB, 100 MB inflated. Answered when all are durable. A wrong event goes to quarantine and does not stop the others; sending an event again changes nothing.',

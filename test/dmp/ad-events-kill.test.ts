@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AdEvent } from '../../proto/ad-event.ts';
@@ -52,7 +53,7 @@ function adEvent(type: 'bid' | 'billing', index: number): AdEvent {
 }
 
 function start(mode: 'take' | 'count'): ChildProcess {
-  const file = join(import.meta.dirname, 'ad-events-process.ts');
+  const file = fileURLToPath(new URL('./ad-events-process.ts', import.meta.url));
   return spawn(process.execPath, ['--import', 'tsx', file, redis.path, join(folder, 'clickhouse'), mode], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
