@@ -13,7 +13,7 @@ import { registerHealth } from './http/health.ts';
 import { useIdempotency } from './http/idempotency.ts';
 import { useMetrics } from './http/metrics.ts';
 import { useUnknownRoute } from './http/unknown-route.ts';
-import { useValidation } from './http/validation.ts';
+import { SCHEMA_COMPILERS } from './http/validation.ts';
 import { registerImportRoutes } from './imports/routes.ts';
 import { registerJobRoutes } from './jobs/routes.ts';
 import { useAuthentication } from './keys/authenticate.ts';
@@ -41,8 +41,8 @@ export function buildApp(deps: DmpDeps, options: AppOptions): FastifyInstance {
     genReqId: () => `req_${randomBytes(9).toString('hex')}`,
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemOf(error)),
     clientErrorHandler: answerUnreadable,
+    schemaController: { compilersFactory: SCHEMA_COMPILERS },
   });
-  useValidation(app);
   useProblems(app, deps.log);
   useUnknownRoute(app);
   useHeaders(app);

@@ -22,13 +22,15 @@ export function resourceSchemas<K extends Kind, Input extends object>(noun: Noun
   const plural = noun.path.replaceAll(/(^|-)([a-z])/g, (_, _dash, letter: string) => letter.toUpperCase());
   const tags = [noun.path];
   const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
-  const view = viewOf(noun.input);
+  const view = { $ref: `${name}#` };
   const ok = (status: 200 | 201, description: string) => ({
     [status]: { description, content: { 'application/json': { schema: view } } },
     ...PROBLEM_RESPONSES,
   });
   const filters = Object.fromEntries((noun.filters ?? []).map((member) => [member, Type.Optional(Type.String())]));
   return {
+    /** What is shown, shared by all the answers below. */
+    view: { $id: name, ...viewOf(noun.input) },
     list: {
       tags,
       operationId: `list${plural}`,

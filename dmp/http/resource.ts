@@ -28,7 +28,8 @@ export function registerResource<K extends Kind, Input extends object>(
   deps: DmpDeps,
   noun: Noun<K, Input>,
 ): void {
-  const schemas = resourceSchemas(noun);
+  const { view: shown, ...schemas } = resourceSchemas(noun);
+  app.addSchema(shown);
   const path = `/v1/${noun.path}`;
   const config = { idempotent: noun.issue === undefined };
   const preValidation = async (request: FastifyRequest) => prepareBody(request, noun);

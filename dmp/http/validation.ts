@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import formats from 'ajv-formats';
-import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
+import type { FastifySchemaCompiler, FastifyServerOptions } from 'fastify';
 import type { ErrorCode, Fault } from '../problem.ts';
 
 const COMMON = {
@@ -13,19 +13,23 @@ const COMMON = {
   multipleOfPrecision: 9,
 } as const;
 
+/** Fastify names these types after the packages that it compiles with by default. */
+type Compilers = NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
+
 /**
  * Schemas of this app are checked to the last fault (its bodies are bounded and its callers known). Bodies are taken as they
  * are; in addresses and headers, where all is text, numbers and truth values are read.
  */
-export function useValidation(app: FastifyInstance): void {
-  const body = withFormats(new Ajv({ ...COMMON, coerceTypes: false }));
-  const texts = withFormats(new Ajv({ ...COMMON, coerceTypes: 'array' }));
-  const compile: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
-    (httpPart === 'body' || httpPart === undefined ? body : texts).compile(schema);
-  app.setValidatorCompiler(compile);
+export const SCHEMA_COMPILERS = {
+  buildValidator: (shared: unknown): FastifySchemaCompiler<object> => {
+    const body = withFormats(new Ajv({ ...COMMON, coerceTypes: false }));
+    const texts = withFormats(new Ajv({ ...COMMON, coerceTypes: 'array' }));
+    for (const schema of Object.values(shared as Record<string, object>)) body.addSchema(schema);
+    return ({ schema, httpPart }) => (httpPart === 'body' || httpPart === undefined ? body : texts).compile(schema);
+  },
   // What is sent is what the code made; response schemas are documentation.
-  app.setSerializerCompiler(() => JSON.stringify);
-}
+  buildSerializer: () => () => JSON.stringify,
+} as unknown as Compilers;
 
 /** Checks values that do not come as the body of a call, in the same way: fills in defaults, returns all faults. */
 export function createChecker(schema: object): (value: unknown) => Fault[] {

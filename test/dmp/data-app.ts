@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import type { DmpDeps } from '../../dmp/deps.ts';
 import { registerEventRoutes } from '../../dmp/events/routes.ts';
 import { useProblems } from '../../dmp/http/errors.ts';
-import { useValidation } from '../../dmp/http/validation.ts';
+import { SCHEMA_COMPILERS } from '../../dmp/http/validation.ts';
 import { registerImportRoutes } from '../../dmp/imports/routes.ts';
 import { createJobs } from '../../dmp/jobs/queue.ts';
 import { registerJobRoutes } from '../../dmp/jobs/routes.ts';
@@ -50,9 +50,8 @@ export async function startDataApp(): Promise<DataApp> {
     now: () => NOW,
     log: pino({ level: 'silent' }),
   };
-  const app = Fastify();
+  const app = Fastify({ schemaController: { compilersFactory: SCHEMA_COMPILERS } });
   useProblems(app, deps.log);
-  useValidation(app);
   const data: DataApp = {
     app,
     deps,

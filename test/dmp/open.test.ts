@@ -33,30 +33,29 @@ const open = (port = 0): Promise<Dmp> =>
     log: pino({ level: 'silent' }),
   });
 
-const portOf = (dmp: Dmp): number => (dmp.app.server.address() as { port: number }).port;
-const call = (dmp: Dmp, path: string, init: RequestInit = {}) =>
-  fetch(`http://127.0.0.1:${portOf(dmp)}${path}`, {
-    ...init,
+const addressOf = (dmp: Dmp): string => `http://127.0.0.1:${(dmp.app.server.address() as { port: number }).port}`;
+const call = (address: string, path: string, body?: object) =>
+  fetch(`${address}${path}`, {
     headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
   });
 
 test('all things are there again after the process was closed and opened, and nothing is left open', async () => {
   const first = await open();
-  const made = await call(first, '/v1/advertisers', {
-    method: 'POST',
-    body: JSON.stringify({ id: 'adv_a', name: 'A', domains: ['a.example'] }),
-  });
+  const address = addressOf(first);
+  const made = await call(address, '/v1/advertisers', { id: 'adv_a', name: 'A', domains: ['a.example'] });
   expect(made.status).toBe(201);
   const began = performance.now();
   await first.close();
   expect(performance.now() - began).toBeLessThan(5_000);
-  await expect(call(first, '/livez')).rejects.toThrow();
+  await expect(call(address, '/livez')).rejects.toThrow();
 
   const second = await open();
-  expect(await (await call(second, '/v1/advertisers/adv_a')).json()).toEqual(await made.json());
-  await vi.waitFor(async () =>
-    expect(await (await call(second, '/readyz')).json()).toMatchObject({ ready: true, snapshotVersion: 1 }),
-  );
+  const again = addressOf(second);
+  expect(await (await call(again, '/v1/advertisers/adv_a')).json()).toEqual(await made.json());
+  const ready = async () =>
+    expect(await (await call(again, '/readyz')).json()).toMatchObject({ ready: true, snapshotVersion: 1 });
+  await vi.waitFor(ready, 5_000);
   await second.close();
 }, 60_000);
 

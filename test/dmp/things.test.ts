@@ -117,7 +117,7 @@ test('a change whose message was lost is found when the connection comes back', 
 
 test('a process that opens later has all there is, in order of creation', async () => {
   const later = await open();
-  expect(later.list('advertiser')).toEqual(things.list('advertiser'));
+  await vi.waitFor(() => expect(later.list('advertiser')).toEqual(things.list('advertiser')), 5_000);
   const times = later.list('advertiser').map((thing) => thing.createdAt);
   expect(times).toEqual([...times].sort((a, b) => a - b));
 });
