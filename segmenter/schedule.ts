@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { DmpDeps } from '../dmp/deps.ts';
-import { type JobContext, QUEUE_OF } from '../dmp/jobs/jobs.ts';
+import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
@@ -27,6 +28,7 @@ class Stopping extends Error {
 
 /** Held by the segmenter whose turn it is to ask for the next refresh, so that several ask for one. */
 const TURN_KEY = 'walkin:segmenter:turn';
+const HEARING_MS = 3_000;
 
 /** Runs the jobs of the segmenter in this process, one at a time over all processes, and asks for a refresh on schedule. */
 export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): Promise<Segmenter> {
@@ -51,7 +53,10 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     queue: QUEUE_OF.refresh,
     works: {
       refresh: (_, context) => observed(refresh.all(stepsOf(context))),
-      evaluate: ({ segment }, context) => observed(refresh.one(segment, stepsOf(context))),
+      evaluate: async ({ segment }, context) => {
+        await heardOf(deps, segment);
+        return observed(refresh.one(segment, stepsOf(context)));
+      },
     },
     concurrency: 1,
     log: deps.log,
@@ -65,6 +70,15 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       await worker.close();
     },
   };
+}
+
+/** A segment that was made a moment ago in another process is known here a moment later. */
+async function heardOf({ things }: DmpDeps, segment: string): Promise<void> {
+  const until = performance.now() + HEARING_MS;
+  while (things.get('segment', segment) === undefined) {
+    if (performance.now() > until) throw new JobRefused('unknown_segment', `there is no segment ${segment}`);
+    await sleep(50);
+  }
 }
 
 /** Two at once would fold the same edges into different profiles. */

@@ -15,9 +15,12 @@ export interface Estimate {
 }
 
 /** The least size that is said: of fewer people one could be known. */
-export const MINIMUM = 10;
-/** With more profiles than this a sample is counted. */
-export const EXACT_UP_TO = 2_000_000;
+const MINIMUM = 10;
+/** With more identifiers than this a sample is counted. */
+const EXACT_UP_TO = 2_000_000;
+
+const PROFILES = { sql: 'SELECT uniqExact(profile) AS n FROM identities FINAL' };
+const ABOUT_PROFILES = { sql: 'SELECT uniqCombined(profile) AS n FROM identities' };
 
 const LIMITS = { seconds: 20, memoryBytes: 2 * 1024 ** 3 };
 
@@ -29,8 +32,9 @@ export async function estimate(
   exactUpTo: number = EXACT_UP_TO,
 ): Promise<Estimate> {
   const began = performance.now();
-  const profiles = await count(warehouse, { sql: 'SELECT uniq(profile) AS n FROM identities' });
-  const every = sampleEvery(profiles, exactUpTo);
+  const identifiers = await count(warehouse, { sql: 'SELECT count() AS n FROM identities' });
+  const every = sampleEvery(identifiers, exactUpTo);
+  const profiles = await count(warehouse, every === 1 ? PROFILES : ABOUT_PROFILES);
   const rows = compileRule(rule, every === 1 ? scope : { ...scope, every });
   const found = await count(warehouse, { sql: `SELECT count() AS n FROM (${rows.sql})`, params: rows.params });
   const interval = every === 1 ? null : wilson(found, Math.round(profiles / every));
@@ -55,8 +59,8 @@ async function count(warehouse: Warehouse, statement: Statement): Promise<number
 }
 
 /** Profile ids are dense, so those that a number divides are a fair sample. */
-function sampleEvery(profiles: number, exactUpTo: number): number {
-  return Math.max(1, Math.ceil(profiles / exactUpTo));
+function sampleEvery(identifiers: number, exactUpTo: number): number {
+  return Math.max(1, Math.ceil(identifiers / exactUpTo));
 }
 
 const Z = 1.959964;

@@ -77,6 +77,12 @@ test('one segment is evaluated with those that it needs', async () => {
   expect(await membersOf(rig, 'b')).toEqual([1]);
 });
 
+test('a segment that was deleted meanwhile fails the job with its reason', async () => {
+  await start();
+  const job = await ended((await deps.jobs.enqueue('evaluate', { segment: 'gone' }, 'test')).id);
+  expect(job).toMatchObject({ state: 'failed', error: 'unknown_segment: there is no segment gone' });
+});
+
 test('several segmenters run one job at a time', async () => {
   let active = 0;
   let most = 0;
