@@ -19,6 +19,8 @@ export async function startRedis(): Promise<TestRedis> {
   const path = join(folder, 'redis.sock');
   const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction'];
   const child = spawn(findRedisBinary(process.env) ?? 'redis-server', args, { stdio: 'ignore' });
+  // A test process that is ended early must not leave its server behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   const clients: Redis[] = [];
   const connect = (): Redis => {
     const client = new Redis(path, { maxRetriesPerRequest: null });
