@@ -22,7 +22,7 @@ export const HISTORY_DAYS = 60;
 /** Days of pings before the first ad. */
 export const HISTORY_PING_DAYS = 21;
 
-export const DEFAULTS = { seed: 2026, shoppers: 3_000, days: 14, effect: 0.016, holdout: 40 } as const;
+export const DEFAULTS = { seed: 2026, shoppers: 2_500, days: 14, effect: 0.018, holdout: 40 } as const;
 
 /** The days end at the last midnight, so nothing of the city lies in the future. */
 export function startBefore(now: number, days: number): number {
