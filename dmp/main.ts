@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { readSettings } from '../proto/settings.ts';
 import { openDmp } from './open.ts';
 import { clickhouseOf, DmpSettings } from './settings.ts';
 
+/** What is not closed by then is safe to leave: every step is durable or will be done again. */
+const PATIENCE_MS = 4_500;
+
 const settings = readSettings(DmpSettings, process.env);
 const log = pino({ name: 'dmp', level: settings.WALKIN_LOG_LEVEL });
 
-const dmp = await openDmp({
+const opening = openDmp({
   redisUrl: settings.REDIS_URL,
   clickhouse: clickhouseOf(settings),
   dataDir: settings.WALKIN_DATA_DIR,
@@ -16,9 +20,6 @@ const dmp = await openDmp({
   port: settings.WALKIN_API_PORT,
   metricsPort: settings.WALKIN_API_METRICS_PORT,
   log,
-}).catch((error: unknown) => {
-  log.fatal({ err: error }, 'the dmp cannot start');
-  process.exit(1);
 });
 
 let isStopping = false;
@@ -26,8 +27,13 @@ const stop = async (signal: string): Promise<void> => {
   if (isStopping) return;
   isStopping = true;
   log.info({ signal }, 'stopping');
-  await dmp.close();
+  await Promise.race([opening.then((dmp) => dmp.close()), sleep(PATIENCE_MS)]);
   process.exit(0);
 };
 process.on('SIGTERM', (signal) => void stop(signal));
 process.on('SIGINT', (signal) => void stop(signal));
+
+await opening.catch((error: unknown) => {
+  log.fatal({ err: error }, 'the dmp cannot start');
+  process.exit(1);
+});
