@@ -37,6 +37,8 @@ const LATE = 0.05;
 const SECOND = 1_000;
 /** After a call that nobody answered: an exchange sends less to a bidder that is away. */
 const BACK_OFF = 200;
+/** Milliseconds. A real exchange would not wait so long, but here a late answer is only a busy machine. */
+const PATIENCE = 15_000;
 /** A browser or an app shows the ad in this time, late ones excepted. Less than the distance that views keep from visits. */
 const LATEST = 9 * 60_000;
 
@@ -56,7 +58,7 @@ export async function sell(exchange: Exchange, shopper: Shopper, view: PageView)
 async function askForBid(exchange: Exchange, body: string, at: number): Promise<Answer | null> {
   const headers = { 'content-type': 'application/json', 'x-openrtb-version': '2.6', 'x-walkin-time': String(at) };
   try {
-    return await exchange.bidder.send({ method: 'POST', path: `/openrtb2/${exchange.id}`, headers, body, timeout: 5_000 });
+    return await exchange.bidder.send({ method: 'POST', path: `/openrtb2/${exchange.id}`, headers, body, timeout: PATIENCE });
   } catch {
     await new Promise((resolve) => setTimeout(resolve, BACK_OFF));
     return null;
