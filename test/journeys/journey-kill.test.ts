@@ -92,6 +92,9 @@ describe('kill -9 of each process in turn, in the middle of the loop', () => {
   it('still counts wins, impressions, clicks and spend to the unit', () => {
     const { bids: _, ...equal } = resultsOf(run).equal;
     expect(run.ledger.requests).toBeGreaterThan(5_000);
+    // The bidder was really away in the middle of auctions.
+    expect(run.ledger.unanswered).toBeGreaterThan(0);
+    expect(run.ledger.refused).toBe(0);
     expect(equal).toEqual({ wins: true, impressions: true, clicks: true, spendMicros: true });
     // A bid whose answer was lost with its process is one that the exchange never saw.
     expect(run.report.totals.bids).toBeGreaterThanOrEqual(resultsOf(run).exchange.total.bids);
