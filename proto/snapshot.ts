@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly stores: readonly LiveStore[];
   readonly geofences: readonly LiveGeofence[];
   readonly lineItems: readonly LiveLineItem[];
+  /** Units of each currency for one USD as published at `at` (epoch ms); older than two days they are not used. Null: none. */
+  readonly rates: { readonly at: number; readonly perUsd: Readonly<Record<string, number>> } | null;
 }
 
 export interface LiveExchange {
@@ -29,6 +31,30 @@ export interface LiveExchange {
    * clock of that one call. Never set for a real exchange.
    */
   readonly simulated: boolean;
+  /** What the path must carry: `/openrtb2/<id>?token=…`, SHA-256 hex of it; null: no token. */
+  readonly tokenHash: string | null;
+  /** Answers no-bids with 200 and `nbr` instead of 204. */
+  readonly sendsNoBidReason: boolean;
+  /** Bids per imp at most, and whether a second seat bid is taken. */
+  readonly bidsPerImp: number;
+  /** Fields without which the exchange drops a bid: such a bid is not sent. */
+  readonly requiredFields: readonly string[];
+  /** How cleared prices come: plain, or Google's encryption with these keys (base64). */
+  readonly price:
+    | { readonly kind: 'plain' }
+    | { readonly kind: 'google'; readonly encryptionKey: string; readonly integrityKey: string };
+  /** Whether a location of unknown type counts as the device's own. */
+  readonly trustsUnknownLocation: boolean;
+  /** `at` where the request's own cannot be read. */
+  readonly defaultAuction: 1 | 2;
+  /** Supply path: complete chains only, at most so many hops, only these sellers (`asi` or `asi/sid`), null any. */
+  readonly supply: {
+    readonly completeOnly: boolean;
+    readonly maxHops: number | null;
+    readonly sellers: readonly string[] | null;
+  };
+  /** Ad-label block added as `bid.ext.nroa`, or null. */
+  readonly adLabel: boolean;
 }
 
 export interface LiveStore {
@@ -57,6 +83,12 @@ export interface LiveLineItem {
   readonly advertiser: string;
   /** Domains of the advertiser: `adomain` of the bid, and where its clicks may lead. */
   readonly domains: readonly string[];
+  /** Bundle of the advertised app, checked against `bapp`; '' none. */
+  readonly bundle: string;
+  /** ERID and advertiser block of the Russian ad label, or null. */
+  readonly adLabel: { readonly erid: string; readonly inn: string; readonly name: string } | null;
+  /** Children may see it. */
+  readonly childSafe: boolean;
   /** IAB content categories of the ad, checked against `bcat`. */
   readonly categories: readonly string[];
   readonly currency: string;
@@ -92,6 +124,10 @@ export interface Targeting {
   readonly exchanges: readonly string[] | null;
   /** Any of the numbers in each group; all groups. */
   readonly segments: readonly (readonly number[])[] | null;
+  /** Deal ids: null open market and any deal without its own line item; otherwise only under one of these deals. */
+  readonly deals: readonly string[] | null;
+  /** The same rule as an exchange's `supply`, for this line item; null none. */
+  readonly supply: LiveExchange['supply'] | null;
   readonly excludedSegments: readonly number[];
   /** Places: the device must be in a store's fence, or in a geofence. Ids into `stores` and `geofences`. */
   readonly stores: readonly string[] | null;
@@ -109,18 +145,65 @@ export interface Targeting {
   readonly timeZone: string;
 }
 
-export interface LiveCreative {
+interface LiveCreativeBase {
   readonly id: string;
-  readonly w: number;
-  readonly h: number;
-  /** HTML with Walkin macros, see `macros.ts`. */
-  readonly html: string;
   /** Where a click leads, with Walkin macros; a host among the advertiser's domains. */
   readonly landing: string;
   readonly iurl: string | null;
   /** OpenRTB creative attributes, checked against `battr`. */
   readonly attributes: readonly number[];
+  /** Language of the creative, ISO 639-1 lower case, or null. */
+  readonly language: string | null;
+  /** Exchanges that refused it, or where it waits for approval: it is not bid there. */
+  readonly blockedExchanges: readonly string[];
 }
+
+export interface LiveBanner extends LiveCreativeBase {
+  readonly type: 'banner';
+  readonly w: number;
+  readonly h: number;
+  /** HTML with Walkin macros, see `macros.ts`. */
+  readonly html: string;
+}
+
+/** Served as VAST 4. */
+export interface LiveVideo extends LiveCreativeBase {
+  readonly type: 'video';
+  /** Seconds. */
+  readonly duration: number;
+  /** Seconds until it may be skipped, or null: not skippable. */
+  readonly skipAfter: number | null;
+  readonly title: string;
+  readonly media: readonly MediaFile[];
+}
+
+/** Served as VAST 4 with audio media files. */
+export interface LiveAudio extends LiveCreativeBase {
+  readonly type: 'audio';
+  readonly duration: number;
+  readonly title: string;
+  readonly media: readonly MediaFile[];
+}
+
+export interface MediaFile {
+  readonly url: string;
+  readonly mime: string;
+  /** kbit/s */
+  readonly bitrate: number;
+  readonly w: number;
+  readonly h: number;
+}
+
+/** Texts may hold Walkin macros. */
+export interface LiveNative extends LiveCreativeBase {
+  readonly type: 'native';
+  readonly title: string;
+  /** By OpenRTB data asset type: 1 sponsored, 2 desc, 12 cta … */
+  readonly data: Readonly<Record<string, string>>;
+  readonly images: readonly { readonly type: number; readonly url: string; readonly w: number; readonly h: number }[];
+}
+
+export type LiveCreative = LiveBanner | LiveVideo | LiveAudio | LiveNative;
 
 const MAGIC = 'WKSN';
 const FORMAT = 1;
