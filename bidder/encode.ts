@@ -54,8 +54,7 @@ function encodeBid({ choice, record }: Bid, options: EncodeOptions): WireBid {
     crid: creative.id,
     cat: [...lineItem.categories],
     attr: [...creative.attributes],
-    w: creative.w,
-    h: creative.h,
+    ...(creative.type === 'banner' ? { w: creative.w, h: creative.h } : {}),
     mtype: 1,
     exp: options.reservationSeconds,
     nurl: `${address('win')}&${PRICE}&${MIN_TO_WIN}`,
@@ -70,6 +69,7 @@ function markupOf(choice: Choice, record: BidRecord, payload: string, pixel: str
   const landing = fillMacros(choice.creative.landing, values, encodeURIComponent);
   const signature = sign(payload, clickContext(landing), options.noticeSecret);
   const click = `${options.publicUrl}/n/click?d=${payload}&s=${signature}&u=${encodeURIComponent(landing)}`;
+  if (choice.creative.type !== 'banner') return '';
   const html = fillMacros(choice.creative.html, { ...values, CLICK_URL: click }, escapeHtml);
   // `&` before a name and `=` is not ambiguous in HTML, so the address stands as it is and is found by plain text search too.
   return `${html}<img src="${pixel}" width="1" height="1" alt="" style="position:absolute">`;

@@ -63,8 +63,8 @@ export interface WireBid {
   crid: string;
   cat?: string[];
   attr?: number[];
-  w: number;
-  h: number;
+  w?: number;
+  h?: number;
   /** 1 = banner */
   mtype: number;
   exp?: number;

@@ -8,7 +8,9 @@ import type {
   LiveCreative,
   LiveExchange,
   LiveLineItem,
+  LiveNative,
   LiveStore,
+  MediaFile,
   Snapshot,
 } from '../../proto/snapshot.ts';
 import { type GeoIndex, indexPlaces, type Place } from './geo.ts';
@@ -64,16 +66,49 @@ export interface LineItem {
   readonly creatives: readonly Creative[];
 }
 
-export interface Creative {
+interface CreativeBase {
   readonly id: string;
-  readonly w: number;
-  readonly h: number;
-  /** Even entries text, odd entries names of macros. */
-  readonly html: readonly string[];
+  /** Even entries text, odd entries names of macros; so are all texts of creatives. */
   readonly landing: readonly string[];
   readonly iurl: string | null;
   readonly attributes: readonly number[];
+  readonly language: string | null;
+  readonly blockedExchanges: readonly string[];
 }
+
+export interface Banner extends CreativeBase {
+  readonly type: 'banner';
+  readonly w: number;
+  readonly h: number;
+  readonly html: readonly string[];
+}
+
+export interface Video extends CreativeBase {
+  readonly type: 'video';
+  /** Seconds. */
+  readonly duration: number;
+  readonly skipAfter: number | null;
+  readonly title: readonly string[];
+  readonly media: readonly MediaFile[];
+}
+
+export interface Audio extends CreativeBase {
+  readonly type: 'audio';
+  /** Seconds. */
+  readonly duration: number;
+  readonly title: readonly string[];
+  readonly media: readonly MediaFile[];
+}
+
+export interface Native extends CreativeBase {
+  readonly type: 'native';
+  readonly title: readonly string[];
+  /** By data asset type. */
+  readonly data: ReadonlyMap<number, readonly string[]>;
+  readonly images: LiveNative['images'];
+}
+
+export type Creative = Banner | Video | Audio | Native;
 
 /** Compiles a snapshot. Throws where it is not one: the caller keeps what it has. */
 export function buildIndex(snapshot: Snapshot): Index {
@@ -146,15 +181,22 @@ function setOf<Value>(values: readonly Value[] | null): ReadonlySet<Value> | nul
 }
 
 function compileCreative(live: LiveCreative): Creative {
-  return {
-    id: live.id,
-    w: live.w,
-    h: live.h,
-    html: splitMacros(live.html),
-    landing: splitMacros(live.landing),
-    iurl: live.iurl,
-    attributes: live.attributes,
-  };
+  const { id, iurl, attributes, language, blockedExchanges } = live;
+  const base = { id, landing: splitMacros(live.landing), iurl, attributes, language, blockedExchanges };
+  switch (live.type) {
+    case 'banner':
+      return { ...base, type: 'banner', w: live.w, h: live.h, html: splitMacros(live.html) };
+    case 'video': {
+      const { duration, skipAfter, media } = live;
+      return { ...base, type: 'video', duration, skipAfter, title: splitMacros(live.title), media };
+    }
+    case 'audio':
+      return { ...base, type: 'audio', duration: live.duration, title: splitMacros(live.title), media: live.media };
+    case 'native': {
+      const data = new Map(Object.entries(live.data).map(([type, text]) => [Number(type), splitMacros(text)]));
+      return { ...base, type: 'native', title: splitMacros(live.title), data, images: live.images };
+    }
+  }
 }
 
 /** The most that one impression of a line item can cost, micros. */

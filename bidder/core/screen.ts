@@ -1,7 +1,7 @@
 import { isWithin, minuteOfWeek, zoneOffset } from '../../proto/hours.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
-import type { BidRequest, Imp } from '../openrtb/request.ts';
-import type { Creative, LineItem } from './index.ts';
+import type { BannerImp, BidRequest, Imp } from '../openrtb/request.ts';
+import type { Banner, Creative, LineItem } from './index.ts';
 import { capField, isInSegment, type Person } from './person.ts';
 
 /** The filters: each says null to pass, or the one reason why not. Cheap ones first. */
@@ -82,15 +82,16 @@ export function fitCreative(lineItem: LineItem, imp: Imp, turn: number): Creativ
   const { creatives } = lineItem;
   for (let i = 0; i < creatives.length; i++) {
     const creative = creatives[(i + turn) % creatives.length] as Creative;
-    if (!hasSize(imp, creative)) continue;
-    if (!creative.attributes.some((attribute) => imp.battr.includes(attribute))) return creative;
+    if (creative.type !== 'banner' || imp.banner === null || !hasSize(imp.banner, creative)) continue;
+    const { battr } = imp.banner;
+    if (!creative.attributes.some((attribute) => battr.includes(attribute))) return creative;
     reason = 'blocked';
   }
   return reason;
 }
 
-function hasSize(imp: Imp, creative: Creative): boolean {
-  for (const [w, h] of imp.sizes) if (w === creative.w && h === creative.h) return true;
+function hasSize(banner: BannerImp, creative: Banner): boolean {
+  for (const [w, h] of banner.sizes) if (w === creative.w && h === creative.h) return true;
   return false;
 }
 

@@ -29,12 +29,29 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
     stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
+    rates: null,
   };
 }
 
 function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
   const { defaultTmax, networkAllowance, billing, seat, simulated } = body;
-  return { id, defaultTmax, networkAllowance, billing, seat, simulated };
+  return {
+    id,
+    defaultTmax,
+    networkAllowance,
+    billing,
+    seat,
+    simulated,
+    tokenHash: null,
+    sendsNoBidReason: false,
+    bidsPerImp: 1,
+    requiredFields: [],
+    price: { kind: 'plain' },
+    trustsUnknownLocation: false,
+    defaultAuction: 2,
+    supply: { completeOnly: false, maxHops: null, sellers: null },
+    adLabel: false,
+  };
 }
 
 function liveStore(thing: Thing<Store>, coverOf: CoverOf): LiveStore {
@@ -61,6 +78,9 @@ function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: numbe
     campaign: body.campaign,
     advertiser: campaign.advertiser,
     domains: advertiser.domains,
+    bundle: '',
+    adLabel: null,
+    childSafe: false,
     categories: [...new Set(creatives.flatMap((creative) => creative.body.categories ?? []))],
     currency: advertiser.currency,
     start,
@@ -72,7 +92,15 @@ function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: numbe
     holdout: holdoutOf(campaign),
     creatives: creatives.map((creative) => {
       const { w, h, html, landing, iurl, attributes } = creative.body;
-      return { id: creative.id, w, h, html, landing, iurl: iurl ?? null, attributes: attributes ?? [] };
+      const base = {
+        id: creative.id,
+        landing,
+        iurl: iurl ?? null,
+        attributes: attributes ?? [],
+        language: null,
+        blockedExchanges: [],
+      };
+      return { ...base, type: 'banner' as const, w, h, html };
     }),
   };
 }
@@ -105,6 +133,8 @@ function targetingOf(things: Things, { targeting }: LineItem): Targeting {
   return {
     exchanges: exchanges ?? null,
     segments: segments?.map((ids) => numbersOf(things, ids)) ?? null,
+    deals: null,
+    supply: null,
     excludedSegments: numbersOf(things, excludedSegments ?? []),
     stores: fenced,
     geofences: geofences === undefined ? null : existing(things, 'geofence', geofences),

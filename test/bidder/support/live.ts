@@ -1,10 +1,14 @@
 import { coverOf, type Fence } from '../../../proto/fence.ts';
 import type {
+  LiveAudio,
+  LiveBanner,
   LiveCreative,
   LiveExchange,
   LiveGeofence,
   LiveLineItem,
+  LiveNative,
   LiveStore,
+  LiveVideo,
   Snapshot,
   Targeting,
 } from '../../../proto/snapshot.ts';
@@ -38,21 +42,64 @@ export function geofence(id: string, fence: Fence): LiveGeofence {
 }
 
 export function exchange(id: string, given: Partial<LiveExchange> = {}): LiveExchange {
-  return { id, defaultTmax: 100, networkAllowance: 10, billing: 'burl', seat: null, simulated: false, ...given };
-}
-
-export function creative(id: string, given: Partial<LiveCreative> = {}): LiveCreative {
   return {
     id,
-    w: 300,
-    h: 250,
-    html: '<a href="${CLICK_URL}">${STORE_NAME}</a>',
-    landing: 'https://shop.example/?s=${STORE_ID}',
-    iurl: null,
-    attributes: [],
+    defaultTmax: 100,
+    networkAllowance: 10,
+    billing: 'burl',
+    seat: null,
+    simulated: false,
+    tokenHash: null,
+    sendsNoBidReason: false,
+    bidsPerImp: 1,
+    requiredFields: [],
+    price: { kind: 'plain' },
+    trustsUnknownLocation: false,
+    defaultAuction: 2,
+    supply: { completeOnly: false, maxHops: null, sellers: null },
+    adLabel: false,
     ...given,
   };
 }
+
+function plainAd(id: string) {
+  return {
+    id,
+    landing: 'https://shop.example/?s=${STORE_ID}',
+    iurl: null,
+    attributes: [],
+    language: null,
+    blockedExchanges: [],
+  };
+}
+
+export type GivenCreative =
+  | Partial<LiveBanner>
+  | (Partial<LiveVideo> & { readonly type: 'video' })
+  | (Partial<LiveAudio> & { readonly type: 'audio' })
+  | (Partial<LiveNative> & { readonly type: 'native' });
+
+/** A banner, or what `type` says. */
+export function creative(id: string, given: GivenCreative = {}): LiveCreative {
+  const base = plainAd(id);
+  switch (given.type) {
+    case 'video':
+      return { ...base, duration: 15, skipAfter: null, title: 'Spot', media: [VIDEO_FILE], ...given };
+    case 'audio':
+      return { ...base, duration: 30, title: 'Spot', media: [AUDIO_FILE], ...given };
+    case 'native':
+      return { ...base, title: 'Fresh bread', data: { 1: 'Shop', 2: 'At ${STORE_NAME}', 12: 'Visit' }, images: IMAGES, ...given };
+    default:
+      return { ...base, type: 'banner', w: 300, h: 250, html: '<a href="${CLICK_URL}">${STORE_NAME}</a>', ...given };
+  }
+}
+
+const VIDEO_FILE = { url: 'https://cdn.shop.example/a.mp4', mime: 'video/mp4', bitrate: 1_200, w: 1280, h: 720 };
+const AUDIO_FILE = { url: 'https://cdn.shop.example/a.mp3', mime: 'audio/mpeg', bitrate: 128, w: 0, h: 0 };
+const IMAGES = [
+  { type: 3, url: 'https://cdn.shop.example/main.jpg', w: 1200, h: 627 },
+  { type: 1, url: 'https://cdn.shop.example/icon.png', w: 80, h: 80 },
+];
 
 export type GivenLineItem = Partial<Omit<LiveLineItem, 'targeting'>> & { readonly targeting?: Partial<Targeting> };
 
@@ -62,6 +109,9 @@ export function lineItem(id: string, given: GivenLineItem = {}): LiveLineItem {
     campaign: `cmp_${id}`,
     advertiser: 'adv_1',
     domains: ['shop.example'],
+    bundle: '',
+    adLabel: null,
+    childSafe: false,
     categories: ['IAB22-1'],
     currency: 'USD',
     start: 0,
@@ -79,6 +129,8 @@ export function lineItem(id: string, given: GivenLineItem = {}): LiveLineItem {
 const ANYBODY: Targeting = {
   exchanges: null,
   segments: null,
+  deals: null,
+  supply: null,
   excludedSegments: [],
   stores: null,
   geofences: null,
@@ -91,7 +143,7 @@ const ANYBODY: Targeting = {
 };
 
 export function snapshot(given: Partial<Snapshot> = {}): Snapshot {
-  return { version: 1, at: NOON, exchanges: [exchange('x')], stores: [], geofences: [], lineItems: [], ...given };
+  return { version: 1, at: NOON, exchanges: [exchange('x')], stores: [], geofences: [], lineItems: [], rates: null, ...given };
 }
 
 /** A bid request as JSON, one banner of 300 × 250. */
