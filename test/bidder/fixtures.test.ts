@@ -22,6 +22,7 @@ import {
 
 /**
  * Fixtures as specification: a file's name is the sentence, its parts are laid over the plain things of `support/live.ts`.
+ * `exemplary` is what is bid, `supplemental` what is not, and the edges.
  * `expect`: `bids` / `ghosts` = the line items that win (with price and store where given), and `reason` of what does not bid.
  */
 interface Fixture {
@@ -46,12 +47,13 @@ interface Expected {
   readonly metres?: number | null;
 }
 
-const FOLDER = new URL('./fixtures/', import.meta.url);
+const FOLDERS = ['exemplary', 'supplemental'] as const;
 
-describe('a decision', () => {
-  for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json'))) {
+describe.each(FOLDERS)('a decision, %s', (name) => {
+  const folder = new URL(`./fixtures/${name}/`, import.meta.url);
+  for (const file of readdirSync(folder)) {
     it(file.slice(0, -5).replaceAll('-', ' '), () => {
-      const fixture = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Fixture;
+      const fixture = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as Fixture;
       const decision = run(fixture);
       const { bids = [], ghosts = [], reason } = fixture.expect;
       expect(decision.bids).toMatchObject(bids);
