@@ -153,6 +153,11 @@ function recordOf({ deps, exchange, request, person, now }: Auction, choice: Cho
     price,
     lease,
     test: request.test,
+    currency: lineItem.currency,
+    offered: price,
+    multiplier: 1,
+    deal: '',
+    mtype: 1,
   };
 }
 

@@ -44,7 +44,7 @@ export function createBooking(redis: Redis): Book {
       capsKey(event.anchor),
     ];
     const windows = event.anchor === '' ? [] : uniqueWindows(caps).flatMap((ms) => [ms, Math.floor(at / ms)]);
-    const reserved = settles ? impressionCost(event.price) : 0;
+    const reserved = settles ? impressionCost(event.price, event.multiplier) : 0;
     const name = lease === '' ? '' : leaseName(lineItem, lease);
     const args = [
       NOTICE_MEMORY_S,

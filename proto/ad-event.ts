@@ -26,12 +26,21 @@ export interface BidRecord {
   readonly identifier: string;
   /** Anchor under which caps and buckets are kept, or ''. */
   readonly anchor: string;
-  /** Price of the bid, micros of CPM. */
+  /** Price of the bid, micros of CPM in the line item's currency: what budgets are kept in. */
   readonly price: Micros;
   /** Lease that the bid was reserved from, or ''. */
   readonly lease: string;
   /** OpenRTB `test` = 1: logged, never charged. */
   readonly test: boolean;
+  /** Currency of the bid on the wire, and its price in it, micros of CPM: what the exchange's prices are compared with. */
+  readonly currency: string;
+  readonly offered: Micros;
+  /** People who see one play of it (DOOH), by which its cost counts; 1 elsewhere. */
+  readonly multiplier: number;
+  /** Deal that it was made under, or ''. */
+  readonly deal: string;
+  /** OpenRTB markup type: 1 banner, 2 video, 3 audio, 4 native. */
+  readonly mtype: number;
 }
 
 export interface AdEvent extends BidRecord {

@@ -16,9 +16,9 @@ export function microsToCpm(micros: Micros): number {
   return micros / MICROS;
 }
 
-/** What one impression costs at a CPM, both in micros. */
-export function impressionCost(cpm: Micros): Micros {
-  return Math.round(cpm / 1000);
+/** What one impression costs at a CPM, both in micros; of a screen that `multiplier` people see, one play. */
+export function impressionCost(cpm: Micros, multiplier = 1): Micros {
+  return Math.round((cpm * multiplier) / 1000);
 }
 
 const DECIMAL = /^([+-]?)(\d{1,9})(?:\.(\d{1,}))?$/;

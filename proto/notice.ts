@@ -26,14 +26,24 @@ const FIELDS = [
   'price',
   'lease',
   'test',
+  'currency',
+  'offered',
+  'multiplier',
+  'deal',
+  'mtype',
 ] as const satisfies readonly (keyof BidRecord)[];
+
+/** Addresses made before there were formats: their bids are banners in dollars. */
+const FIELDS_BEFORE = 15;
+const BEFORE = { currency: 'USD', multiplier: 1, deal: '', mtype: 1 } as const;
 
 /** Null where it is not a record. Call only after `verify`. */
 export function decodeRecord(payload: string): BidRecord | null {
   try {
     const values: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
-    if (!Array.isArray(values) || values.length !== FIELDS.length) return null;
-    return Object.fromEntries(FIELDS.map((field, index) => [field, values[index]])) as unknown as BidRecord;
+    if (!Array.isArray(values) || (values.length !== FIELDS.length && values.length !== FIELDS_BEFORE)) return null;
+    const record = Object.fromEntries(FIELDS.map((field, index) => [field, values[index]])) as unknown as BidRecord;
+    return values.length === FIELDS.length ? record : { ...record, ...BEFORE, offered: record.price };
   } catch {
     return null;
   }

@@ -29,6 +29,8 @@ export interface AdEventRow {
   min_to_win: number | null;
   metres: number | null;
   test: number;
+  deal: string;
+  exposures: number;
   /** 0 on a bid that is only known by one of its notices. */
   own: number;
 }
@@ -68,6 +70,8 @@ const WireAdEvent = Type.Object({
   minToWin: maybe(Micros.maximum, Micros.minimum),
   metres: maybe(4_294_967_295),
   test: Type.Boolean(),
+  deal: Type.Optional(Text),
+  multiplier: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
 });
 type WireAdEvent = Static<typeof WireAdEvent>;
 
@@ -131,6 +135,8 @@ function rowOf(event: WireAdEvent): AdEventRow {
     min_to_win: event.minToWin,
     metres: event.metres,
     test: event.test ? 1 : 0,
+    deal: event.deal ?? '',
+    exposures: event.multiplier ?? 1,
     own: 1,
   };
 }

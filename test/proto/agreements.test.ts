@@ -112,6 +112,11 @@ test('a notice record survives its address, and a changed one is refused', () =>
     price: 2_500_000,
     lease: 'w1-1',
     test: false,
+    currency: 'USD',
+    offered: 2_500_000,
+    multiplier: 1,
+    deal: '',
+    mtype: 1,
   };
   const payload = encodeRecord(record);
   const signature = sign(payload, 'https://shop.example/', 'secret');
