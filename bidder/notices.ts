@@ -24,10 +24,15 @@ interface NoticeRoute {
 }
 
 const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
-const BILLED_ON = { burl: 'billing', pixel: 'impression', nurl: 'win' } as const satisfies Record<
-  LiveExchange['billing'],
-  NoticeEvent
->;
+/** The event on which the exchange bills a bid. VAST has its impression; a banner or a native ad of the same exchange has none. */
+function billedOn(billing: LiveExchange['billing'], { mtype }: BidRecord): NoticeEvent {
+  if (billing === 'nurl') return 'win';
+  return billing === 'pixel' || (billing === 'vast' && (mtype === VIDEO || mtype === AUDIO)) ? 'impression' : 'billing';
+}
+
+/** OpenRTB markup types. */
+const VIDEO = 2;
+const AUDIO = 3;
 
 /**
  * `/n/win|bill|loss|imp|click`. A notice is answered with success only after it is booked; a repetition changes nothing, so
@@ -100,7 +105,7 @@ async function bookNotice(
   const lineItem = index.lineItems.get(record.lineItem);
   const price = clearingOf(query('p'), query('c'), record.price, lineItem?.currency ?? null);
   if (price.kind === 'audit') return 'audit';
-  const charged = BILLED_ON[index.exchanges.get(record.exchange)?.billing ?? 'burl'] === type && !record.test;
+  const charged = billedOn(index.exchanges.get(record.exchange)?.billing ?? 'burl', record) === type && !record.test;
   const event: AdEvent = eventOf(record, type, now, {
     clearing: price.kind === 'known' && type !== 'loss' && type !== 'click' ? price.clearing : null,
     cost: charged ? impressionCost(price.kind === 'known' ? price.clearing : record.price) : 0,

@@ -22,8 +22,18 @@ export interface LiveExchange {
   readonly defaultTmax: number;
   /** Milliseconds of the deadline that the network takes both ways. */
   readonly networkAllowance: number;
-  /** The event on which the exchange books money. */
-  readonly billing: 'burl' | 'pixel' | 'nurl';
+  /** Format of a request whose content type does not tell. */
+  readonly format: 'json' | 'protobuf';
+  /** Compression of answers; `auto`: as Accept-Encoding asks. */
+  readonly gzip: 'auto' | 'always' | 'never';
+  /** The event on which the exchange books money; `vast`: the VAST impression, and `burl` for what has none. */
+  readonly billing: 'burl' | 'pixel' | 'nurl' | 'vast';
+  /** Currency of notices that name none. */
+  readonly currency: string;
+  /** Share of requests that are considered at all, 0 to 1. */
+  readonly sampling: number;
+  /** Its user-sync address with `${WALKIN_UID}`, or null. */
+  readonly syncUrl: string | null;
   /** Our seat there, or null. */
   readonly seat: string | null;
   /**

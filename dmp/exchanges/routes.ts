@@ -1,26 +1,57 @@
 import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
 import type { Noun } from '../http/noun.ts';
 import { registerResource } from '../http/resource.ts';
-import type { Fault } from '../problem.ts';
-import { Exchange } from './exchange.ts';
+import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
+import { requireScope } from '../keys/auth.ts';
+import { checkExchange } from './check-exchange.ts';
+import { ExchangeInput, keptExchange, settingsOf } from './exchange.ts';
+import { PRESET_NAMES, PRESETS, withPreset } from './presets.ts';
 
-const EXCHANGES: Noun<'exchange', Exchange> = {
+const EXCHANGES: Noun<'exchange', ExchangeInput> = {
   kind: 'exchange',
   path: 'exchanges',
   title: 'exchange',
   prefix: null,
-  input: Exchange,
+  input: ExchangeInput,
   read: 'admin',
   write: 'admin',
   advertiserOf: () => null,
-  check: ({ defaultTmax, networkAllowance }) => (networkAllowance < defaultTmax ? [] : [noTimeLeft(defaultTmax)]),
+  prepare: withPreset,
+  writeOnly: ['token', 'priceKeys'],
+  check: (exchange, { current }) => checkExchange(exchange, current?.body),
+  store: (exchange, { current }) => keptExchange(exchange, current?.body),
+  show: ({ body }) => {
+    const { tokenHash, keys, ...settings } = settingsOf(body);
+    return { ...settings, hasToken: tokenHash !== null, hasPriceKeys: keys !== null };
+  },
+  shown: ['hasToken', 'hasPriceKeys'],
 };
 
-function noTimeLeft(defaultTmax: number): Fault {
-  return { pointer: '/networkAllowance', code: 'maximum', message: `must be below defaultTmax (${defaultTmax})` };
-}
+const PresetView = Type.Object({
+  name: Type.String(),
+  title: Type.String(),
+  notes: Type.Array(Type.String(), { description: 'what the exchange asks for, in words' }),
+  settings: Type.Object({}, { description: 'members of an exchange' }),
+});
 
 export function registerExchangesRoutes(app: FastifyInstance, deps: DmpDeps): void {
   registerResource(app, deps, EXCHANGES);
+  const schema = {
+    tags: ['exchanges'],
+    operationId: 'listExchangePresets',
+    summary: 'List the presets: what known exchanges ask for',
+    response: {
+      200: {
+        description: 'All of them',
+        content: { 'application/json': { schema: Type.Object({ data: Type.Array(PresetView) }) } },
+      },
+      ...PROBLEM_RESPONSES,
+    },
+  };
+  app.get('/v1/exchange-presets', { schema }, async (request) => {
+    requireScope(request, 'admin');
+    return { data: PRESET_NAMES.map((name) => ({ name, ...PRESETS[name] })) };
+  });
 }

@@ -42,6 +42,10 @@ export interface Noun<K extends Kind, Input extends object> {
   issue?(input: Input, context: NounContext<K>): { readonly body: ThingBodies[K]; readonly once: object };
   /** Members shown beside what was written. */
   show?(thing: Thing<ThingBodies[K]>, deps: DmpDeps): object | Promise<object>;
+  /** Fills in what a body means without saying it, before it is checked. */
+  prepare?(body: Record<string, unknown>): void;
+  /** Members that are never shown: `store` keeps them under another name, or a digest of them. */
+  readonly writeOnly?: readonly string[];
   /** Names of the members that `show` adds; where they are sent back they are ignored. */
   readonly shown?: readonly string[];
 }

@@ -30,7 +30,7 @@ export function resourceSchemas<K extends Kind, Input extends object>(noun: Noun
   const filters = Object.fromEntries((noun.filters ?? []).map((member) => [member, Type.Optional(Type.String())]));
   return {
     /** What is shown, shared by all the answers below. */
-    view: { $id: name, ...viewOf(noun.input) },
+    view: { $id: name, ...viewOf(noun.input, noun.writeOnly) },
     list: {
       tags,
       operationId: `list${plural}`,
@@ -88,11 +88,12 @@ function withId(input: TObject, required: boolean): TSchema {
   return Type.Object({ id: required ? id : Type.Optional(id), ...input.properties }, CLOSED);
 }
 
-function viewOf(input: TObject): TSchema {
+function viewOf(input: TObject, hidden: readonly string[] = []): TSchema {
   const made = {
     revision: Type.Integer(),
     createdAt: Type.String({ format: 'date-time' }),
     updatedAt: Type.String({ format: 'date-time' }),
   };
-  return Type.Object({ id: Type.String(), ...input.properties, ...made });
+  const shown = Object.fromEntries(Object.entries(input.properties).filter(([name]) => !hidden.includes(name)));
+  return Type.Object({ id: Type.String(), ...shown, ...made });
 }

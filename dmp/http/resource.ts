@@ -53,6 +53,7 @@ function prepareBody<K extends Kind, Input extends object>(request: FastifyReque
   if (request.method === 'PUT') dropOwnId(body, (request.params as { id: string }).id);
   const { advertiser } = request.principal;
   if (advertiser !== null && Object.hasOwn(noun.input.properties, 'advertiser')) body['advertiser'] ??= advertiser;
+  noun.prepare?.(body);
 }
 
 function dropOwnId(body: Record<string, unknown>, id: string): void {
@@ -127,6 +128,7 @@ async function patch<K extends Kind, Input extends object>(
   reply: FastifyReply,
 ): Promise<object> {
   requireScope(request, noun.write);
+  if (isObject(request.body)) noun.prepare?.(request.body);
   return change(deps, noun, request, reply, (current) => {
     const merged = mergePatch(structuredClone(inputOf(noun, current)), request.body) as Record<string, unknown>;
     for (const name of [...READ_ONLY, ...(noun.shown ?? [])]) delete merged[name];
@@ -173,7 +175,7 @@ async function make<K extends Kind, Input extends object>(
   const context: NounContext<K> = { deps, principal: request.principal, id, current: undefined };
   await expectAllowed(noun, input, context);
   if (deps.things.get(noun.kind, id) !== undefined) return null;
-  if (request.query.validateOnly === true) return { id, ...input };
+  if (request.query.validateOnly === true) return { id, ...without(input, noun.writeOnly) };
   const issued = noun.issue?.(input, context);
   const body = issued?.body ?? (await kept(noun, input, context));
   try {
@@ -199,7 +201,7 @@ async function change<K extends Kind, Input extends object>(
     const context: NounContext<K> = { deps, principal: request.principal, id: current.id, current };
     const input = next(current);
     await expectAllowed(noun, input, context);
-    if (request.query.validateOnly === true) return { id: current.id, ...input };
+    if (request.query.validateOnly === true) return { id: current.id, ...without(input, noun.writeOnly) };
     try {
       const write = { actor: request.principal.id, expected: current.revision };
       const thing = await deps.things.put(noun.kind, current.id, await kept(noun, input, context), write);
@@ -306,6 +308,10 @@ async function view<K extends Kind, Input extends object>(
 function inputOf<K extends Kind, Input extends object>(noun: Noun<K, Input>, thing: Thing<ThingBodies[K]>): object {
   const known = noun.input.properties as Record<string, unknown>;
   return Object.fromEntries(Object.entries(thing.body).filter(([name]) => Object.hasOwn(known, name)));
+}
+
+function without(input: object, names: readonly string[] = []): object {
+  return Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)));
 }
 
 function newId(prefix: string, seed: string | null): string {

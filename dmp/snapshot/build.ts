@@ -1,12 +1,12 @@
 import type { Cover, Fence } from '../../proto/fence.ts';
 import { type WeekHours, weekSpans } from '../../proto/hours.ts';
-import type { LiveExchange, LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
+import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
-import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import { type Store, storeFence } from '../stores/store.ts';
 import type { Kind, Thing, Things } from '../things/things.ts';
+import { liveExchange } from './exchanges.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -30,27 +30,6 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
     rates: null,
-  };
-}
-
-function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
-  const { defaultTmax, networkAllowance, billing, seat, simulated } = body;
-  return {
-    id,
-    defaultTmax,
-    networkAllowance,
-    billing,
-    seat,
-    simulated,
-    tokenHash: null,
-    sendsNoBidReason: false,
-    bidsPerImp: 1,
-    requiredFields: [],
-    price: { kind: 'plain' },
-    trustsUnknownLocation: false,
-    defaultAuction: 2,
-    supply: { completeOnly: false, maxHops: null, sellers: null },
-    adLabel: false,
   };
 }
 

@@ -62,7 +62,7 @@ describe('the snapshot', () => {
   test('holds what is live, resolved for the bidders', async () => {
     await publisher.publish();
     const snapshot = await published();
-    expect(snapshot.exchanges).toEqual([
+    expect(snapshot.exchanges).toMatchObject([
       { id: 'acme', defaultTmax: 100, networkAllowance: 10, billing: 'burl', seat: null, simulated: false },
     ]);
     expect(snapshot.stores.map(({ id }) => id)).toEqual(['st_1', 'st_2']);
