@@ -47,7 +47,16 @@ export interface WireResponse {
   id: string;
   bidid?: string;
   cur?: string;
-  seatbid: { seat?: string; bid: WireBid[] }[];
+  /** Why nothing is bid; then `seatbid` is empty. */
+  nbr?: number;
+  seatbid: WireSeatBid[];
+}
+
+export interface WireSeatBid {
+  seat?: string;
+  /** 1: all bids or none. */
+  group?: number;
+  bid: WireBid[];
 }
 
 export interface WireBid {
@@ -58,17 +67,32 @@ export interface WireBid {
   adid?: string;
   adm: string;
   adomain: string[];
+  /** Advertised app. */
+  bundle?: string;
   iurl?: string;
   cid: string;
   crid: string;
   cat?: string[];
+  cattax?: number;
   attr?: number[];
+  apis?: number[];
+  /** Of the VAST. */
+  protocol?: number;
+  language?: string;
+  dealid?: string;
   w?: number;
   h?: number;
-  /** 1 = banner */
+  wratio?: number;
+  hratio?: number;
+  /** Seconds of video or audio. */
+  dur?: number;
+  slotinpod?: number;
+  /** 1 banner, 2 video, 3 audio, 4 native. */
   mtype: number;
   exp?: number;
   nurl?: string;
   burl?: string;
   lurl?: string;
+  /** JSON only: protobuf has no place for it. */
+  ext?: Record<string, unknown>;
 }

@@ -1,177 +1,130 @@
-import { normalizeIdentifier } from '../../proto/identifier.ts';
-import { isPlace } from '../../proto/signal.ts';
+import { isUtf8 } from 'node:buffer';
+import type { NoBidReason } from '../../proto/no-bid.ts';
+import { decodeRequestMessage } from '../../proto/openrtb-protobuf.ts';
+import { deviceOf } from './device.ts';
 import {
+  amountOf,
   flagOf,
   integerOf,
-  integersOf,
+  isAbsent,
   isObject,
   type JsonObject,
   numberOf,
   objectOf,
-  privacyFlagOf,
+  type Quirks,
   textOf,
   textsOf,
 } from './fields.ts';
-import type { BidRequest, Device, Imp, Location, Regs } from './request.ts';
+import { idOf, impsOf, MAX_ID } from './imps.ts';
+import { inventoryOf } from './inventory.ts';
+import { parseJson } from './json.ts';
+import type { BidRequest } from './request.ts';
+import { eidsOf, regsOf, schainOf, userDataOf } from './user.ts';
+
+/** How a body is written, and so its answer. */
+export type Format = 'json' | 'protobuf';
 
 /** `malformed` is answered with 400; the others are no-bids. */
-export type DecodeFault = 'malformed' | 'invalid_request' | 'unsupported_format';
+export type DecodeFault = 'malformed' | NoBidReason;
 
-/** A request with more places than this is answered for the first ones. */
-const MAX_IMPS = 100;
-const MAX_SIZES = 50;
-/** Ids go into every notice address. */
-const MAX_ID = 512;
+/** What decoding finds beside the request; also of one that is refused, where it can be read. */
+export interface DecodeNotes {
+  readonly quirks: Quirks;
+  id: string;
+  test: boolean;
+}
+
+export function decodeNotes(): DecodeNotes {
+  return { quirks: new Set(), id: '', test: false };
+}
 
 /**
- * Reads OpenRTB 2.3 … 2.6 JSON, field by field: what a real sender gets wrong is the same as absent (see
- * reference/bidding.md, 2.1). Never throws.
+ * Reads OpenRTB 2.3 … 2.6, field by field: what a real sender gets wrong is tolerated where it can be trusted, else the same as
+ * absent (`quirks.ts`). A request of the same fields is the same in both formats. Never throws.
  */
-export function decodeRequest(body: Buffer): BidRequest | DecodeFault {
-  const text = body.toString();
-  const wire = parse(text);
+export function decodeRequest(body: Buffer, format: Format = 'json', notes = decodeNotes()): BidRequest | DecodeFault {
+  const { quirks } = notes;
+  const wire = format === 'json' ? readJson(body, quirks) : decodeRequestMessage(body);
   if (!isObject(wire)) return 'malformed';
-  const id = idOf(wire['id'], text);
+  const id = idOf(wire['id'], quirks);
   const { imp } = wire;
   if (id === '' || !Array.isArray(imp) || imp.length === 0) return 'malformed';
-  if (id.length > MAX_ID || countMedia(wire) > 1) return 'invalid_request';
-  const imps = impsOf(imp, text);
-  if (typeof imps === 'string') return imps;
-  const device = objectOf(wire['device']);
-  const user = objectOf(wire['user']);
-  const cur = textsOf(wire['cur']).map((code) => code.toUpperCase());
+  if (id.length > MAX_ID || id.includes('\ufffd')) return 'invalid_request';
+  notes.id = id;
+  notes.test = flagOf(wire['test'], quirks);
+  const request = requestOf(wire, imp, notes);
+  // Protobuf has booleans where JSON has 0 and 1.
+  if (format === 'protobuf') quirks.delete('flag_as_boolean');
+  return request;
+}
+
+function readJson(body: Buffer, quirks: Quirks): unknown {
+  return isUtf8(body) ? parseJson(body.toString(), quirks) : undefined;
+}
+
+function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks }: DecodeNotes): BidRequest | DecodeFault {
+  const inventory = inventoryOf(wire, quirks);
+  if (inventory === null) return 'invalid_request';
+  const imps = impsOf(imp, quirks);
+  if (imps === null) return 'invalid_request';
+  const user = objectOf(wire['user'], quirks);
+  const cur = textsOf(wire['cur'], quirks);
+  const at = integerOf(wire['at'], quirks);
+  if (at === null) quirks.add('at_missing');
   return {
     id,
     imps,
-    test: flagOf(wire['test']),
-    tmax: Math.max(0, numberOf(wire['tmax']) ?? 0),
-    cur: cur.length === 0 ? ['USD'] : cur,
-    bcat: new Set(textsOf(wire['bcat']).map((category) => category.toUpperCase())),
-    cattax: integerOf(wire['cattax']) ?? 1,
-    badv: new Set(textsOf(wire['badv']).map((domain) => domain.toLowerCase())),
-    wseat: textsOf(wire['wseat']),
-    bseat: textsOf(wire['bseat']),
-    device: deviceOf(device),
-    userId: textOf(user['id']),
-    buyeruid: textOf(user['buyeruid']),
-    regs: regsOf(objectOf(wire['regs'])),
+    test,
+    at: Math.max(0, at ?? 0),
+    tmax: tmaxOf(wire, quirks),
+    allimps: flagOf(wire['allimps'], quirks),
+    cur: cur.length === 0 ? USD : cur.map(upper),
+    wlang: languagesOf(wire, quirks),
+    bcat: setOf(wire['bcat'], upper, quirks),
+    acat: setOf(wire['acat'], upper, quirks),
+    cattax: taxonomyOf(wire['cattax'], quirks),
+    badv: setOf(wire['badv'], lower, quirks),
+    bapp: setOf(wire['bapp'], same, quirks),
+    wseat: textsOf(wire['wseat'], quirks),
+    bseat: textsOf(wire['bseat'], quirks),
+    inventory,
+    device: deviceOf(objectOf(wire['device'], quirks), quirks),
+    userId: textOf(user['id'], quirks),
+    buyeruid: textOf(user['buyeruid'], quirks),
+    eids: eidsOf(user, quirks),
+    userData: userDataOf(user, quirks),
+    regs: regsOf(objectOf(wire['regs'], quirks), user, quirks),
+    schain: schainOf(wire, quirks),
   };
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
-  } catch {
-    return undefined;
-  }
+const USD: readonly string[] = Object.freeze(['USD']);
+const EMPTY: ReadonlySet<string> = new Set();
+const upper = (text: string): string => text.toUpperCase();
+const lower = (text: string): string => text.toLowerCase();
+const same = (text: string): string => text;
+
+function setOf(value: unknown, form: (text: string) => string, quirks: Quirks): ReadonlySet<string> {
+  const texts = textsOf(value, quirks);
+  return texts.length === 0 ? EMPTY : new Set(texts.map((text) => form(text.trim())));
 }
 
-function countMedia(wire: JsonObject): number {
-  return Number(isObject(wire['site'])) + Number(isObject(wire['app'])) + Number(isObject(wire['dooh']));
+function tmaxOf(wire: JsonObject, quirks: Quirks): number {
+  const tmax = Math.max(0, numberOf(wire['tmax'], quirks) ?? 0);
+  if (tmax === 0) quirks.add('tmax_missing');
+  return tmax;
 }
 
-function idOf(value: unknown, body: string): string {
-  return typeof value === 'number' && !Number.isSafeInteger(value) ? rawDigits(value, body) : textOf(value);
+/** ISO 639-1 of `wlang`, and the language of the BCP 47 tags of `wlangb`. */
+function languagesOf(wire: JsonObject, quirks: Quirks): readonly string[] {
+  const tags = [...textsOf(wire['wlang'], quirks), ...textsOf(wire['wlangb'], quirks)];
+  return tags.map((tag) => tag.trim().split(/[-_]/, 1)[0]?.toLowerCase() ?? '');
 }
 
-/** An id must be sent back digit by digit, and JSON.parse has rounded this one: cut it from the body. */
-function rawDigits(value: number, body: string): string {
-  for (const match of body.matchAll(/"id"\s*:\s*(-?[\d.eE+-]+)/g)) if (Number(match[1]) === value) return match[1] as string;
-  return String(value);
-}
-
-function impsOf(list: readonly unknown[], body: string): Imp[] | DecodeFault {
-  const imps: Imp[] = [];
-  const ids = new Set<string>();
-  let otherFormats = 0;
-  for (const wire of list.slice(0, MAX_IMPS)) {
-    if (!isObject(wire)) continue;
-    const id = idOf(wire['id'], body);
-    if (ids.has(id)) return 'invalid_request';
-    ids.add(id);
-    const { ext } = wire;
-    if (id === '' || id.length > MAX_ID || (ext !== undefined && ext !== null && !isObject(ext))) continue;
-    if (isObject(wire['banner'])) {
-      const imp = bannerImp(id, wire, wire['banner']);
-      if (imp !== null) imps.push(imp);
-    } else if (isObject(wire['video']) || isObject(wire['native']) || isObject(wire['audio'])) otherFormats++;
-  }
-  if (imps.length > 0) return imps;
-  return otherFormats > 0 ? 'unsupported_format' : 'invalid_request';
-}
-
-function bannerImp(id: string, wire: JsonObject, banner: JsonObject): Imp | null {
-  const sizes = sizesOf(banner);
-  if (sizes.length === 0) return null;
-  return {
-    id,
-    sizes,
-    bidfloor: Math.max(0, numberOf(wire['bidfloor']) ?? 0),
-    bidfloorcur: textOf(wire['bidfloorcur']).toUpperCase() || 'USD',
-    battr: integersOf(banner['battr']),
-    privateAuction: flagOf(objectOf(wire['pmp'])['private_auction']),
-  };
-}
-
-/** The union of w × h and `format`. */
-function sizesOf(banner: JsonObject): [number, number][] {
-  const sizes: [number, number][] = [];
-  pushSize(sizes, banner);
-  const format = banner['format'];
-  if (Array.isArray(format)) for (const size of format.slice(0, MAX_SIZES)) if (isObject(size)) pushSize(sizes, size);
-  return sizes;
-}
-
-function pushSize(sizes: [number, number][], size: JsonObject): void {
-  const w = integerOf(size['w']) ?? 0;
-  const h = integerOf(size['h']) ?? 0;
-  if (w > 0 && h > 0) sizes.push([w, h]);
-}
-
-function deviceOf(device: JsonObject): Device {
-  const geo = objectOf(device['geo']);
-  const platform = objectOf(objectOf(device['sua'])['platform']);
-  const ifa = textOf(device['ifa']);
-  const utcoffset = integerOf(geo['utcoffset']);
-  return {
-    type: integerOf(device['devicetype']),
-    os: (textOf(platform['brand']) || textOf(device['os'])).toLowerCase(),
-    ifa,
-    lmt: privacyFlagOf(device['lmt']) || isRefusal(device, ifa),
-    dnt: privacyFlagOf(device['dnt']),
-    location: locationOf(geo),
-    country: textOf(geo['country']).toUpperCase(),
-    utcoffset: utcoffset !== null && Math.abs(utcoffset) <= 15 * 60 ? utcoffset : null,
-  };
-}
-
-/** A zeroed advertising id, and Apple's tracking states other than "authorized", mean the same as `lmt`. */
-function isRefusal(device: JsonObject, ifa: string): boolean {
-  const atts = integerOf(objectOf(device['ext'])['atts']);
-  return (ifa !== '' && normalizeIdentifier('ifa', ifa) === null) || (atts !== null && atts !== 3);
-}
-
-function locationOf(geo: JsonObject): Location | null {
-  const lat = numberOf(geo['lat']);
-  const lon = numberOf(geo['lon']);
-  if (lat === null || lon === null || !isPlace(lat, lon)) return null;
-  return {
-    lat,
-    lon,
-    type: integerOf(geo['type']),
-    accuracy: numberOf(geo['accuracy']),
-    lastfix: numberOf(geo['lastfix']),
-  };
-}
-
-/** Each field in its place of 2.6, else in that of 2.5. */
-function regsOf(regs: JsonObject): Regs {
-  const ext = objectOf(regs['ext']);
-  const gdpr = regs['gdpr'] ?? ext['gdpr'];
-  return {
-    coppa: privacyFlagOf(regs['coppa'] ?? ext['coppa']),
-    gdpr: gdpr === undefined || gdpr === null || gdpr === '' ? null : privacyFlagOf(gdpr),
-    usPrivacy: textOf(regs['us_privacy'] ?? ext['us_privacy']),
-    gppSections: integersOf(regs['gpp_sid'] ?? ext['gpp_sid']).filter((section) => section > 0),
-  };
+/** 0, which is none, where it cannot be read: then nobody knows what the lists say. */
+function taxonomyOf(value: unknown, quirks: Quirks): number {
+  if (isAbsent(value)) return 1;
+  const taxonomy = amountOf(value, quirks);
+  if (taxonomy === 0) quirks.add('taxonomy_unreadable');
+  return taxonomy;
 }

@@ -78,14 +78,9 @@ describe('decoding a bid request', () => {
     }
   });
 
-  it('tells that only other formats were asked for', () => {
-    expect(decode({ imp: [{ id: '1', video: { mimes: [] } }] })).toBe('unsupported_format');
-    expect(decode({ imp: [{ id: '1', native: {} }, { id: '2' }] })).toBe('unsupported_format');
-  });
-
   it('takes the union of width and height and formats, also as texts', () => {
     const banner = { w: '728', h: '90', format: [{ w: 300, h: 250 }, { w: 0, h: 5 }, null, { w: 1 }] };
-    expect(decoded({ imp: [{ id: '1', banner }] }).imps[0]?.sizes).toEqual([
+    expect(decoded({ imp: [{ id: '1', banner }] }).imps[0]?.banner?.sizes).toEqual([
       [728, 90],
       [300, 250],
     ]);

@@ -1,0 +1,65 @@
+import { mediaTypesOf } from './banner.ts';
+import { amountOf, answerOf, integerOf, integersOf, isAbsent, type JsonObject, numberOf, type Quirks, textOf } from './fields.ts';
+import type { AudioImp, VideoImp } from './request.ts';
+
+/** What every video player plays. */
+const MP4: readonly string[] = Object.freeze(['video/mp4']);
+
+export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
+  const mimes = mediaTypesOf(video, quirks);
+  if (mimes.length === 0) quirks.add('video_without_mimes');
+  return {
+    mimes: mimes.length === 0 ? MP4 : mimes,
+    w: amountOf(video['w'], quirks),
+    h: amountOf(video['h'], quirks),
+    minduration: amountOf(video['minduration'], quirks),
+    maxduration: limitOf(video['maxduration'], quirks),
+    rqddurs: lengthsOf(video, quirks),
+    protocols: protocolsOf(video, quirks),
+    linearity: integerOf(video['linearity'], quirks),
+    plcmt: integerOf(video['plcmt'], quirks),
+    skip: answerOf(video['skip'], quirks),
+    battr: integersOf(video['battr'], quirks),
+    api: integersOf(video['api'], quirks),
+    minbitrate: amountOf(video['minbitrate'], quirks),
+    maxbitrate: limitOf(video['maxbitrate'], quirks),
+    podid: textOf(video['podid'], quirks),
+    slotinpod: integerOf(video['slotinpod'], quirks) ?? 0,
+    mincpmpersec: Math.max(0, numberOf(video['mincpmpersec'], quirks) ?? 0),
+  };
+}
+
+/** Null without media types: unlike with video there is no format that all players share. */
+export function audioOf(audio: JsonObject, quirks: Quirks): AudioImp | null {
+  const mimes = mediaTypesOf(audio, quirks);
+  if (mimes.length === 0) {
+    quirks.add('audio_without_mimes');
+    return null;
+  }
+  return {
+    mimes,
+    minduration: amountOf(audio['minduration'], quirks),
+    maxduration: limitOf(audio['maxduration'], quirks),
+    rqddurs: lengthsOf(audio, quirks),
+    protocols: protocolsOf(audio, quirks),
+    battr: integersOf(audio['battr'], quirks),
+    api: integersOf(audio['api'], quirks),
+    minbitrate: amountOf(audio['minbitrate'], quirks),
+    maxbitrate: limitOf(audio['maxbitrate'], quirks),
+  };
+}
+
+/** Infinity where there is none. */
+function limitOf(value: unknown, quirks: Quirks): number {
+  return amountOf(value, quirks) || Number.POSITIVE_INFINITY;
+}
+
+function lengthsOf(media: JsonObject, quirks: Quirks): readonly number[] {
+  return integersOf(media['rqddurs'], quirks).filter((seconds) => seconds > 0);
+}
+
+/** Also the one protocol of 2.2. */
+function protocolsOf(media: JsonObject, quirks: Quirks): readonly number[] {
+  const { protocols } = media;
+  return integersOf(isAbsent(protocols) ? media['protocol'] : protocols, quirks);
+}
