@@ -1,0 +1,200 @@
+import { CANADA_TCF, EU_TCF, type GppSections, readGpp, US_PRIVACY } from './gpp.ts';
+import { type CanadaConsent, readCanada } from './gpp-canada.ts';
+import { isUsSection, readUs, type UsConsent } from './gpp-us.ts';
+import { remember } from './memory.ts';
+import { PRIVACY_REASONS, type PrivacyReason, type Remains, TABLE } from './table.ts';
+import { purposeBits, readTcf, type TcfConsent } from './tcf.ts';
+import { readUsPrivacy } from './us-privacy.ts';
+
+/** What the law and the person allow, decided before anything is read. */
+export interface Permission {
+  readonly bid: boolean;
+  /** Only for line items that are marked as safe for children. */
+  readonly childOnly: boolean;
+  /** The person may be named in events and notices. */
+  readonly identifiers: boolean;
+  /** A profile may be read. */
+  readonly profile: boolean;
+  /** Whose impressions may be counted; null: nobody's. `own`: under our id only; `day`: under the exchange's, within the day. */
+  readonly caps: 'person' | 'own' | 'day' | null;
+  /** The coordinates of this request may be used. */
+  readonly preciseLocation: boolean;
+  /** What tells where the person was may be kept with the event. */
+  readonly storeLocation: boolean;
+  /** Visits and purchases may be attributed. */
+  readonly measure: boolean;
+  /** Ids may be matched with others'. */
+  readonly sync: boolean;
+  readonly why: PrivacyReason;
+}
+
+/** What a request, or a call of user sync, says of privacy. */
+export interface PrivacySignals {
+  readonly coppa: boolean;
+  /** Null where nothing says so; then GDPR applies by the country. */
+  readonly gdpr: boolean | null;
+  /** Upper case, alpha-3 or alpha-2, '' unknown. */
+  readonly country: string;
+  readonly consent: string;
+  readonly usPrivacy: string;
+  readonly gpp: string;
+  readonly gppSections: readonly number[];
+  readonly gpc: boolean;
+  /** See `limitsTracking`. */
+  readonly limited: boolean;
+}
+
+/** Reads consent strings for one vendor, each once. */
+export interface Consents {
+  tcf(text: string): TcfConsent | null;
+  canada(text: string): CanadaConsent | null;
+  us(section: number, text: string): UsConsent | null;
+  gpp(text: string): GppSections | null;
+}
+
+/** `vendor`: our id in the Global Vendor List, 0 = none. */
+export function createConsents(vendor: number): Consents {
+  // A Map's miss and a remembered null look alike, so what cannot be read is kept in a box.
+  const tcf = remember((text) => ({ read: readTcf(text, vendor) }));
+  const canada = remember((text) => ({ read: readCanada(text, vendor) }));
+  const gpp = remember((text) => ({ read: readGpp(text) }));
+  return { tcf: (text) => tcf(text).read, canada: (text) => canada(text).read, us: readUs, gpp: (text) => gpp(text).read };
+}
+
+/** Consents of an operator who is not in the Global Vendor List. */
+export const NO_VENDOR: Consents = createConsents(0);
+
+/**
+ * Where GDPR applies unless the request says otherwise: the EEA with the regions that have codes of their own, and the United
+ * Kingdom; in both forms that senders use.
+ */
+const GDPR_COUNTRIES = new Set(
+  (
+    'AUT BEL BGR HRV CYP CZE DNK EST FIN FRA DEU GRC HUN IRL ITA LVA LTU LUX MLT NLD POL PRT ROU SVK SVN ESP SWE ISL LIE NOR GBR ' +
+    'AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE IS LI NO GB ' +
+    'ALA GLP GUF MTQ MYT REU MAF GIB AX GP GF MQ YT RE MF GI'
+  ).split(' '),
+);
+
+const STORAGE = purposeBits(1);
+const ADS = purposeBits(2);
+const PROFILE = purposeBits(3, 4);
+const MEASUREMENT = purposeBits(7);
+const ALL = STORAGE | ADS | PROFILE | MEASUREMENT;
+
+/** Sections that are no signal of privacy: the header's own id and signal integrity. */
+const NO_SIGNAL = new Set([3, 4]);
+
+/** Applies the table to what is said. Pure but for the memory of `consents`; never throws. */
+export function permissionFor(signals: PrivacySignals, consents: Consents): Permission {
+  const found = new Situations();
+  if (signals.coppa) found.add('coppa');
+  if (signals.limited) found.add('limited_tracking');
+  if (signals.gpc) found.add('gpc');
+  addUsPrivacy(found, signals.usPrivacy);
+  const hasTcfSection = addGpp(found, signals, consents);
+  if (hasTcfSection) found.add('gdpr_consent');
+  else if (signals.gdpr ?? GDPR_COUNTRIES.has(signals.country)) addTcf(found, signals.consent, consents);
+  return found.permission();
+}
+
+/** Situations that hold at once: only what all of them leave remains. */
+class Situations {
+  #last = 0;
+  #rest: Remains = TABLE.unrestricted;
+
+  add(reason: PrivacyReason): void {
+    this.#last = Math.max(this.#last, PRIVACY_REASONS.indexOf(reason));
+    this.#rest = both(this.#rest, TABLE[reason]);
+  }
+
+  permission(): Permission {
+    const { bid, identifiers, profile, caps, location, measure, sync } = this.#rest;
+    return {
+      bid: bid !== 'no',
+      childOnly: bid === 'child_safe',
+      identifiers: identifiers && measure,
+      profile,
+      caps: caps === 'no' ? null : caps,
+      preciseLocation: location !== 'no',
+      storeLocation: location === 'kept',
+      measure,
+      sync,
+      why: PRIVACY_REASONS[this.#last] as PrivacyReason,
+    };
+  }
+}
+
+function both(a: Remains, b: Remains): Remains {
+  return {
+    when: '',
+    bid: a.bid === 'no' || b.bid === 'no' ? 'no' : a.bid === 'yes' ? b.bid : a.bid,
+    identifiers: a.identifiers && b.identifiers,
+    profile: a.profile && b.profile,
+    caps: a.caps === 'person' || a.caps === b.caps ? b.caps : b.caps === 'person' ? a.caps : 'no',
+    location: a.location === 'no' || b.location === 'no' ? 'no' : a.location === 'kept' ? b.location : a.location,
+    measure: a.measure && b.measure,
+    sync: a.sync && b.sync,
+  };
+}
+
+function addTcf(found: Situations, text: string, consents: Consents): void {
+  found.add('gdpr_consent');
+  const consent = text === '' ? null : consents.tcf(text);
+  if (consent === null) found.add(text === '' ? 'gdpr_no_string' : 'gdpr_unreadable');
+  else if (consent.vendor === 'not_disclosed') found.add('gdpr_not_disclosed');
+  else if (consent.vendor === 'refused') found.add('gdpr_vendor_refused');
+  else addPurposes(found, consent);
+}
+
+function addPurposes(found: Situations, { purposes, preciseLocation }: TcfConsent): void {
+  if ((purposes & ADS) !== ADS) found.add('gdpr_no_ads');
+  if ((purposes & STORAGE) !== STORAGE) found.add('gdpr_no_storage');
+  if ((purposes & PROFILE) !== PROFILE) found.add('gdpr_no_profile');
+  if ((purposes & MEASUREMENT) !== MEASUREMENT) found.add('gdpr_no_measurement');
+  if (!preciseLocation) found.add('gdpr_no_precise_location');
+}
+
+function addUsPrivacy(found: Situations, text: string): void {
+  const said = readUsPrivacy(text);
+  if (said === 'opted_out') found.add('us_opt_out');
+  if (said === 'unreadable') found.add('us_unreadable');
+}
+
+/** Only the sections that apply. Returns whether the European one does, since then its string has been judged here. */
+function addGpp(found: Situations, { gpp, gppSections, consent }: PrivacySignals, consents: Consents): boolean {
+  if (gppSections.length === 0) return false;
+  const sections = consents.gpp(gpp);
+  let hasTcf = false;
+  for (const section of gppSections) {
+    if (NO_SIGNAL.has(section)) continue;
+    const text = sections?.get(section);
+    if (section === EU_TCF || section === 1) {
+      hasTcf = true;
+      // The string may also come beside; where both do, both must allow.
+      if (text !== undefined) addTcf(found, text, consents);
+      if (consent !== '' || text === undefined) addTcf(found, consent, consents);
+    } else if (text === undefined) found.add('gpp_unreadable');
+    else if (section === CANADA_TCF) addCanada(found, text, consents);
+    else if (section === US_PRIVACY) addUsPrivacy(found, text);
+    else if (isUsSection(section)) addUs(found, section, text, consents);
+    else found.add('gpp_unreadable');
+  }
+  return hasTcf;
+}
+
+function addCanada(found: Situations, text: string, consents: Consents): void {
+  const consent = consents.canada(text);
+  if (consent === null || (consent.purposes & ALL) !== ALL) found.add('canada_refused');
+  else if (!consent.preciseLocation) found.add('canada_no_precise_location');
+}
+
+function addUs(found: Situations, section: number, text: string, consents: Consents): void {
+  const consent = consents.us(section, text);
+  if (consent === null) found.add('gpp_unreadable');
+  else {
+    if (consent.optedOut) found.add('gpp_opt_out');
+    if (consent.refusesLocation) found.add('us_sensitive_location');
+    if (consent.knownChild) found.add('known_child');
+  }
+}
