@@ -1,19 +1,24 @@
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
-import type { NoBidReason } from '../proto/no-bid.ts';
+import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
+import type { WireResponse } from '../proto/openrtb.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { eventOf } from './booking.ts';
 import { clockOf } from './clock.ts';
 import { type Choice, decide } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
 import { type Person, WITHHELD } from './core/person.ts';
-import { type Bid, type EncodeOptions, encodeResponse } from './encode.ts';
+import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
+import { isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
 import type { Metrics } from './metrics.ts';
-import { decodeRequest } from './openrtb/decode.ts';
-import { inflate } from './openrtb/inflate.ts';
+import { formatOf } from './openrtb/content.ts';
+import { type DecodeNotes, decodeNotes, decodeRequest, type Format } from './openrtb/decode.ts';
+import { type InflateFault, inflate } from './openrtb/inflate.ts';
 import type { BidRequest } from './openrtb/request.ts';
+import { writeResponse } from './openrtb/write.ts';
 import type { Outbox } from './outbox.ts';
 import { type Permission, permissionOf } from './privacy.ts';
+import { isSampled } from './sampling.ts';
 import { identifiersOf, type Users } from './users.ts';
 
 export interface AuctionDeps {
@@ -33,7 +38,10 @@ export interface AuctionDeps {
 /** A bid request as it comes off the wire. */
 export interface Call {
   readonly exchange: string;
+  /** Of the path, as it came. */
+  readonly token: unknown;
   readonly body: Buffer;
+  readonly contentType: string | undefined;
   readonly encoding: string | undefined;
   /** Header `x-walkin-time`. */
   readonly statedTime: string | readonly string[] | undefined;
@@ -41,10 +49,18 @@ export interface Call {
   readonly arrival: number;
 }
 
-export type Answer =
-  | { readonly status: 200; readonly body: string }
-  | { readonly status: 204; readonly reason: NoBidReason }
-  | { readonly status: 400 | 404 | 413 };
+/** What is sent back. */
+export interface Answer {
+  readonly status: 200 | 204 | 400 | 404;
+  readonly body: Buffer | null;
+  readonly format: Format;
+  readonly gzip: LiveExchange['gzip'];
+}
+
+type Outcome = 'bid' | 'no_bid' | 'unknown_exchange' | InflateFault;
+
+/** What a call comes to: a response, or why there is none. */
+type Verdict = WireResponse | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
 
 /** No exchange may keep us waiting longer, whatever its `tmax`. */
 const LONGEST_MS = 1_000;
@@ -53,31 +69,57 @@ const DECISION_MS = 2;
 
 /** Answers one bid request. May reject only through a bug of ours; the app answers such with a no-bid. */
 export async function answerCall(deps: AuctionDeps, call: Call): Promise<Answer> {
-  const answer = await answerAuction(deps, call);
-  count(deps, call, answer);
-  return answer;
+  const index = deps.current();
+  const exchange = index?.exchanges.get(call.exchange) ?? null;
+  const notes = decodeNotes();
+  const format = formatOf(call.contentType, exchange ?? { format: 'json' });
+  const verdict = await answerAuction(deps, call, index, exchange, format, notes);
+  count(deps.metrics, call, exchange, verdict, notes);
+  return answerOf(verdict, exchange, format, notes);
 }
 
-async function answerAuction(deps: AuctionDeps, call: Call): Promise<Answer> {
-  const index = deps.current();
-  if (index === null) return noBid('no_snapshot');
-  const exchange = index.exchanges.get(call.exchange);
-  if (exchange === undefined) return { status: 404 };
-  const body = inflate(call.body, call.encoding);
-  if (typeof body === 'string') return { status: body === 'too_large' ? 413 : 400 };
-  const request = decodeRequest(body);
-  if (typeof request === 'string') return request === 'malformed' ? { status: 400 } : noBid(request);
+async function answerAuction(
+  deps: AuctionDeps,
+  call: Call,
+  index: Index | null,
+  exchange: LiveExchange | null,
+  format: Format,
+  notes: DecodeNotes,
+): Promise<Verdict> {
+  if (index === null) return 'no_snapshot';
+  if (exchange === null || !isTokenOf(exchange, call.token)) return 'unknown_exchange';
+  const body = inflate(call.body, call.encoding, notes.quirks);
+  if (typeof body === 'string') return body;
+  const request = decodeRequest(body, format, notes);
+  if (typeof request === 'string') return request;
+  if (!isSampled(exchange, request.id)) return 'shed';
   const deadline = deadlineOf(request, exchange, call.arrival);
-  if (performance.now() >= deadline) return noBid('deadline');
+  if (performance.now() >= deadline) return 'deadline';
   const permission = permissionOf(request);
-  if (!permission.bid) return noBid('privacy');
+  if (!permission.bid) return 'privacy';
   const person = await personOf(deps, request, exchange, permission, deadline);
   const now = clockOf(exchange, call.statedTime);
   return bidOn({ deps, index, exchange, request, permission, person, deadline, now });
 }
 
-function noBid(reason: NoBidReason): Answer {
-  return { status: 204, reason };
+const FAULTS = { malformed: 400, too_large: 400, unsupported_encoding: 400, unknown_exchange: 404 } as const;
+
+function isFault(verdict: Verdict): verdict is keyof typeof FAULTS {
+  return typeof verdict === 'string' && Object.hasOwn(FAULTS, verdict);
+}
+
+function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Format, notes: DecodeNotes): Answer {
+  const gzip = exchange?.gzip ?? 'auto';
+  if (isFault(verdict)) return { status: FAULTS[verdict], body: null, format, gzip };
+  const response = typeof verdict === 'string' ? spokenNoBid(verdict, exchange, notes) : verdict;
+  if (response === null) return { status: 204, body: null, format, gzip };
+  return { status: 200, body: writeResponse(response, format, notes), format, gzip };
+}
+
+/** A no-bid that says why, where the exchange wants to know, and for who tests; null: the empty answer says it. */
+function spokenNoBid(reason: NoBidReason, exchange: LiveExchange | null, { id, test }: DecodeNotes): WireResponse | null {
+  if (id === '' || !(test || exchange?.sendsNoBidReason)) return null;
+  return { id, nbr: NO_BID[reason], seatbid: [] };
 }
 
 /** Monotonic ms by which the answer must leave. */
@@ -108,7 +150,7 @@ interface Auction {
   readonly now: number;
 }
 
-async function bidOn(auction: Auction): Promise<Answer> {
+async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
   const { deps, index, exchange, request, permission, person, deadline, now } = auction;
   const { preciseLocation } = permission;
   const allowance = (lineItem: LineItem, cost: number, at: number): number => deps.leases.free(lineItem, cost, at);
@@ -118,13 +160,13 @@ async function bidOn(auction: Auction): Promise<Answer> {
   // In the same tick as the decision, so that what it saw free is free.
   const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
   const durable = ghosts.length === 0 || (await keepGhosts(auction, ghosts));
-  if (bids.length === 0) return noBid(choices.length > 0 ? 'budget' : durable ? reason : 'storage');
+  if (bids.length === 0) return choices.length > 0 ? 'budget' : durable ? reason : 'storage';
   if (performance.now() >= deadline) {
     for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
-    return noBid('deadline');
+    return 'deadline';
   }
   for (const { choice, record } of bids) deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice) }));
-  return { status: 200, body: encodeResponse(request.id, exchange.seat, bids, deps.encode) };
+  return responseOf(request.id, exchange, bids, deps.encode);
 }
 
 /** Test bids are never charged, so they reserve nothing. */
@@ -136,7 +178,7 @@ function reserve(auction: Auction, choice: Choice): Bid | null {
 }
 
 function recordOf({ deps, exchange, request, person, now }: Auction, choice: Choice, lease: string): BidRecord {
-  const { lineItem, creative, store, imp, price } = choice;
+  const { lineItem, creative, store, imp, price, currency, offered, deal } = choice;
   return {
     bid: deps.nextBid(),
     bidAt: now,
@@ -153,11 +195,11 @@ function recordOf({ deps, exchange, request, person, now }: Auction, choice: Cho
     price,
     lease,
     test: request.test,
-    currency: lineItem.currency,
-    offered: price,
-    multiplier: 1,
-    deal: '',
-    mtype: 1,
+    currency,
+    offered,
+    multiplier: imp.multiplier,
+    deal: deal?.id ?? '',
+    mtype: MTYPES[creative.type],
   };
 }
 
@@ -193,12 +235,16 @@ async function inTime(work: Promise<void>, deadline: number): Promise<boolean> {
   return result;
 }
 
-const OUTCOMES = { 200: 'bid', 204: 'no_bid', 400: 'malformed', 404: 'unknown_exchange', 413: 'too_large' } as const;
-
-function count({ metrics, current }: AuctionDeps, call: Call, answer: Answer): void {
+function count(metrics: Metrics, call: Call, known: LiveExchange | null, verdict: Verdict, { quirks }: DecodeNotes): void {
   // A label must come from a closed list: addresses that nobody configured are one.
-  const exchange = current()?.exchanges.has(call.exchange) ? call.exchange : 'unknown';
-  metrics.requests.inc({ exchange, outcome: OUTCOMES[answer.status] });
-  if (answer.status === 204) metrics.noBids.inc({ reason: answer.reason });
+  const exchange = known?.id ?? 'unknown';
+  metrics.requests.inc({ exchange, outcome: outcomeOf(verdict) });
+  if (typeof verdict === 'string' && !isFault(verdict)) metrics.noBids.inc({ reason: verdict });
+  for (const quirk of quirks) metrics.quirks.inc({ exchange, quirk });
   metrics.answerSeconds.observe((performance.now() - call.arrival) / 1000);
+}
+
+function outcomeOf(verdict: Verdict): Outcome {
+  if (isFault(verdict)) return verdict;
+  return typeof verdict === 'string' ? 'no_bid' : 'bid';
 }

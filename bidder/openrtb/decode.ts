@@ -32,10 +32,12 @@ export interface DecodeNotes {
   readonly quirks: Quirks;
   id: string;
   test: boolean;
+  /** A native request came as a protobuf message, and so its markup is expected. */
+  nativeMessages: boolean;
 }
 
 export function decodeNotes(): DecodeNotes {
-  return { quirks: new Set(), id: '', test: false };
+  return { quirks: new Set(), id: '', test: false, nativeMessages: false };
 }
 
 /**
@@ -53,9 +55,14 @@ export function decodeRequest(body: Buffer, format: Format = 'json', notes = dec
   notes.id = id;
   notes.test = flagOf(wire['test'], quirks);
   const request = requestOf(wire, imp, notes);
-  // Protobuf has booleans where JSON has 0 and 1.
-  if (format === 'protobuf') quirks.delete('flag_as_boolean');
+  if (format === 'protobuf') forgiveProtobuf(notes);
   return request;
+}
+
+/** Protobuf has booleans where JSON has 0 and 1, and may have a message where JSON has text. */
+function forgiveProtobuf(notes: DecodeNotes): void {
+  notes.quirks.delete('flag_as_boolean');
+  notes.nativeMessages = notes.quirks.delete('native_request_object');
 }
 
 function readJson(body: Buffer, quirks: Quirks): unknown {
