@@ -1,0 +1,66 @@
+import type { Offer } from './case.ts';
+import { isOn, type Json, numberOf, objectOf, objectsOf, positiveOf, textOf, textsOf } from './read.ts';
+
+/** Prices are printed with a few decimals. */
+const ROUNDING = 1e-6;
+
+export function judgePrice(offer: Offer): string[] {
+  const price = numberOf(offer.bid['price']) ?? 0;
+  if (price <= 0) return [`price ${price} is not above 0`];
+  return floorsOf(offer).flatMap(({ name, floor, currency }) => {
+    const converted = convert(floor, currency, offer);
+    if (converted === null || price >= converted * (1 - ROUNDING)) return [];
+    return [`price ${price} ${offer.currency} is under the ${name} of ${floor} ${currency}`];
+  });
+}
+
+interface Floor {
+  readonly name: string;
+  readonly floor: number;
+  readonly currency: string;
+}
+
+/** The deal's floor stands for the imp's where it has one; a price for each second is asked besides. */
+function floorsOf(offer: Offer): Floor[] {
+  const { imp, media, bid } = offer;
+  const currency = textOf(imp['bidfloorcur']).toUpperCase() || 'USD';
+  const deal = dealOf(offer);
+  const floors: Floor[] = [];
+  if (deal !== null && numberOf(deal['bidfloor']) !== null) {
+    const dealCurrency = textOf(deal['bidfloorcur']).toUpperCase() || 'USD';
+    floors.push({ name: "deal's floor", floor: positiveOf(deal['bidfloor']), currency: dealCurrency });
+  } else floors.push({ name: 'floor', floor: positiveOf(imp['bidfloor']), currency });
+  const perSecond = positiveOf(media['mincpmpersec']);
+  if (perSecond > 0 && deal === null)
+    floors.push({ name: 'floor for its length', floor: perSecond * positiveOf(bid['dur']), currency });
+  return floors.filter(({ floor }) => floor > 0);
+}
+
+/** The amount in the bid's currency; null where no rate is known. */
+function convert(amount: number, from: string, { currency, terms }: Offer): number | null {
+  if (from === currency) return amount;
+  const [mine, theirs] = [terms.perUsd?.[currency], terms.perUsd?.[from]];
+  return mine === undefined || theirs === undefined ? null : (amount / theirs) * mine;
+}
+
+function dealOf({ imp, bid }: Offer): Json | null {
+  if (bid['dealid'] === undefined) return null;
+  return objectsOf(objectOf(imp['pmp'])['deals']).find((deal) => textOf(deal['id']) === bid['dealid']) ?? null;
+}
+
+export function judgeDeal(offer: Offer): string[] {
+  const { imp, bid, seat } = offer;
+  const isPrivate = isOn(objectOf(imp['pmp'])['private_auction']);
+  if (bid['dealid'] === undefined) return isPrivate ? ['an open bid in a private auction'] : [];
+  const deal = dealOf(offer);
+  if (deal === null) return [`deal ${bid['dealid']} is not offered`];
+  const faults: string[] = [];
+  const seats = textsOf(deal['wseat']);
+  if (seats.length > 0 && !seats.includes(seat)) faults.push(`seat "${seat}" is not invited to deal ${bid['dealid']}`);
+  const domains = textsOf(deal['wadomain']).map((domain) => domain.toLowerCase());
+  if (domains.length === 0) return faults;
+  for (const domain of textsOf(bid['adomain']))
+    if (!domains.some((allowed) => domain === allowed || domain.endsWith(`.${allowed}`)))
+      faults.push(`${domain} is not allowed in deal ${bid['dealid']}`);
+  return faults;
+}

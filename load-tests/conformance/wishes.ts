@@ -1,0 +1,77 @@
+import { impsOf, type Sample } from './corpus.ts';
+import { isObject, type Json, numbersOf, objectOf, objectsOf, positiveOf, textsOf } from './judge/read.ts';
+
+/** What the requests of a folder ask for, so that something of each kind can be on offer. */
+export interface Wishes {
+  readonly sizes: readonly { readonly w: number; readonly h: number }[];
+  /** Whole seconds. */
+  readonly videoSeconds: readonly number[];
+  readonly audioSeconds: readonly number[];
+  /** The seat that most requests invite, null where none does. */
+  readonly seat: string | null;
+  /** One advertiser domain of each list that a deal allows. */
+  readonly dealDomains: readonly string[];
+}
+
+const MOST = 60;
+const USUAL_SECONDS = 15;
+const DOMAIN = /^[a-z0-9-]+(\.[a-z0-9-]+)+$/;
+
+export function wishesOf(samples: readonly Sample[]): Wishes {
+  const imps = impsOf(samples);
+  const deals = imps.flatMap((imp) => objectsOf(objectOf(imp['pmp'])['deals']));
+  const domains = deals.flatMap((deal) => textsOf(deal['wadomain']).find((domain) => DOMAIN.test(domain)) ?? []);
+  return {
+    sizes: sizesOf(imps),
+    videoSeconds: secondsOf(imps, 'video'),
+    audioSeconds: secondsOf(imps, 'audio'),
+    seat: mostFrequent(samples.flatMap(({ request }) => textsOf(request?.['wseat'])))[0] ?? null,
+    dealDomains: mostFrequent(domains).slice(0, 3),
+  };
+}
+
+function sizesOf(imps: readonly Json[]): { w: number; h: number }[] {
+  const sizes: string[] = [];
+  for (const imp of imps) {
+    if (!isObject(imp['banner'])) continue;
+    for (const { w, h, wratio, hratio, wmin } of [imp['banner'], ...objectsOf(imp['banner']['format'])]) {
+      const [wide, high] = [positiveOf(w), positiveOf(h)];
+      if (wide >= 1 && high >= 1) sizes.push(`${Math.trunc(wide)}x${Math.trunc(high)}`);
+      const [across, down] = [positiveOf(wratio), positiveOf(hratio)];
+      if (across > 0 && down > 0) sizes.push(ratioSize(across, down, positiveOf(wmin)));
+    }
+  }
+  const usual = mostFrequent([...sizes, '300x250']).map((size) => size.split('x').map(Number) as [number, number]);
+  return usual
+    .filter(([w, h]) => w <= 5_000 && h <= 5_000)
+    .map(([w, h]) => ({ w, h }))
+    .slice(0, MOST);
+}
+
+/** The smallest whole size of the ratio that is wide enough. */
+function ratioSize(across: number, down: number, least: number): string {
+  const times = Math.max(1, Math.ceil(least / across));
+  return `${across * times}x${down * times}`;
+}
+
+/** A length within the bounds of each imp: the usual one where it fits. */
+function secondsOf(imps: readonly Json[], medium: 'video' | 'audio'): number[] {
+  const wanted = imps.flatMap((imp) => {
+    const media = imp[medium];
+    if (!isObject(media)) return [];
+    const exact = numbersOf(media['rqddurs']);
+    if (exact.length > 0) return exact;
+    const most = positiveOf(media['maxduration']) || Number.POSITIVE_INFINITY;
+    return [Math.max(positiveOf(media['minduration']), Math.min(USUAL_SECONDS, most))];
+  });
+  return mostFrequent([...wanted.map((seconds) => String(Math.ceil(seconds))), String(USUAL_SECONDS)])
+    .map(Number)
+    .filter((seconds) => seconds >= 1 && seconds <= 600)
+    .slice(0, MOST);
+}
+
+function mostFrequent(values: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([value]) => value);
+}
