@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
+import { type AdEvent, type BidRecord, encodeAdEvent } from '../proto/ad-event.ts';
 import {
   AD_EVENT_STREAM,
   campaignBudgetKey,
@@ -33,7 +33,7 @@ export function createBooking(redis: Redis): Book {
   return async (event, { settles, caps }) => {
     const { bid, campaign, lineItem, lease, at } = event;
     const keys = [
-      noticeKey(campaign, bid, event.type),
+      noticeKey(campaign, bid, event.detail === undefined ? event.type : `${event.type}:${event.detail}`),
       noticeKey(campaign, bid, 'settled'),
       AD_EVENT_STREAM,
       campaignBudgetKey(campaign),
@@ -48,7 +48,7 @@ export function createBooking(redis: Redis): Book {
     const name = lease === '' ? '' : leaseName(lineItem, lease);
     const args = [
       NOTICE_MEMORY_S,
-      JSON.stringify(event),
+      encodeAdEvent(event),
       event.cost,
       reserved,
       name,

@@ -5,8 +5,13 @@ export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<'exchange' | 'outcome'>;
   readonly noBids: Counter<'reason'>;
+  readonly privacy: Counter<'why'>;
+  readonly quirks: Counter<'exchange' | 'quirk'>;
   readonly notices: Counter<'event' | 'result'>;
   readonly noticePrices: Counter<'fault'>;
+  readonly noticeLag: Histogram<'event'>;
+  readonly losses: Counter<'exchange' | 'reason'>;
+  readonly minToWin: Counter<'exchange' | 'event'>;
   readonly decisionSeconds: Histogram;
   readonly answerSeconds: Histogram;
   readonly profileSeconds: Histogram;
@@ -31,7 +36,7 @@ export function createMetrics(registry = new Registry()): Metrics {
     registry,
     requests: new Counter({
       name: 'walkin_bid_requests_total',
-      help: 'Bid requests by exchange and what they were answered: bid, no_bid, malformed, too_large, unknown_exchange.',
+      help: 'Bid requests by exchange and what they were answered: bid, no_bid, malformed, too_large, unsupported_encoding, unknown_exchange.',
       labelNames: ['exchange', 'outcome'],
       registers,
     }),
@@ -41,9 +46,21 @@ export function createMetrics(registry = new Registry()): Metrics {
       labelNames: ['reason'],
       registers,
     }),
+    quirks: new Counter({
+      name: 'walkin_bidder_quirks_total',
+      help: 'Requests by exchange in which a field was not as the specification has it, by what it was (see openrtb/quirks.ts).',
+      labelNames: ['exchange', 'quirk'],
+      registers,
+    }),
+    privacy: new Counter({
+      name: 'walkin_bidder_privacy_total',
+      help: 'Requests by what the law and the person allow: the reason of the table of privacy (see docs/privacy.md).',
+      labelNames: ['why'],
+      registers,
+    }),
     notices: new Counter({
       name: 'walkin_notices_total',
-      help: 'Notices by event and result: booked, repeated, audit, bad_signature, unreadable, storage, no_snapshot.',
+      help: 'Notices by event and result: booked, repeated, queued, audit, bad_signature, unreadable, foreign_landing, storage, no_snapshot.',
       labelNames: ['event', 'result'],
       registers,
     }),
@@ -51,6 +68,25 @@ export function createMetrics(registry = new Registry()): Metrics {
       name: 'walkin_notice_price_faults_total',
       help: 'Charged notices whose clearing price could not be used, so that the bid price was charged.',
       labelNames: ['fault'],
+      registers,
+    }),
+    noticeLag: new Histogram({
+      name: 'walkin_notice_lag_seconds',
+      help: 'Time from a bid to its notices, by event.',
+      labelNames: ['event'],
+      buckets: [0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400],
+      registers,
+    }),
+    losses: new Counter({
+      name: 'walkin_losses_total',
+      help: 'Lost bids by exchange and reason (see proto/loss-reason.ts).',
+      labelNames: ['exchange', 'reason'],
+      registers,
+    }),
+    minToWin: new Counter({
+      name: 'walkin_min_to_win_total',
+      help: 'Notices that told the minimum to win, by exchange and event: the labels that a model of the winning price learns from.',
+      labelNames: ['exchange', 'event'],
       registers,
     }),
     decisionSeconds: new Histogram({

@@ -7,13 +7,48 @@ export const NOTICE_EVENTS = {
   loss: 'loss',
   imp: 'impression',
   click: 'click',
+  event: 'media',
 } as const satisfies Record<string, AdEventType>;
 
 export type NoticePath = keyof typeof NOTICE_EVENTS;
-export type NoticeEvent = (typeof NOTICE_EVENTS)[NoticePath];
+export type NoticeEvent = (typeof NOTICE_EVENTS)[NoticePath] | 'view';
 
 export function isNoticePath(path: string): path is NoticePath {
   return Object.hasOwn(NOTICE_EVENTS, path);
+}
+
+/**
+ * What a shown ad may report at `/n/event?…&e=<detail>`: the tracking events of VAST 4.2 (3.14.1) that a player sends, the
+ * progress of audio by the same names, and the viewability events of VAST, Open Measurement and OpenRTB native.
+ */
+export const EVENT_DETAILS = {
+  creativeView: 'media',
+  loaded: 'media',
+  start: 'media',
+  firstQuartile: 'media',
+  midpoint: 'media',
+  thirdQuartile: 'media',
+  complete: 'media',
+  skip: 'media',
+  mute: 'media',
+  unmute: 'media',
+  pause: 'media',
+  resume: 'media',
+  rewind: 'media',
+  fullscreen: 'media',
+  playerExpand: 'media',
+  playerCollapse: 'media',
+  closeLinear: 'media',
+  error: 'media',
+  viewable: 'view',
+  notViewable: 'view',
+  viewUndetermined: 'view',
+} as const satisfies Record<string, AdEventType>;
+
+export type EventDetail = keyof typeof EVENT_DETAILS;
+
+export function isEventDetail(detail: string): detail is EventDetail {
+  return Object.hasOwn(EVENT_DETAILS, detail);
 }
 
 /**
@@ -22,4 +57,9 @@ export function isNoticePath(path: string): path is NoticePath {
  */
 export function clickContext(landing: string): string {
   return `click\n${landing}`;
+}
+
+/** Of `/n/event` its detail is bound too. */
+export function eventContext(detail: string): string {
+  return `event\n${detail}`;
 }

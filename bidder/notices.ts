@@ -1,127 +1,214 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
+import { lossReasonName } from '../proto/loss-reason.ts';
 import { impressionCost } from '../proto/money.ts';
 import { decodeRecord, verify } from '../proto/notice.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { type Book, eventOf } from './booking.ts';
-import { clearingOf, lossReasonOf, priceTold } from './clearing.ts';
+import { type Clearing, clearingOf, lossReasonOf, multiplierOf, priceTold, shownAt } from './clearing.ts';
 import { clockOf } from './clock.ts';
 import type { Index } from './core/index.ts';
+import { landingOf } from './landing.ts';
 import type { Metrics } from './metrics.ts';
-import { clickContext, isNoticePath, NOTICE_EVENTS, type NoticeEvent, type NoticePath } from './notice-paths.ts';
+import {
+  clickContext,
+  EVENT_DETAILS,
+  eventContext,
+  isEventDetail,
+  isNoticePath,
+  NOTICE_EVENTS,
+  type NoticeEvent,
+  type NoticePath,
+} from './notice-paths.ts';
+import type { Outbox } from './outbox.ts';
+import { createReplayGuard } from './replay-guard.ts';
 
 export interface NoticeDeps {
   readonly current: () => Index | null;
   readonly book: Book;
+  /** Keeps what a browser told while Redis is away. */
+  readonly outbox: Pick<Outbox, 'push'>;
   readonly metrics: Metrics;
   readonly noticeSecret: string;
 }
 
-type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+type Query = (name: string) => string | undefined;
 interface NoticeRoute {
   Params: { event: string };
-  Querystring: Query;
+  Querystring: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
 const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
+/** OpenRTB markup types. */
+const VIDEO = 2;
+const AUDIO = 3;
+/** A person does not wait longer for our books before the page that they asked for. */
+const PATIENCE_MS = 250;
+
+/**
+ * `/n/win|bill|loss|imp|click|event`. A notice is answered with success only after it is booked; a repetition changes nothing,
+ * so where Redis is away the answer is 503 and the exchange calls again. What a browser tells beside money (clicks, viewability,
+ * VAST events) nobody tells again: it is kept in the outbox instead, and the click goes on its way. It waits there bounded and
+ * counted, and an event that was booked after all is the same event. A notice that is not signed changes nothing: 403.
+ */
+export function registerNoticeRoutes(app: FastifyInstance, deps: NoticeDeps): void {
+  const isReplayed = createReplayGuard();
+  app.route<NoticeRoute>({
+    method: ['GET', 'POST'],
+    url: '/n/:event',
+    handler: (request, reply) => answerNotice(deps, isReplayed, request, reply),
+  });
+  // Link checkers ask with HEAD: nothing has happened.
+  app.head('/n/:event', (_request, reply) => reply.code(204).send());
+}
+
+type IsReplayed = ReturnType<typeof createReplayGuard>;
+
+async function answerNotice(
+  deps: NoticeDeps,
+  isReplayed: IsReplayed,
+  request: FastifyRequest<NoticeRoute>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const query: Query = (name) => parameterOf(request.query, name);
+  const { event: path } = request.params;
+  const type = isNoticePath(path) ? typeOf(path, query('e')) : null;
+  if (type === null) return reply.code(404).send();
+  const answer = (status: number, result: string): FastifyReply => {
+    deps.metrics.notices.inc({ event: type, result });
+    return reply.code(status).send();
+  };
+  const record = readRecord(path as NoticePath, query, deps.noticeSecret);
+  if (record === 'bad_signature') return answer(403, record);
+  if (record === 'unreadable') return answer(400, record);
+  const index = deps.current();
+  if (index === null) return answer(503, 'no_snapshot');
+  const landing = type === 'click' ? landingOf(query('u') ?? '', domainsOf(index, record)) : null;
+  if (type === 'click' && landing === null) return answer(403, 'foreign_landing');
+  const now = clockOf(index.exchanges.get(record.exchange), request.headers['x-walkin-time']);
+  try {
+    deps.metrics.notices.inc({ event: type, result: await take({ deps, index, record, type, query, now, isReplayed }) });
+  } catch {
+    return answer(503, 'storage');
+  }
+  return success(reply, type, landing);
+}
+
+/** The value of a parameter, the first where it is there twice; also where the address was called with its HTML escapes. */
+function parameterOf(query: NoticeRoute['Querystring'], name: string): string | undefined {
+  const value = query[name] ?? query[`amp;${name}`];
+  return typeof value === 'object' ? value[0] : value;
+}
+
+function typeOf(path: NoticePath, detail: string | undefined): NoticeEvent | null {
+  if (path !== 'event') return NOTICE_EVENTS[path];
+  return detail !== undefined && isEventDetail(detail) ? EVENT_DETAILS[detail] : null;
+}
+
+function readRecord(path: NoticePath, query: Query, secret: string): BidRecord | 'bad_signature' | 'unreadable' {
+  const [payload, signature] = [query('d'), query('s')];
+  if (payload === undefined || signature === undefined) return 'bad_signature';
+  if (!verify(payload, contextOf(path, query), signature, secret)) return 'bad_signature';
+  return decodeRecord(payload) ?? 'unreadable';
+}
+
+function contextOf(path: NoticePath, query: Query): string {
+  if (path === 'click') return clickContext(query('u') ?? '');
+  return path === 'event' ? eventContext(query('e') ?? '') : path;
+}
+
+/** Of the line item, or, where it is over, of any that its advertiser has live; null where there is none. */
+function domainsOf({ lineItems }: Index, record: BidRecord): readonly string[] | null {
+  const lineItem = lineItems.get(record.lineItem);
+  if (lineItem !== undefined) return lineItem.domains;
+  for (const other of lineItems.values()) if (other.advertiser === record.advertiser) return other.domains;
+  return null;
+}
+
+interface Notice {
+  readonly deps: NoticeDeps;
+  readonly index: Index;
+  readonly record: BidRecord;
+  readonly type: NoticeEvent;
+  readonly query: Query;
+  readonly now: number;
+  readonly isReplayed: IsReplayed;
+}
+
+async function take(notice: Notice): Promise<'booked' | 'repeated' | 'queued' | 'audit'> {
+  const { deps, index, record, type, query, now, isReplayed } = notice;
+  const exchange = index.exchanges.get(record.exchange);
+  const context = { bid: record, exchange: exchange ?? PLAIN, now, isReplayed };
+  const price = clearingOf(query('p'), query('c'), context);
+  if (price.kind === 'audit') return 'audit';
+  const charged = billedOn(exchange?.billing ?? 'burl', record) === type && !record.test;
+  const event = eventFor(notice, price, charged);
+  const counts = type === 'impression' && !record.test;
+  const caps = counts ? (index.lineItems.get(record.lineItem)?.caps ?? []) : [];
+  const booking = deps.book(event, { settles: charged || (type === 'loss' && event.lossReason !== 0), caps });
+  const result = isTold(type) ? await bookOrQueue(booking, event, deps.outbox) : resultOf(await booking);
+  if (result === 'booked') count(deps.metrics, event, charged ? price : null);
+  return result;
+}
+
+const PLAIN: Pick<LiveExchange, 'price' | 'currency'> = { price: { kind: 'plain' }, currency: null };
+
 /** The event on which the exchange bills a bid. VAST has its impression; a banner or a native ad of the same exchange has none. */
 function billedOn(billing: LiveExchange['billing'], { mtype }: BidRecord): NoticeEvent {
   if (billing === 'nurl') return 'win';
   return billing === 'pixel' || (billing === 'vast' && (mtype === VIDEO || mtype === AUDIO)) ? 'impression' : 'billing';
 }
 
-/** OpenRTB markup types. */
-const VIDEO = 2;
-const AUDIO = 3;
-
-/**
- * `/n/win|bill|loss|imp|click`. A notice is answered with success only after it is booked; a repetition changes nothing, so
- * where Redis is away the answer is 503 and the exchange calls again.
- */
-export function registerNoticeRoutes(app: FastifyInstance, deps: NoticeDeps): void {
-  app.route<NoticeRoute>({
-    method: ['GET', 'POST'],
-    url: '/n/:event',
-    handler: (request, reply) => answerNotice(deps, request, reply),
-  });
-  // Link checkers ask with HEAD: nothing has happened.
-  app.head('/n/:event', (_request, reply) => reply.code(204).send());
-}
-
-async function answerNotice(deps: NoticeDeps, request: FastifyRequest<NoticeRoute>, reply: FastifyReply): Promise<FastifyReply> {
-  const { event: path } = request.params;
-  if (!isNoticePath(path)) return reply.code(404).send();
-  const event = NOTICE_EVENTS[path];
-  const { metrics } = deps;
-  const query = (name: string): string | undefined => parameterOf(request.query, name);
-  const landing = query('u') ?? '';
-  const record = readRecord(deps, path, query('d'), query('s'), landing);
-  if (typeof record === 'string') {
-    metrics.notices.inc({ event, result: record });
-    return reply.code(400).send();
-  }
-  const index = deps.current();
-  if (index === null) {
-    metrics.notices.inc({ event, result: 'no_snapshot' });
-    return reply.code(503).send();
-  }
-  const now = clockOf(index.exchanges.get(record.exchange), request.headers['x-walkin-time']);
-  try {
-    metrics.notices.inc({ event, result: await bookNotice(deps, index, record, event, query, now) });
-  } catch {
-    metrics.notices.inc({ event, result: 'storage' });
-    return reply.code(503).send();
-  }
-  return success(reply, path, landing);
-}
-
-/** The value of a parameter, the first where it is there twice; also where the address was called with its HTML escapes. */
-function parameterOf(query: Query, name: string): string | undefined {
-  const value = query[name] ?? query[`amp;${name}`];
-  return typeof value === 'object' ? value[0] : value;
-}
-
-function readRecord(
-  { noticeSecret }: NoticeDeps,
-  path: NoticePath,
-  payload: string | undefined,
-  signature: string | undefined,
-  landing: string,
-): BidRecord | 'bad_signature' | 'unreadable' {
-  if (payload === undefined || signature === undefined) return 'unreadable';
-  const context = path === 'click' ? clickContext(landing) : path;
-  if (!verify(payload, context, signature, noticeSecret)) return 'bad_signature';
-  return decodeRecord(payload) ?? 'unreadable';
-}
-
-async function bookNotice(
-  { book, metrics }: NoticeDeps,
-  index: Index,
-  record: BidRecord,
-  type: NoticeEvent,
-  query: (name: string) => string | undefined,
-  now: number,
-): Promise<'booked' | 'repeated' | 'audit'> {
-  const lineItem = index.lineItems.get(record.lineItem);
-  const price = clearingOf(query('p'), query('c'), record.price, lineItem?.currency ?? null);
-  if (price.kind === 'audit') return 'audit';
-  const charged = billedOn(index.exchanges.get(record.exchange)?.billing ?? 'burl', record) === type && !record.test;
-  const event: AdEvent = eventOf(record, type, now, {
-    clearing: price.kind === 'known' && type !== 'loss' && type !== 'click' ? price.clearing : null,
-    cost: charged ? impressionCost(price.kind === 'known' ? price.clearing : record.price) : 0,
+function eventFor({ record, type, query, now }: Notice, price: Clearing, charged: boolean): AdEvent {
+  const multiplier = multiplierOf(query('x'), record.multiplier);
+  const known = price.kind === 'known' ? price.clearing : null;
+  const detail = query('e');
+  return eventOf(record, type, shownAt(query('t'), record.bidAt, now), {
+    clearing: type === 'win' || type === 'billing' || type === 'impression' ? known : null,
+    cost: charged ? impressionCost(known ?? record.price, multiplier) : 0,
     lossReason: type === 'loss' ? lossReasonOf(query('l')) : null,
-    minToWin: priceTold(query('m')),
+    minToWin: priceTold(query('m'), record),
+    ...((type === 'view' || type === 'media') && detail !== undefined ? { detail } : {}),
   });
-  const counts = type === 'impression' && !record.test;
-  const booked = await book(event, { settles: charged || type === 'loss', caps: counts ? (lineItem?.caps ?? []) : [] });
-  if (booked && charged && price.kind === 'unknown') metrics.noticePrices.inc({ fault: price.fault });
+}
+
+/** What only the person's browser tells, and only once. */
+function isTold(type: NoticeEvent): boolean {
+  return type === 'click' || type === 'view' || type === 'media';
+}
+
+function resultOf(booked: boolean): 'booked' | 'repeated' {
   return booked ? 'booked' : 'repeated';
 }
 
-function success(reply: FastifyReply, path: NoticePath, landing: string): FastifyReply {
+async function bookOrQueue(
+  booking: Promise<boolean>,
+  event: AdEvent,
+  outbox: NoticeDeps['outbox'],
+): Promise<'booked' | 'repeated' | 'queued'> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<'queued'>((resolve) => {
+    timer = setTimeout(() => resolve('queued'), PATIENCE_MS);
+  });
+  const result = await Promise.race([booking.then(resultOf, () => 'queued' as const), patience]);
+  clearTimeout(timer);
+  if (result === 'queued') outbox.push(event);
+  return result;
+}
+
+function count(metrics: Metrics, event: AdEvent, charged: Clearing | null): void {
+  const { type, exchange, at, bidAt, minToWin, lossReason } = event;
+  if (charged?.kind === 'unknown') metrics.noticePrices.inc({ fault: charged.fault });
+  if (type === 'loss') metrics.losses.inc({ exchange, reason: lossReasonName(lossReason) });
+  if (minToWin !== null) metrics.minToWin.inc({ exchange, event: type });
+  metrics.noticeLag.observe({ event: type }, Math.max(0, at - bidAt) / 1_000);
+}
+
+function success(reply: FastifyReply, type: NoticeEvent, landing: string | null): FastifyReply {
   reply.header('cache-control', 'no-store');
-  if (path === 'imp') return reply.type('image/gif').send(PIXEL);
-  if (path !== 'click') return reply.code(204).send();
-  // A header holds ASCII only: the address as a browser would write it.
-  return URL.canParse(landing) ? reply.redirect(new URL(landing).href, 302) : reply.code(204).send();
+  if (landing !== null) return reply.redirect(landing, 302);
+  // Browsers load these as images.
+  return type === 'impression' || type === 'view' || type === 'media'
+    ? reply.type('image/gif').send(PIXEL)
+    : reply.code(204).send();
 }

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { AdEvent } from '../proto/ad-event.ts';
+import { type AdEvent, encodeAdEvent } from '../proto/ad-event.ts';
 import { AD_EVENT_STREAM } from '../proto/keys.ts';
+import { createConsents } from '../proto/privacy/permission.ts';
 import { buildApp } from './app.ts';
 import { createBooking } from './booking.ts';
 import type { Index } from './core/index.ts';
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   readonly noticeSecret: string;
   readonly publicUrl: string;
   readonly reservationSeconds: number;
+  /** Our id in the Global Vendor List, 0 or absent: none. */
+  readonly vendor?: number;
   /** How long a lease is used, ms. */
   readonly leaseMs?: number;
   /** Line items that are kept with an allowance at all times. */
@@ -83,13 +86,14 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       metrics,
       nextBid: createBidIds(unique),
       pepper,
+      consents: createConsents(options.vendor ?? 0),
       encode: {
         publicUrl: options.publicUrl.replace(/\/+$/, ''),
         noticeSecret,
         reservationSeconds: options.reservationSeconds,
       },
     },
-    notices: { current: feed.current, book: createBooking(writes), metrics, noticeSecret },
+    notices: { current: feed.current, book: createBooking(writes), outbox, metrics, noticeSecret },
     notReady,
     log,
   });
@@ -133,5 +137,5 @@ function createBidIds(unique: string): () => string {
 }
 
 async function writeGhosts(redis: Redis, events: readonly AdEvent[]): Promise<void> {
-  await Promise.all(events.map((event) => redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(event))));
+  await Promise.all(events.map((event) => redis.xadd(AD_EVENT_STREAM, '*', 'e', encodeAdEvent(event))));
 }

@@ -1,10 +1,12 @@
 import type { Micros } from './money.ts';
+import type { PrivacyReason } from './privacy/table.ts';
 
 /**
- * What happened to a bid. The bidder writes these to the stream, the dmp into ClickHouse. An event is known by (type, bid):
- * a repetition changes nothing. Every notice carries the whole bid, so a bid whose own event was lost is known by its notices.
+ * What happened to a bid. The bidder writes these to the stream, the dmp into ClickHouse. An event is known by (type, bid), of
+ * `view` and `media` by (type, bid, detail): a repetition changes nothing. Every notice carries the whole bid, so a bid whose
+ * own event was lost is known by its notices.
  */
-export type AdEventType = 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click';
+export type AdEventType = 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click' | 'view' | 'media';
 
 /** The part of a bid that its notices carry, signed. */
 export interface BidRecord {
@@ -41,6 +43,8 @@ export interface BidRecord {
   readonly deal: string;
   /** OpenRTB markup type: 1 banner, 2 video, 3 audio, 4 native. */
   readonly mtype: number;
+  /** Why the bid knew what it knew: a reason of the table of privacy. Absent in bids made before there was one. */
+  readonly privacy?: PrivacyReason;
 }
 
 export interface AdEvent extends BidRecord {
@@ -57,4 +61,14 @@ export interface AdEvent extends BidRecord {
   readonly minToWin: Micros | null;
   /** Metres from the device to the store, or null. */
   readonly metres: number | null;
+  /** Of `view` and `media` what happened: an event of `EVENT_DETAILS` of the bidder's notice paths. */
+  readonly detail?: string;
+}
+
+/**
+ * The event as it leaves the bidder. Where the person may not be named, the key under which impressions are counted is told
+ * neither: it is in the notice's address only.
+ */
+export function encodeAdEvent(event: AdEvent): string {
+  return JSON.stringify(event.identifier === '' ? { ...event, anchor: '' } : event);
 }

@@ -28,8 +28,8 @@ export interface LiveExchange {
   readonly gzip: 'auto' | 'always' | 'never';
   /** The event on which the exchange books money; `vast`: the VAST impression, and `burl` for what has none. */
   readonly billing: 'burl' | 'pixel' | 'nurl' | 'vast';
-  /** Currency of notices that name none. */
-  readonly currency: string;
+  /** Currency of prices in notices that name none; null: that of the bid. */
+  readonly currency: string | null;
   /** Share of requests that are considered at all, 0 to 1. */
   readonly sampling: number;
   /** Its user-sync address with `${WALKIN_UID}`, or null. */

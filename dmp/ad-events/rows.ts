@@ -29,8 +29,12 @@ export interface AdEventRow {
   min_to_win: number | null;
   metres: number | null;
   test: number;
+  /** '' but of `view` and `media`. */
+  detail: string;
   deal: string;
   exposures: number;
+  /** Reason of the table of privacy, '' of bids made before there was one. */
+  privacy: string;
   /** 0 on a bid that is only known by one of its notices. */
   own: number;
 }
@@ -38,7 +42,17 @@ export interface AdEventRow {
 /** Source of the edges and refused rows that come from ad events. */
 export const AD_EVENT_SOURCE = 'ad-events';
 
-const TYPES = ['bid', 'ghost', 'win', 'billing', 'loss', 'impression', 'click'] as const satisfies readonly AdEventType[];
+const TYPES = [
+  'bid',
+  'ghost',
+  'win',
+  'billing',
+  'loss',
+  'impression',
+  'click',
+  'view',
+  'media',
+] as const satisfies readonly AdEventType[];
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 const Text = Type.String({ maxLength: 2048 });
@@ -70,6 +84,8 @@ const WireAdEvent = Type.Object({
   minToWin: maybe(Micros.maximum, Micros.minimum),
   metres: maybe(4_294_967_295),
   test: Type.Boolean(),
+  privacy: Type.Optional(Type.String({ maxLength: 64 })),
+  detail: Type.Optional(Text),
   deal: Type.Optional(Text),
   multiplier: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
 });
@@ -108,6 +124,7 @@ function rowsOf(event: WireAdEvent): AdEventRow[] {
     loss_reason: null,
     min_to_win: null,
     metres: null,
+    detail: '',
   };
   return [row, { ...row, ...bid, own: 0 }];
 }
@@ -127,7 +144,8 @@ function rowOf(event: WireAdEvent): AdEventRow {
     creative: event.creative,
     store: event.store,
     identifier: event.identifier === '' ? NOBODY : event.identifier,
-    anchor: event.anchor === '' ? NOBODY : event.anchor,
+    // Who is not named is not found by what impressions were counted under either.
+    anchor: event.anchor === '' || event.identifier === '' ? NOBODY : event.anchor,
     price: event.price,
     clearing: event.clearing,
     cost: event.cost,
@@ -135,8 +153,10 @@ function rowOf(event: WireAdEvent): AdEventRow {
     min_to_win: event.minToWin,
     metres: event.metres,
     test: event.test ? 1 : 0,
+    detail: event.detail ?? '',
     deal: event.deal ?? '',
     exposures: event.multiplier ?? 1,
+    privacy: event.privacy ?? '',
     own: 1,
   };
 }

@@ -71,7 +71,10 @@ export const ExchangeInput = Type.Object(
       default: 'burl',
       description: 'the event on which the exchange books money; vast: the VAST impression, and burl for what has none',
     }),
-    currency: Type.String({ pattern: '^[A-Z]{3}$', default: 'USD', description: 'of notices that name none' }),
+    currency: nullable(Type.String({ pattern: '^[A-Z]{3}$' }), {
+      default: null,
+      description: 'of prices in notices that name none; null: that of the bid',
+    }),
     seat: nullable(Type.String({ minLength: 1, maxLength: 64 }), { default: null }),
     requiredFields: Type.Array(oneOf(BID_FIELDS), {
       uniqueItems: true,

@@ -158,7 +158,7 @@ describe('a notice', () => {
 
   it('of a click leads also to an address that is not ASCII', async () => {
     const landing = 'https://магазин.example/скидки?s=${STORE_ID}';
-    const abroad = lineItem('a', { creatives: [creative('cr_a', { landing })] });
+    const abroad = lineItem('a', { domains: ['xn--80aairftm.example'], creatives: [creative('cr_a', { landing })] });
     await publish(client, snapshot({ version: 2, lineItems: [abroad] }));
     await eventually(
       () => bidder.worker.feed.current()?.version,
@@ -171,7 +171,7 @@ describe('a notice', () => {
   it('of a click leads nowhere else', async () => {
     const address = clickOf(await bidOf()).replace(/u=.*/, `u=${encodeURIComponent('https://evil.example/')}`);
     const reply = await bidder.call(address);
-    expect([reply.statusCode, reply.body]).toEqual([400, '']);
+    expect([reply.statusCode, reply.body]).toEqual([403, '']);
   });
 
   it('is refused without its signature, and under the signature of another event', async () => {
@@ -186,7 +186,7 @@ describe('a notice', () => {
     ];
     for (const address of forged) {
       const reply = await bidder.call(address, WON);
-      expect([reply.statusCode, reply.body], address).toEqual([400, '']);
+      expect([reply.statusCode, reply.body], address).toEqual([403, '']);
     }
     expect((await books()).spent).toEqual([0, 0, 0]);
     expect(await bidder.count('notices', { event: 'billing', result: 'bad_signature' })).toBeGreaterThan(0);

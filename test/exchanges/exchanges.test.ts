@@ -35,7 +35,7 @@ describe('an exchange', () => {
       defaultTmax: 100,
       networkAllowance: 10,
       billing: 'burl',
-      currency: 'USD',
+      currency: null,
       seat: null,
       tokenHash: null,
       requiredFields: [],

@@ -8,5 +8,5 @@ export const yandex: Preset = {
     'Creatives are moderated by bidding with them: the loss reason tells how it stands.',
     'Advertising in Russia is labelled: bid.ext.nroa with the ERID and the advertiser.',
   ],
-  settings: { billing: 'pixel', currency: 'RUB', adLabel: true, requiredFields: ['adm', 'adomain', 'crid'] },
+  settings: { billing: 'pixel', adLabel: true, requiredFields: ['adm', 'adomain', 'crid'] },
 };

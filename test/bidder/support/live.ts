@@ -49,7 +49,7 @@ export function exchange(id: string, given: Partial<LiveExchange> = {}): LiveExc
     format: 'json',
     gzip: 'auto',
     billing: 'burl',
-    currency: 'USD',
+    currency: null,
     sampling: 1,
     syncUrl: null,
     seat: null,
