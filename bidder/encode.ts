@@ -1,10 +1,14 @@
 import type { BidRecord } from '../proto/ad-event.ts';
-import { microsToCpm } from '../proto/money.ts';
-import { encodeRecord, sign } from '../proto/notice.ts';
 import type { WireBid, WireResponse } from '../proto/openrtb.ts';
+import type { LiveExchange } from '../proto/snapshot.ts';
 import type { Choice } from './core/decide.ts';
-import { escapeHtml, fillMacros, macroValues } from './markup.ts';
-import { clickContext, type NoticePath } from './notice-paths.ts';
+import { attributesOf } from './core/fit.ts';
+import { fillMacros, macroValues } from './core/texts.ts';
+import { bannerMarkup } from './markup/banner.ts';
+import { nativeMarkup } from './markup/native.ts';
+import { spotMarkup } from './markup/vast.ts';
+import { type NoticeAddresses, noticeAddresses } from './notice-address.ts';
+import type { NativeImp } from './openrtb/request.ts';
 
 export interface EncodeOptions {
   /** Base of all our addresses, without a slash at the end. */
@@ -19,58 +23,78 @@ export interface Bid {
   readonly record: BidRecord;
 }
 
-/** The exchange puts its values in place of these, without URL encoding. */
-const PRICE = 'p=${AUCTION_PRICE}&c=${AUCTION_CURRENCY}';
-const MIN_TO_WIN = 'm=${AUCTION_MIN_TO_WIN}';
-const LOSS = 'l=${AUCTION_LOSS}';
+/** OpenRTB's markup types. */
+export const MTYPES = { banner: 1, video: 2, audio: 3, native: 4 } as const;
 
-/** The JSON of a response to `request.id` with at least one bid. */
-export function encodeResponse(auction: string, seat: string | null, bids: readonly Bid[], options: EncodeOptions): string {
+/** The response to `request.id` with at least one bid. */
+export function responseOf(auction: string, exchange: LiveExchange, bids: readonly Bid[], options: EncodeOptions): WireResponse {
   const [first] = bids;
-  const seatbid = { ...(seat === null ? {} : { seat }), bid: bids.map((bid) => encodeBid(bid, options)) };
-  const response: WireResponse = {
+  const { seat } = exchange;
+  return {
     id: auction,
     bidid: first?.record.bid ?? '',
-    cur: first?.choice.lineItem.currency ?? 'USD',
-    seatbid: [seatbid],
+    cur: first?.choice.currency ?? 'USD',
+    seatbid: [{ ...(seat === null ? {} : { seat }), bid: bids.map((bid) => wireBid(bid, exchange, options)) }],
   };
-  return JSON.stringify(response);
 }
 
-function encodeBid({ choice, record }: Bid, options: EncodeOptions): WireBid {
-  const { lineItem, creative } = choice;
-  const payload = encodeRecord(record);
-  const address = (path: NoticePath): string =>
-    `${options.publicUrl}/n/${path}?d=${payload}&s=${sign(payload, path, options.noticeSecret)}`;
+function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: EncodeOptions): WireBid {
+  const { lineItem, creative, deal, imp } = choice;
+  // Only a screen has more than one viewer of a play, and counts them anew when it plays.
+  const addresses = noticeAddresses(record, options.publicUrl, options.noticeSecret, imp.multiplier !== 1);
   return {
     id: record.bid,
     impid: record.imp,
-    price: microsToCpm(record.price),
+    price: choice.cpm,
     adid: creative.id,
-    adm: markupOf(choice, record, payload, `${address('imp')}&${PRICE}`, options),
+    adm: markupOf(choice, record, addresses),
     adomain: [...lineItem.domains],
+    ...(lineItem.bundle === '' ? {} : { bundle: lineItem.bundle }),
     ...(creative.iurl === null ? {} : { iurl: creative.iurl }),
     cid: lineItem.campaign,
     crid: creative.id,
     cat: [...lineItem.categories],
-    attr: [...creative.attributes],
-    ...(creative.type === 'banner' ? { w: creative.w, h: creative.h } : {}),
-    mtype: 1,
-    exp: options.reservationSeconds,
-    nurl: `${address('win')}&${PRICE}&${MIN_TO_WIN}`,
-    burl: `${address('bill')}&${PRICE}&${MIN_TO_WIN}`,
-    lurl: `${address('loss')}&${LOSS}&${PRICE}&${MIN_TO_WIN}`,
+    attr: [...attributesOf(choice.fit)],
+    ...(creative.language === null ? {} : { language: creative.language }),
+    ...(deal === null ? {} : { dealid: deal.id }),
+    ...mediaFields(choice),
+    mtype: MTYPES[creative.type],
+    exp: imp.exp > 0 ? Math.min(imp.exp, options.reservationSeconds) : options.reservationSeconds,
+    nurl: addresses.win,
+    ...(isBilledByVast(choice, exchange) ? {} : { burl: addresses.billing }),
+    lurl: addresses.loss,
+    ...(exchange.adLabel && lineItem.adLabel !== null ? { ext: { nroa: labelOf(lineItem.adLabel) } } : {}),
   };
 }
 
-/** The creative's HTML, and the impression pixel behind it. */
-function markupOf(choice: Choice, record: BidRecord, payload: string, pixel: string, options: EncodeOptions): string {
-  const values = macroValues(choice, record.bid);
-  const landing = fillMacros(choice.creative.landing, values, encodeURIComponent);
-  const signature = sign(payload, clickContext(landing), options.noticeSecret);
-  const click = `${options.publicUrl}/n/click?d=${payload}&s=${signature}&u=${encodeURIComponent(landing)}`;
-  if (choice.creative.type !== 'banner') return '';
-  const html = fillMacros(choice.creative.html, { ...values, CLICK_URL: click }, escapeHtml);
-  // `&` before a name and `=` is not ambiguous in HTML, so the address stands as it is and is found by plain text search too.
-  return `${html}<img src="${pixel}" width="1" height="1" alt="" style="position:absolute">`;
+/** Where the VAST impression is what the exchange bills, a `burl` would ask for the money twice. */
+function isBilledByVast({ fit }: Choice, { billing }: LiveExchange): boolean {
+  return billing === 'vast' && 'spot' in fit;
+}
+
+/** Size, length and protocol, as far as the format has them. */
+function mediaFields({ fit, imp }: Choice): Partial<WireBid> {
+  if ('assets' in fit) return {};
+  if (!('spot' in fit)) return { w: fit.creative.w, h: fit.creative.h };
+  const { creative, spot } = fit;
+  const spotFields = { dur: Math.round(creative.duration), protocol: spot.format.protocol };
+  const [file] = spot.media;
+  if (creative.type === 'audio' || file === undefined) return spotFields;
+  const slot = imp.video?.slotinpod ?? 0;
+  return { w: file.w, h: file.h, ...spotFields, ...(slot > 0 ? { slotinpod: slot } : {}) };
+}
+
+/** Advertising label of Russian law, as Yandex and others take it. */
+function labelOf({ erid, inn, name }: NonNullable<Choice['lineItem']['adLabel']>): Record<string, unknown> {
+  return { erid, client: { inn, name } };
+}
+
+function markupOf(choice: Choice, record: BidRecord, addresses: NoticeAddresses): string {
+  const { fit, imp, lineItem } = choice;
+  const values = macroValues(choice, fit.creative.id, record.bid);
+  const click = addresses.click(fillMacros(fit.creative.landing, values, encodeURIComponent));
+  if ('assets' in fit) return nativeMarkup(imp.native as NativeImp, fit.assets, click, addresses);
+  if (!('spot' in fit)) return bannerMarkup(fit.creative, values, click, addresses);
+  const { creative, spot } = fit;
+  return spotMarkup({ creative, fit: spot, lineItem, bid: record.bid, values, click, addresses });
 }

@@ -1,16 +1,20 @@
 import { isHeldOut } from '../../proto/bucket.ts';
-import { cpmToMicros, impressionCost, type Micros } from '../../proto/money.ts';
+import { impressionCost, type Micros } from '../../proto/money.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { isPreciseFor, type Signal, signalOf } from '../../proto/signal.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
-import type { BidRequest, Imp, Location } from '../openrtb/request.ts';
+import type { BidRequest, Deal, Imp, Location } from '../openrtb/request.ts';
+import { screenBlocks } from './blocks.ts';
+import { type Fit, fitCreative } from './fit.ts';
 import { placesAt } from './geo.ts';
 import type { Creative, FencedPlace, Index, LineItem } from './index.ts';
 import type { Person } from './person.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
+import { type Money, moneyFor, quoteOf } from './quote.ts';
 import { furtherOf } from './reason.ts';
-import { fitCreative, screenBlocks, screenCaps, screenCurrency, screenLineItem } from './screen.ts';
+import { screenCaps, screenLineItem } from './screen.ts';
+import { screenWay, type Way, waysOf } from './ways.ts';
 
 export interface Question {
   readonly request: BidRequest;
@@ -18,6 +22,8 @@ export interface Question {
   readonly exchange: LiveExchange;
   /** Whether the coordinates may be used. */
   readonly preciseLocation: boolean;
+  /** Only line items that are safe for children. */
+  readonly childOnly: boolean;
   /** Epoch ms. */
   readonly now: number;
   /** Micros that the worker may still spend on a limited line item. */
@@ -28,19 +34,26 @@ export interface Question {
 export interface Choice {
   readonly imp: Imp;
   readonly lineItem: LineItem;
+  readonly fit: Fit;
   readonly creative: Creative;
+  /** Deal that it is bid under, or null. */
+  readonly deal: Deal | null;
   readonly store: LiveStore | null;
   readonly metres: number | null;
-  /** Micros of CPM. */
+  /** Micros of CPM in the line item's currency. */
   readonly price: Micros;
-  /** Micros. */
+  /** Currency of the response, the price in it in micros of CPM, and as it is written: a fixed price to its last digit. */
+  readonly currency: string;
+  readonly offered: Micros;
+  readonly cpm: number;
+  /** Micros of the line item's currency, of a screen for all who see the play. */
   readonly cost: Micros;
 }
 
 export interface Decision {
-  /** At most one an imp, all in one currency. */
+  /** All in one currency; of one imp the preferred first, at most as many as the exchange takes. */
   readonly bids: readonly Choice[];
-  /** Winners whose person is held out: nothing is bid for their imps. */
+  /** Winners whose person is held out: nothing more is bid for their imps. */
   readonly ghosts: readonly Choice[];
   /** Why nothing is bid: of all imps and line items the reason that came furthest. */
   readonly reason: NoBidReason;
@@ -52,39 +65,71 @@ interface Offer {
   readonly store: LiveStore | null;
   readonly metres: number | null;
   readonly price: Micros;
-  readonly cost: Micros;
-  /** Impressions of it that this response already holds. */
+  /** Impressions of it that this response already holds, their cost in micros, and the imp of the latest. */
   used: number;
+  reserved: Micros;
+  usedFor: Imp | null;
 }
+
+/** What the bids of one response have in common. */
+interface Round {
+  readonly index: Index;
+  readonly question: Question;
+  readonly offers: readonly Offer[];
+  readonly turn: number;
+  /** Of the response, once something is bid. */
+  currency: string | null;
+  /** About how long the answer is. */
+  bytes: number;
+  reason: NoBidReason;
+}
+
+/** Answers are kept short enough for any exchange's reader. */
+const MAX_ANSWER = 256 * 1024;
+/** A bid's notice addresses and fields; a spot has about four times as many addresses. */
+const BID_BYTES = 3_000;
+const SPOT_BYTES = 12_000;
 
 /** Decides a request. Synchronous and pure: no I/O, no clock, no randomness. */
 export function decide(index: Index, question: Question): Decision {
   const { offers, reason } = offersFor(index, question);
   const bids: Choice[] = [];
   const ghosts: Choice[] = [];
-  let furthest = reason;
-  let currency: string | null = null;
   const turn = turnOf(question.request.id);
-  for (const imp of question.request.imps) {
-    const best = bestFor(imp, offers, question, currency, turn);
-    if (typeof best === 'string') {
-      furthest = furtherOf(furthest, best);
-      continue;
+  const round: Round = { index, question, offers, turn, currency: null, bytes: 0, reason };
+  for (const imp of question.request.imps) decideImp(round, imp, bids, ghosts);
+  return { bids, ghosts, reason: round.reason };
+}
+
+/** Takes the best of each deal and of the open market, until the exchange takes no more for the imp. */
+function decideImp(round: Round, imp: Imp, bids: Choice[], ghosts: Choice[]): void {
+  const { exchange, request } = round.question;
+  const ways = waysOf(imp, request.at, exchange.seat);
+  if (ways.length === 0) round.reason = furtherOf(round.reason, 'deal');
+  let left = exchange.bidsPerImp;
+  for (const way of ways) {
+    while (left > 0) {
+      const best = bestFor(round, imp, way);
+      if (best === null) break;
+      if (isGhost(best, round.question)) {
+        ghosts.push(best);
+        round.reason = furtherOf(round.reason, 'held_out');
+        return;
+      }
+      bids.push(best);
+      round.currency = best.currency;
+      left--;
+      if (way.deal !== null) break;
     }
-    const { lineItem } = best;
-    if (lineItem.holdout !== null && isHeldOut(question.person.anchor, lineItem.holdout.salt, lineItem.holdout.share)) {
-      ghosts.push(best);
-      furthest = furtherOf(furthest, 'held_out');
-      continue;
-    }
-    bids.push(best);
-    currency = lineItem.currency;
   }
-  return { bids, ghosts, reason: furthest };
+}
+
+function isGhost({ lineItem: { holdout } }: Choice, { person }: Question): boolean {
+  return holdout !== null && isHeldOut(person.anchor, holdout.salt, holdout.share);
 }
 
 function offersFor(index: Index, question: Question): { offers: Offer[]; reason: NoBidReason } {
-  const { request, person, exchange, now } = question;
+  const { request, exchange, now } = question;
   const offers: Offer[] = [];
   let reason: NoBidReason = 'no_line_item';
   const seats = screenSeat(request, exchange);
@@ -92,7 +137,7 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
   const location = question.preciseLocation ? request.device.location : null;
   const signal = location === null ? null : signalOf(location);
   for (const lineItem of index.anywhere) {
-    const failed = screenLineItem(lineItem, request, person, exchange.id, now) ?? offer(lineItem, lineItem.promotedStores);
+    const failed = screenLineItem(lineItem, question) ?? offer(lineItem, lineItem.promotedStores);
     if (failed !== null) reason = furtherOf(reason, failed);
   }
   if (index.hasFenced) {
@@ -100,7 +145,7 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
     reason = furtherOf(reason, fenced.reason);
     for (const [lineItem, stores] of fenced.matched) {
       const failed =
-        screenLineItem(lineItem, request, person, exchange.id, now) ??
+        screenLineItem(lineItem, question) ??
         offer(lineItem, stores.length > 0 ? stores : lineItem.promotedStores);
       if (failed !== null) reason = furtherOf(reason, failed);
     }
@@ -115,7 +160,7 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
     // A vague place may choose the store, but must not say how far it is.
     const metres = signal === null || signal.class === 'low' ? null : (promoted?.metres ?? null);
     const price = priceOf(lineItem.bid, metres);
-    offers.push({ lineItem, store: promoted?.store ?? null, metres, price, cost: impressionCost(price), used: 0 });
+    offers.push({ lineItem, store: promoted?.store ?? null, metres, price, used: 0, reserved: 0, usedFor: null });
     return null;
   }
 }
@@ -148,40 +193,58 @@ function match(matched: Map<LineItem, LiveStore[]>, place: FencedPlace): void {
   }
 }
 
-/** The dearest offer that may be bid for the imp, or the furthest reason why none may. Offers come in falling price. */
-function bestFor(imp: Imp, offers: Offer[], question: Question, currency: string | null, turn: number): Choice | NoBidReason {
-  if (imp.privateAuction) return 'deal';
-  const { request, person, now } = question;
-  const floor = cpmToMicros(imp.bidfloor);
-  let reason: NoBidReason = 'no_line_item';
-  for (const offer of offers) {
-    const { lineItem } = offer;
-    const early =
-      screenCurrency(lineItem, request, imp) ?? (currency !== null && currency !== lineItem.currency ? 'currency' : null);
-    const creative = early ?? fitCreative(lineItem, imp, turn);
-    if (typeof creative === 'string') {
-      reason = furtherOf(reason, creative);
-      continue;
-    }
-    const late =
-      screenBlocks(lineItem, request) ?? screenCaps(lineItem, person, offer.used, now) ?? screenMoney(offer, floor, question);
-    if (late !== null) {
-      reason = furtherOf(reason, late);
+/** The dearest offer that may be bid for the imp this way, or null. Offers come in falling price. */
+function bestFor(round: Round, imp: Imp, way: Way): Choice | null {
+  for (const offer of round.offers) {
+    if (offer.usedFor === imp) continue;
+    const choice = choiceOf(round, imp, way, offer);
+    if (typeof choice === 'string') {
+      round.reason = furtherOf(round.reason, choice);
       continue;
     }
     offer.used++;
-    const { store, metres, price, cost } = offer;
-    return { imp, lineItem, creative, store, metres, price, cost };
+    offer.reserved += choice.cost;
+    offer.usedFor = imp;
+    round.bytes += bytesOf(choice.creative);
+    return choice;
   }
-  return reason;
+  return null;
 }
 
-/** The floor is asked before the budget, so that no allowance is leased for what could not be bid. */
-function screenMoney(offer: Offer, floor: Micros, question: Question): NoBidReason | null {
-  if (offer.price <= 0 || offer.price < floor) return 'below_floor';
-  const { lineItem, cost } = offer;
-  if (!lineItem.limited || question.request.test) return null;
-  return question.allowance(lineItem, cost, question.now) < cost * (offer.used + 1) ? 'budget' : null;
+/** The filters that depend on the imp, cheap ones first. */
+function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice | NoBidReason {
+  const { index, question, turn } = round;
+  const { request, exchange, person, now } = question;
+  const { lineItem, store, metres } = offer;
+  const other = screenWay(lineItem, way, index.deals);
+  if (other !== null) return other;
+  const money = moneyOf(round, way, imp, lineItem.currency);
+  if (money === null) return 'currency';
+  const fit = fitCreative(offer, imp, { wlang: request.wlang, exchange }, turn);
+  if (typeof fit === 'string') return fit;
+  const { creative } = fit;
+  if (round.bytes + bytesOf(creative) > MAX_ANSWER) return 'no_creative';
+  const late = screenBlocks(lineItem, request) ?? screenCaps(lineItem, person, offer.used, now);
+  if (late !== null) return late;
+  const seconds = 'duration' in creative ? creative.duration : 0;
+  const quote = quoteOf(offer.price, way, money, seconds);
+  if (quote === null) return 'below_floor';
+  const cost = impressionCost(quote.price, imp.multiplier);
+  if (!hasAllowance(offer, cost, question)) return 'budget';
+  return { imp, lineItem, fit, creative, deal: way.deal, store, metres, ...quote, currency: money.currency, cost };
+}
+
+/** Asked last, so that no allowance is leased for what could not be bid. */
+function hasAllowance({ lineItem, reserved }: Offer, cost: Micros, { request, allowance, now }: Question): boolean {
+  return !lineItem.limited || request.test || allowance(lineItem, cost, now) >= reserved + cost;
+}
+
+function moneyOf({ index, question, currency }: Round, way: Way, imp: Imp, own: string): Money | null {
+  return moneyFor(index.rates, question.now, currency === null ? question.request.cur : [currency], own, way, imp);
+}
+
+function bytesOf({ type, bytes }: Creative): number {
+  return bytes + (type === 'video' || type === 'audio' ? SPOT_BYTES : BID_BYTES);
 }
 
 /** A number of the auction by which ties and creatives take turns. */

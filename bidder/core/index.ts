@@ -13,6 +13,8 @@ import type {
   MediaFile,
   Snapshot,
 } from '../../proto/snapshot.ts';
+import { bannerKinds } from './fit-banner.ts';
+import { imageMime } from './fit-native.ts';
 import { type GeoIndex, indexPlaces, type Place } from './geo.ts';
 
 /** A snapshot compiled for deciding. Immutable: a request keeps the index that it began with. */
@@ -27,6 +29,9 @@ export interface Index {
   /** Whether any line item is bound to places. */
   readonly hasFenced: boolean;
   readonly geo: GeoIndex<FencedPlace>;
+  /** Deals for which some line item is made. */
+  readonly deals: ReadonlySet<string>;
+  readonly rates: Snapshot['rates'];
 }
 
 /** A store's fence or a geofence, with the line items bound to it. */
@@ -42,6 +47,9 @@ export interface LineItem {
   readonly campaign: string;
   readonly advertiser: string;
   readonly domains: readonly string[];
+  readonly bundle: string;
+  readonly adLabel: LiveLineItem['adLabel'];
+  readonly childSafe: boolean;
   readonly categories: readonly string[];
   readonly currency: string;
   readonly start: number;
@@ -53,6 +61,9 @@ export interface LineItem {
   readonly caps: readonly FrequencyCap[];
   readonly holdout: { readonly share: number; readonly salt: string } | null;
   readonly exchanges: ReadonlySet<string> | null;
+  /** Deals under which alone it bids, or null. */
+  readonly deals: ReadonlySet<string> | null;
+  readonly supply: LiveExchange['supply'] | null;
   readonly segments: readonly (readonly number[])[] | null;
   readonly excludedSegments: readonly number[];
   /** Whether it cannot be decided without knowing who is asked for. */
@@ -74,6 +85,10 @@ interface CreativeBase {
   readonly attributes: readonly number[];
   readonly language: string | null;
   readonly blockedExchanges: readonly string[];
+  /** Nothing in it is fetched without TLS. */
+  readonly secure: boolean;
+  /** About how long its markup is without our addresses. */
+  readonly bytes: number;
 }
 
 export interface Banner extends CreativeBase {
@@ -81,6 +96,8 @@ export interface Banner extends CreativeBase {
   readonly w: number;
   readonly h: number;
   readonly html: readonly string[];
+  /** OpenRTB banner types that it is of. */
+  readonly kinds: readonly number[];
 }
 
 export interface Video extends CreativeBase {
@@ -105,7 +122,7 @@ export interface Native extends CreativeBase {
   readonly title: readonly string[];
   /** By data asset type. */
   readonly data: ReadonlyMap<number, readonly string[]>;
-  readonly images: LiveNative['images'];
+  readonly images: readonly (LiveNative['images'][number] & { readonly mime: string })[];
 }
 
 export type Creative = Banner | Video | Audio | Native;
@@ -133,6 +150,8 @@ export function buildIndex(snapshot: Snapshot): Index {
     anywhere,
     hasFenced: anywhere.length < compiled.length,
     geo: indexPlaces(bound),
+    deals: new Set(snapshot.lineItems.flatMap(({ targeting }) => targeting.deals ?? [])),
+    rates: snapshot.rates,
   };
 }
 
@@ -149,6 +168,9 @@ function compileLineItem(live: LiveLineItem, position: number, stores: ReadonlyM
     campaign: live.campaign,
     advertiser: live.advertiser,
     domains: live.domains.map((domain) => domain.toLowerCase()),
+    bundle: live.bundle,
+    adLabel: live.adLabel,
+    childSafe: live.childSafe,
     categories: live.categories.map((category) => category.toUpperCase()),
     currency: live.currency,
     start: live.start,
@@ -159,6 +181,8 @@ function compileLineItem(live: LiveLineItem, position: number, stores: ReadonlyM
     caps: live.caps,
     holdout: live.holdout !== null && live.holdout.share > 0 ? live.holdout : null,
     exchanges: setOf(targeting.exchanges),
+    deals: setOf(targeting.deals),
+    supply: targeting.supply,
     segments: targeting.segments,
     excludedSegments: targeting.excludedSegments,
     needsPerson: live.caps.length > 0 || targeting.segments !== null || targeting.excludedSegments.length > 0 || hasHoldout(live),
@@ -181,22 +205,38 @@ function setOf<Value>(values: readonly Value[] | null): ReadonlySet<Value> | nul
 }
 
 function compileCreative(live: LiveCreative): Creative {
-  const { id, iurl, attributes, language, blockedExchanges } = live;
-  const base = { id, landing: splitMacros(live.landing), iurl, attributes, language, blockedExchanges };
+  const { id, iurl, attributes, blockedExchanges } = live;
+  const language = live.language === null ? null : live.language.toLowerCase();
+  const text = JSON.stringify(live);
+  const base = { id, landing: splitMacros(live.landing), iurl, attributes, language, blockedExchanges, bytes: text.length };
   switch (live.type) {
-    case 'banner':
-      return { ...base, type: 'banner', w: live.w, h: live.h, html: splitMacros(live.html) };
+    case 'banner': {
+      const { w, h, html } = live;
+      return { ...base, type: 'banner', w, h, html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html) };
+    }
     case 'video': {
       const { duration, skipAfter, media } = live;
-      return { ...base, type: 'video', duration, skipAfter, title: splitMacros(live.title), media };
+      return { ...base, type: 'video', duration, skipAfter, title: splitMacros(live.title), media, secure: areSecure(media) };
     }
-    case 'audio':
-      return { ...base, type: 'audio', duration: live.duration, title: splitMacros(live.title), media: live.media };
+    case 'audio': {
+      const { duration, media } = live;
+      return { ...base, type: 'audio', duration, title: splitMacros(live.title), media, secure: areSecure(media) };
+    }
     case 'native': {
-      const data = new Map(Object.entries(live.data).map(([type, text]) => [Number(type), splitMacros(text)]));
-      return { ...base, type: 'native', title: splitMacros(live.title), data, images: live.images };
+      const data = new Map(Object.entries(live.data).map(([type, value]) => [Number(type), splitMacros(value)]));
+      const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
+      return { ...base, type: 'native', title: splitMacros(live.title), data, images, secure: areSecure(images) };
     }
   }
+}
+
+/** Names of XML namespaces look like addresses and are none. */
+function isSecure(html: string): boolean {
+  return !/http:\/\/(?!www\.w3\.org\/)/i.test(html);
+}
+
+function areSecure(files: readonly { readonly url: string }[]): boolean {
+  return files.every(({ url }) => /^https:/i.test(url));
 }
 
 /** The most that one impression of a line item can cost, micros. */

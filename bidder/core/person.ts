@@ -2,10 +2,11 @@
 export interface Person {
   /**
    * `known`: has a profile. `unknown`: named by an identifier, without a profile. `nobody`: the request names nobody.
-   * `withheld`: privacy forbids to ask. `unread`: the store did not answer in time.
+   * `counted`: privacy allows to count impressions and no more. `withheld`: privacy forbids to ask. `unread`: the store did not
+   * answer in time.
    */
-  readonly state: 'known' | 'unknown' | 'nobody' | 'withheld' | 'unread';
-  /** Key of the identifier that named the person, or ''. */
+  readonly state: 'known' | 'unknown' | 'nobody' | 'counted' | 'withheld' | 'unread';
+  /** Key of the identifier that named the person, or ''; '' too where privacy forbids to name them. */
   readonly identifier: string;
   /** Anchor under which caps and buckets are kept, or ''. */
   readonly anchor: string;

@@ -1,12 +1,20 @@
-import type { CreativeMacro } from '../proto/macros.ts';
-import type { Choice } from './core/decide.ts';
+import type { CreativeMacro } from '../../proto/macros.ts';
+import type { LiveStore } from '../../proto/snapshot.ts';
+import type { LineItem } from './index.ts';
 
-/** A creative's text with its macros filled in. */
+/** A creative's texts with its macros filled in. */
 
 export type MacroValues = Readonly<Record<CreativeMacro, string>>;
 
+/** What an ad of a line item shows, beside the creative. */
+export interface Shown {
+  readonly lineItem: LineItem;
+  readonly store: LiveStore | null;
+  readonly metres: number | null;
+}
+
 /** Values of all macros but the click address, which itself holds the landing address. */
-export function macroValues({ lineItem, creative, store, metres }: Choice, bid: string): MacroValues {
+export function macroValues({ lineItem, store, metres }: Shown, creative: string, bid: string): MacroValues {
   return {
     STORE_ID: store?.id ?? '',
     STORE_NAME: store?.name ?? '',
@@ -17,7 +25,7 @@ export function macroValues({ lineItem, creative, store, metres }: Choice, bid: 
     CLICK_URL: '',
     CAMPAIGN_ID: lineItem.campaign,
     LINE_ITEM_ID: lineItem.id,
-    CREATIVE_ID: creative.id,
+    CREATIVE_ID: creative,
     CACHEBUSTER: bid,
   };
 }
@@ -28,7 +36,7 @@ export function spokenDistance(metres: number): string {
 }
 
 /** Joins parts of `splitMacros`: even entries text, odd entries names. */
-export function fillMacros(parts: readonly string[], values: MacroValues, escaped: (text: string) => string): string {
+export function fillMacros(parts: readonly string[], values: MacroValues, escaped: (text: string) => string = asItIs): string {
   let text = '';
   for (let at = 0; at < parts.length; at++) {
     const part = parts[at] as string;
@@ -37,16 +45,6 @@ export function fillMacros(parts: readonly string[], values: MacroValues, escape
   return text;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-  '`': '&#96;',
-};
-
-/** Safe as text and in quoted attributes. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (character) => ENTITIES[character] as string);
+function asItIs(text: string): string {
+  return text;
 }

@@ -1,0 +1,31 @@
+import type { BannerImp } from '../openrtb/request.ts';
+import type { Banner } from './index.ts';
+
+/** OpenRTB 2.6, 3.2.6. Whether our HTML may stand in the place; attributes are asked elsewhere. */
+export function fitsBanner(imp: BannerImp, creative: Banner): boolean {
+  if (!hasSize(imp, creative)) return false;
+  if (imp.mimes.length > 0 && !imp.mimes.some((mime) => SHOWS_HTML.test(mime))) return false;
+  for (const type of creative.kinds) if (imp.btype.includes(type)) return false;
+  return true;
+}
+
+/** Sellers list what an HTML banner may show as well as HTML itself. */
+const SHOWS_HTML = /^(text\/(html|javascript)|application\/(xhtml\+xml|javascript)|image\/.*)$/i;
+
+/** An exact size, or a shape with a least width. */
+function hasSize({ sizes, ratios }: BannerImp, { w, h }: Banner): boolean {
+  for (const [width, height] of sizes) if (width === w && height === h) return true;
+  for (const ratio of ratios) if (w >= ratio.wmin && Math.abs((w * ratio.h) / ratio.w - h) < 1) return true;
+  return false;
+}
+
+/**
+ * Banner types (List: Banner Ad Types) of an HTML text: 1 text without pictures, 2 pictures, 3 with a script of its own, 4 with a
+ * frame. Our pixel is no picture.
+ */
+export function bannerKinds(html: string): number[] {
+  const kinds = /<(img|picture|svg|canvas|video|input)\b|background(-image)?\s*[:=]|url\(/i.test(html) ? [2] : [1];
+  if (/<script\b|\bon[a-z]+\s*=|javascript:/i.test(html)) kinds.push(3);
+  if (/<iframe\b/i.test(html)) kinds.push(4);
+  return kinds;
+}

@@ -1,0 +1,58 @@
+import type { NoBidReason } from '../../proto/no-bid.ts';
+import type { Deal, Imp } from '../openrtb/request.ts';
+import { areAllowed } from './blocks.ts';
+import type { LineItem } from './index.ts';
+
+/** A way to buy an imp: under a deal, or on the open market. */
+export interface Way {
+  readonly deal: Deal | null;
+  /** CPM in `floorcur`. */
+  readonly floor: number;
+  readonly floorcur: string;
+  /** CPM a second of a spot, in `imp.bidfloorcur`. */
+  readonly floorPerSecond: number;
+  /** The floor is the price. */
+  readonly fixed: boolean;
+}
+
+const FIXED_PRICE = 3;
+
+/**
+ * The ways that are open to our seat, the preferred first: guaranteed deals, other deals, the open market. A floor of a deal
+ * takes the place of the imp's (OpenRTB 2.x implementation, 7.11).
+ */
+export function waysOf(imp: Imp, at: number, seat: string | null): Way[] {
+  const open: Way = {
+    deal: null,
+    floor: imp.bidfloor,
+    floorcur: imp.bidfloorcur,
+    floorPerSecond: imp.video?.mincpmpersec ?? 0,
+    fixed: at === FIXED_PRICE,
+  };
+  if (imp.deals.length === 0) return imp.privateAuction ? [] : [open];
+  const ways: Way[] = [];
+  for (const deal of imp.deals) if (deal.guaranteed && isInvited(deal, seat)) ways.push(wayOf(deal, open, at));
+  for (const deal of imp.deals) if (!deal.guaranteed && isInvited(deal, seat)) ways.push(wayOf(deal, open, at));
+  if (!imp.privateAuction) ways.push(open);
+  return ways;
+}
+
+function isInvited({ wseat }: Deal, seat: string | null): boolean {
+  return wseat.length === 0 || (seat !== null && wseat.includes(seat));
+}
+
+function wayOf(deal: Deal, open: Way, at: number): Way {
+  const fixed = (deal.at || at) === FIXED_PRICE;
+  if (deal.bidfloor <= 0) return { ...open, deal, fixed };
+  return { deal, floor: deal.bidfloor, floorcur: deal.bidfloorcur, floorPerSecond: 0, fixed };
+}
+
+/**
+ * Line items with deals bid under these only. Others bid on the open market, and under deals that no line item is made for
+ * (`known` holds those that some is).
+ */
+export function screenWay(lineItem: LineItem, { deal }: Way, known: ReadonlySet<string>): NoBidReason | null {
+  if (deal === null) return lineItem.deals === null ? null : 'deal';
+  if (lineItem.deals === null ? known.has(deal.id) : !lineItem.deals.has(deal.id)) return 'deal';
+  return deal.wadomain.length === 0 || areAllowed(lineItem.domains, deal.wadomain) ? null : 'deal';
+}
