@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import protobuf, { type Field, type Type } from 'protobufjs';
-import { isObject, isOn, type Json, listOf, numberOf, objectOf, textOf } from './judge/read.ts';
+import { isObject, isOn, type Json, listOf, numberOf, numbersOf, objectOf, textOf } from './judge/read.ts';
 
 /**
  * The tool's own protobuf, from the table of field numbers that IAB Tech Lab and Google share
@@ -79,6 +79,11 @@ function messageOf(object: Json, type: Type): Record<string, unknown> {
     const wanted = isObject(request['native']) ? request['native'] : request;
     message['request_native'] = messageOf(wanted, root.lookupType('NativeRequest'));
     delete message['request'];
+  }
+  // The one protocol of 2.2 is sent as a list too, which only `protocols` can carry.
+  if (type.name === 'Video' && Array.isArray(object['protocol']) && message['protocols'] === undefined) {
+    message['protocols'] = numbersOf(object['protocol']);
+    delete message['protocol'];
   }
   return message;
 }

@@ -47,7 +47,7 @@ const bid = {
     exp: whole,
     dur: whole,
     mtype: { type: 'integer', enum: [1, 2, 3, 4] },
-    slotinpod: { type: 'integer', enum: [-1, 0, 1] },
+    slotinpod: { type: 'integer', enum: [-1, 0, 1, 2] },
     ext,
   },
 };

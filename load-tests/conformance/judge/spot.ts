@@ -4,13 +4,15 @@ import { elementsOf, parseXml, type XmlElement } from './xml.ts';
 
 /** The `protocols` that each version may be asked for with: in line, and as a wrapper. */
 const PROTOCOLS: Readonly<Record<string, readonly [inLine: number, wrapper: number]>> = {
-  '1.0': [1, 4],
-  '2.0': [2, 5],
-  '3.0': [3, 6],
-  '4.0': [7, 8],
-  '4.1': [11, 12],
-  '4.2': [13, 14],
-  '4.3': [15, 16],
+  'VAST 1.0': [1, 4],
+  'VAST 2.0': [2, 5],
+  'VAST 3.0': [3, 6],
+  'VAST 4.0': [7, 8],
+  'VAST 4.1': [11, 12],
+  'VAST 4.2': [13, 14],
+  'VAST 4.3': [15, 16],
+  'DAAST 1.0': [9, 10],
+  'DAAST 1.1': [9, 10],
 };
 
 /** Faults of a video's or an audio's VAST against what the imp takes. */
@@ -23,7 +25,7 @@ export function judgeSpot(offer: Offer): string[] {
   } catch (error) {
     return [`VAST: ${(error as Error).message}`];
   }
-  if (vast.name !== 'VAST') return [`VAST: the root is <${vast.name}>`];
+  if (vast.name !== 'VAST' && !(vast.name === 'DAAST' && offer.medium === 'audio')) return [`VAST: the root is <${vast.name}>`];
   const ads = vast.children.filter(({ name }) => name === 'Ad');
   if (ads.length !== 1) return [`VAST: ${ads.length} ads`];
   const ad = ads[0] as XmlElement;
@@ -37,17 +39,15 @@ export function judgeSpot(offer: Offer): string[] {
 }
 
 function judgeProtocol(vast: XmlElement, isWrapper: boolean, { media, bid }: Offer): string[] {
-  const version = vast.attributes['version'] ?? '';
+  const version = `${vast.name} ${vast.attributes['version'] ?? ''}`;
   const known = PROTOCOLS[version];
   if (known === undefined) return [`VAST: version "${version}"`];
   const protocol = isWrapper ? known[1] : known[0];
   const wanted = [...numbersOf(media['protocols']), ...numbersOf(media['protocol'])];
   const faults =
-    wanted.length > 0 && !wanted.includes(protocol)
-      ? [`VAST ${version} is protocol ${protocol}, asked for ${wanted.join(', ')}`]
-      : [];
+    wanted.length > 0 && !wanted.includes(protocol) ? [`${version} is protocol ${protocol}, asked for ${wanted.join(', ')}`] : [];
   const stated = numberOf(bid['protocol']);
-  if (stated !== null && stated !== protocol) faults.push(`protocol ${stated} is said of VAST ${version}`);
+  if (stated !== null && stated !== protocol) faults.push(`protocol ${stated} is said of ${version}`);
   return faults;
 }
 
@@ -129,7 +129,7 @@ function judgeFile({ attributes, text }: XmlElement, vast: XmlElement, medium: s
   if (!['progressive', 'streaming'].includes(attributes['delivery'] ?? ''))
     faults.push(`VAST: delivery "${attributes['delivery'] ?? ''}"`);
   // Sound has no size, which VAST allows to leave out from 4.1 on.
-  const sized = medium === 'video' || Number(vast.attributes['version']) < 4.1;
+  const sized = medium === 'video' || (vast.name === 'VAST' && Number(vast.attributes['version']) < 4.1);
   for (const name of sized ? ['width', 'height'] : [])
     if (!/^\d+$/.test(attributes[name] ?? '')) faults.push(`VAST: a media file without ${name}`);
   return faults;
