@@ -1,12 +1,13 @@
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
 import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
+import type { Consents } from '../proto/privacy/permission.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { eventOf } from './booking.ts';
 import { clockOf } from './clock.ts';
 import { type Choice, decide } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
-import { type Person, WITHHELD } from './core/person.ts';
+import type { Person } from './core/person.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
 import { isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
@@ -32,6 +33,7 @@ export interface AuctionDeps {
   /** Ids of bids, unique over all workers and time. */
   readonly nextBid: () => string;
   readonly pepper: string;
+  readonly consents: Consents;
   readonly encode: EncodeOptions;
 }
 
@@ -95,10 +97,12 @@ async function answerAuction(
   if (!isSampled(exchange, request.id)) return 'shed';
   const deadline = deadlineOf(request, exchange, call.arrival);
   if (performance.now() >= deadline) return 'deadline';
-  const permission = permissionOf(request);
+  const permission = permissionOf(request, deps.consents);
+  deps.metrics.privacy.inc({ why: permission.why });
   if (!permission.bid) return 'privacy';
-  const person = await personOf(deps, request, exchange, permission, deadline);
   const now = clockOf(exchange, call.statedTime);
+  const identifiers = identifiersOf(request, exchange.id, deps.pepper, permission, now);
+  const person = await deps.users.read(identifiers, permission, deadline - DECISION_MS);
   return bidOn({ deps, index, exchange, request, permission, person, deadline, now });
 }
 
@@ -127,18 +131,6 @@ function deadlineOf(request: BidRequest, exchange: LiveExchange, arrival: number
   return arrival + Math.min(request.tmax || exchange.defaultTmax, LONGEST_MS) - exchange.networkAllowance;
 }
 
-/** Without permission nobody is asked for, so that no identifier exists on the rest of the path. */
-async function personOf(
-  { users, pepper }: AuctionDeps,
-  request: BidRequest,
-  exchange: LiveExchange,
-  permission: Permission,
-  deadline: number,
-): Promise<Person> {
-  if (!permission.identifiers) return WITHHELD;
-  return users.read(identifiersOf(request, exchange.id, pepper), deadline - DECISION_MS);
-}
-
 interface Auction {
   readonly deps: AuctionDeps;
   readonly index: Index;
@@ -152,10 +144,22 @@ interface Auction {
 
 async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
   const { deps, index, exchange, request, permission, person, deadline, now } = auction;
-  const { preciseLocation } = permission;
+  const { preciseLocation, childOnly } = permission;
   const allowance = (lineItem: LineItem, cost: number, at: number): number => deps.leases.free(lineItem, cost, at);
   const since = performance.now();
-  const { bids: choices, ghosts, reason } = decide(index, { request, person, exchange, preciseLocation, now, allowance });
+  const {
+    bids: choices,
+    ghosts,
+    reason,
+  } = decide(index, {
+    request,
+    person,
+    exchange,
+    preciseLocation,
+    childOnly,
+    now,
+    allowance,
+  });
   deps.metrics.decisionSeconds.observe((performance.now() - since) / 1000);
   // In the same tick as the decision, so that what it saw free is free.
   const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
@@ -165,7 +169,8 @@ async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
     for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
     return 'deadline';
   }
-  for (const { choice, record } of bids) deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice) }));
+  for (const { choice, record } of bids)
+    deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice, permission) }));
   return responseOf(request.id, exchange, bids, deps.encode);
 }
 
@@ -177,7 +182,7 @@ function reserve(auction: Auction, choice: Choice): Bid | null {
   return lease === null ? null : { choice, record: recordOf(auction, choice, lease) };
 }
 
-function recordOf({ deps, exchange, request, person, now }: Auction, choice: Choice, lease: string): BidRecord {
+function recordOf({ deps, exchange, request, permission, person, now }: Auction, choice: Choice, lease: string): BidRecord {
   const { lineItem, creative, store, imp, price, currency, offered, deal } = choice;
   return {
     bid: deps.nextBid(),
@@ -189,7 +194,8 @@ function recordOf({ deps, exchange, request, person, now }: Auction, choice: Cho
     campaign: lineItem.campaign,
     advertiser: lineItem.advertiser,
     creative: creative.id,
-    store: store?.id ?? '',
+    // Who and where are told together only where both may be kept.
+    store: permission.storeLocation || person.identifier === '' ? (store?.id ?? '') : '',
     identifier: person.identifier,
     anchor: person.anchor,
     price,
@@ -200,11 +206,13 @@ function recordOf({ deps, exchange, request, person, now }: Auction, choice: Cho
     multiplier: imp.multiplier,
     deal: deal?.id ?? '',
     mtype: MTYPES[creative.type],
+    privacy: permission.why,
   };
 }
 
-function wholeMetres({ store, metres }: Choice): number | null {
-  return store === null || metres === null ? null : Math.round(metres);
+/** Null also where it may not be kept where somebody was. */
+function wholeMetres({ store, metres }: Choice, { storeLocation }: Permission): number | null {
+  return store === null || metres === null || !storeLocation ? null : Math.round(metres);
 }
 
 /**
@@ -212,8 +220,10 @@ function wholeMetres({ store, metres }: Choice): number | null {
  * the outbox: an event is known by (type, bid), so one that was written after all is not counted twice.
  */
 async function keepGhosts(auction: Auction, ghosts: readonly Choice[]): Promise<boolean> {
-  const { deps, deadline, now } = auction;
-  const events = ghosts.map((choice) => eventOf(recordOf(auction, choice, ''), 'ghost', now, { metres: wholeMetres(choice) }));
+  const { deps, deadline, now, permission } = auction;
+  const events = ghosts.map((choice) =>
+    eventOf(recordOf(auction, choice, ''), 'ghost', now, { metres: wholeMetres(choice, permission) }),
+  );
   const durable = await inTime(deps.writeGhosts(events), deadline);
   deps.metrics.ghosts.inc({ result: durable ? 'durable' : 'late' }, events.length);
   if (!durable) for (const event of events) deps.outbox.push(event);

@@ -77,6 +77,7 @@ async function runWorker(): Promise<void> {
       noticeSecret: settings.WALKIN_NOTICE_SECRET,
       publicUrl: settings.WALKIN_PUBLIC_URL ?? `http://127.0.0.1:${port}`,
       reservationSeconds: settings.WALKIN_RESERVATION_SECONDS,
+      vendor: settings.WALKIN_TCF_VENDOR_ID,
       onSwap: report,
     },
     metrics,

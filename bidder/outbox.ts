@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { AdEvent } from '../proto/ad-event.ts';
+import { type AdEvent, encodeAdEvent } from '../proto/ad-event.ts';
 import { AD_EVENT_STREAM } from '../proto/keys.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -34,7 +34,7 @@ export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOpti
       metrics.outboxDropped.inc();
       return;
     }
-    waiting.push(JSON.stringify(event));
+    waiting.push(encodeAdEvent(event));
     metrics.outboxSize.set(waiting.length);
     schedule(flushMs);
   }

@@ -16,4 +16,6 @@ export const BidderSettings = Type.Object({
   WALKIN_NOTICE_SECRET: Type.String({ minLength: 16 }),
   /** Seconds after which money reserved for a bid whose fate was never told is free again; sent as `bid.exp`. */
   WALKIN_RESERVATION_SECONDS: Type.Integer({ minimum: 1, maximum: 86_400, default: 60 }),
+  /** Our id in the IAB's Global Vendor List; 0: none, so that nothing is bid where GDPR applies. */
+  WALKIN_TCF_VENDOR_ID: Type.Integer({ minimum: 0, maximum: 65_535, default: 0 }),
 });

@@ -1,40 +1,60 @@
 import type { Redis } from 'ioredis';
-import { type Identifier, keyIdentifier } from '../proto/identifier.ts';
-import { capsKey, profileKey } from '../proto/keys.ts';
+import { type Identifier, identifierKey, keyIdentifier, normalizeIdentifier } from '../proto/identifier.ts';
+import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
 import { decodeProfile } from '../proto/profile.ts';
-import { NOBODY, type Person, UNREAD } from './core/person.ts';
+import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
 import type { Metrics } from './metrics.ts';
 import type { BidRequest } from './openrtb/request.ts';
+import type { Permission } from './privacy.ts';
 import { createScript } from './redis.ts';
 
 /** Who a request is about: profile and caps, read in one round trip for all requests of an event-loop tick. */
 export interface Users {
   /**
    * The person behind the identifier keys, in the order in which they are tried. `unread` where the answer is not there by
-   * `deadline` (monotonic ms). Never rejects.
+   * `deadline` (monotonic ms). Of what `permission` does not allow nothing is asked for: without `profile` the impressions are
+   * counted, and nothing else is known. Never rejects.
    */
-  read(identifiers: readonly string[], deadline: number): Promise<Person>;
+  read(identifiers: readonly string[], permission: Permission, deadline: number): Promise<Person>;
 }
 
 /**
- * Keys of the identifiers by which a request names a person: the device's advertising id, then our own id, then the
- * exchange's.
+ * Keys of the identifiers under which a request's person may be looked up: the device's advertising id, then our own id, then the
+ * exchange's; as far as the permission goes.
  */
-export function identifiersOf(request: BidRequest, exchange: string, pepper: string): string[] {
-  const named: Identifier[] = [];
-  if (request.device.ifa !== '') named.push({ kind: 'ifa', value: request.device.ifa });
-  if (request.buyeruid !== '') named.push({ kind: 'cookie', value: request.buyeruid });
-  if (request.userId !== '') named.push({ kind: 'exchange', value: `${exchange}:${request.userId}` });
+export function identifiersOf(
+  { device, buyeruid, userId }: BidRequest,
+  exchange: string,
+  pepper: string,
+  { caps }: Permission,
+  now: number,
+): string[] {
+  if (caps === null) return [];
+  const ours: Identifier = { kind: 'cookie', value: buyeruid };
+  const theirs: Identifier = { kind: 'exchange', value: `${exchange}:${userId}` };
+  if (caps === 'own') return keysOf([ours], pepper);
+  if (caps === 'day') return dayKeys(theirs, pepper, now);
+  return keysOf([{ kind: 'ifa', value: device.ifa }, ours, theirs], pepper);
+}
+
+function keysOf(identifiers: readonly Identifier[], pepper: string): string[] {
   const keys: string[] = [];
-  for (const identifier of named) {
-    const key = keyIdentifier(identifier, pepper);
+  for (const identifier of identifiers) {
+    const key = identifier.value === '' ? null : keyIdentifier(identifier, pepper);
     if (key !== null) keys.push(key);
   }
   return keys;
 }
 
+/** A key that nothing else is kept under, and that is another one tomorrow. */
+function dayKeys({ kind, value }: Identifier, pepper: string, now: number): string[] {
+  const normalized = normalizeIdentifier(kind, value);
+  return normalized === null ? [] : [identifierKey(kind, `${normalized}\n${dayOf(now)}`, pepper)];
+}
+
 interface Waiting {
   readonly identifiers: readonly string[];
+  readonly permission: Permission;
   readonly deadline: number;
   readonly resolve: (person: Person) => void;
   done: boolean;
@@ -52,10 +72,11 @@ export function createUsers(redis: Redis, metrics: Metrics): Users {
   let underWay = 0;
   return { read };
 
-  function read(identifiers: readonly string[], deadline: number): Promise<Person> {
-    if (identifiers.length === 0) return Promise.resolve(NOBODY);
+  function read(identifiers: readonly string[], permission: Permission, deadline: number): Promise<Person> {
+    if (permission.caps === null && !permission.profile) return Promise.resolve(WITHHELD);
+    if (identifiers.length === 0) return Promise.resolve(permission.profile ? NOBODY : WITHHELD);
     return new Promise((resolve) => {
-      const waiting = { identifiers, deadline, resolve, done: false };
+      const waiting = { identifiers, permission, deadline, resolve, done: false };
       if (gathering !== null) gathering.push(waiting);
       else {
         gathering = [waiting];
@@ -78,11 +99,11 @@ export function createUsers(redis: Redis, metrics: Metrics): Users {
     underWay++;
     try {
       const keys = batch.flatMap(({ identifiers }) => identifiers.map(profileKey));
-      const counts = batch.map(({ identifiers }) => identifiers.length);
+      const counts = batch.map(({ identifiers, permission }) => (permission.profile ? identifiers.length : -identifiers.length));
       const found = (await readPersons(keys, [profileKey(''), capsKey(''), ...counts])) as Found[];
       metrics.profileSeconds.observe((performance.now() - since) / 1000);
       batch.forEach((waiting, at) => {
-        settle(waiting, personOf(waiting.identifiers, found[at] as Found));
+        settle(waiting, personOf(waiting, found[at] as Found));
       });
     } catch {
       giveUp(batch, 'away');
@@ -121,15 +142,18 @@ function settle(waiting: Waiting, person: Person): boolean {
   return true;
 }
 
-function personOf(identifiers: readonly string[], [position, value, caps]: Found): Person {
-  const identifier = identifiers[position - 1] as string;
+function personOf({ identifiers, permission }: Waiting, [position, value, counts]: Found): Person {
+  const key = identifiers[position - 1] as string;
+  const identifier = permission.identifiers ? key : '';
+  const caps = countsOf(counts);
+  if (!permission.profile) return { state: 'counted', identifier, anchor: key, segments: [], caps };
   const profile = value === null ? null : decodeProfile(value);
   return {
     state: profile === null ? 'unknown' : 'known',
     identifier,
-    anchor: profile?.anchor ?? identifier,
+    anchor: profile?.anchor ?? key,
     segments: profile?.segments ?? [],
-    caps: countsOf(caps),
+    caps,
   };
 }
 

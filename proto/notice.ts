@@ -31,19 +31,23 @@ const FIELDS = [
   'multiplier',
   'deal',
   'mtype',
+  'privacy',
 ] as const satisfies readonly (keyof BidRecord)[];
 
-/** Addresses made before there were formats: their bids are banners in dollars. */
+/** Addresses made before there were formats: their bids are banners in dollars; and before there was the table of privacy. */
 const FIELDS_BEFORE = 15;
+const FIELDS_WITHOUT_PRIVACY = 20;
+const LENGTHS: readonly number[] = [FIELDS.length, FIELDS_WITHOUT_PRIVACY, FIELDS_BEFORE];
 const BEFORE = { currency: 'USD', multiplier: 1, deal: '', mtype: 1 } as const;
 
 /** Null where it is not a record. Call only after `verify`. */
 export function decodeRecord(payload: string): BidRecord | null {
   try {
     const values: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
-    if (!Array.isArray(values) || (values.length !== FIELDS.length && values.length !== FIELDS_BEFORE)) return null;
-    const record = Object.fromEntries(FIELDS.map((field, index) => [field, values[index]])) as unknown as BidRecord;
-    return values.length === FIELDS.length ? record : { ...record, ...BEFORE, offered: record.price };
+    if (!Array.isArray(values) || !LENGTHS.includes(values.length)) return null;
+    const there = FIELDS.slice(0, values.length);
+    const record = Object.fromEntries(there.map((field, index) => [field, values[index] ?? undefined])) as unknown as BidRecord;
+    return values.length > FIELDS_BEFORE ? record : { ...record, ...BEFORE, offered: record.price };
   } catch {
     return null;
   }

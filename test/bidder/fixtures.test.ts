@@ -5,8 +5,10 @@ import { buildIndex } from '../../bidder/core/index.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from '../../bidder/core/person.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { permissionOf } from '../../bidder/privacy.ts';
+import { identifiersOf } from '../../bidder/users.ts';
 import type { Fence } from '../../proto/fence.ts';
 import { type WeekHours, weekSpans } from '../../proto/hours.ts';
+import { createConsents } from '../../proto/privacy/permission.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import {
   creative,
@@ -47,6 +49,8 @@ interface Expected {
   readonly metres?: number | null;
 }
 
+/** Our vendor in the consent strings of fixtures. */
+const CONSENTS = createConsents(42);
 const FOLDERS = ['exemplary', 'supplemental'] as const;
 
 describe.each(FOLDERS)('a decision, %s', (name) => {
@@ -67,14 +71,21 @@ describe.each(FOLDERS)('a decision, %s', (name) => {
 function run(fixture: Fixture) {
   const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest(fixture.request))));
   if (typeof request === 'string') return { bids: [], ghosts: [], reason: request };
-  const permission = permissionOf(request);
+  const permission = permissionOf(request, CONSENTS);
   if (!permission.bid) return { bids: [], ghosts: [], reason: 'privacy' };
+  const now = fixture.now === undefined ? NOON : Date.parse(fixture.now);
+  const isNamed = identifiersOf(request, 'x', 'pepper', permission, now).length > 0;
   const { bids, ghosts, reason } = decide(indexOf(fixture), {
     request,
-    person: permission.identifiers ? personOf(fixture) : WITHHELD,
+    person: permission.profile
+      ? personOf(fixture)
+      : isNamed
+        ? { ...personOf(fixture), state: 'counted', segments: [] }
+        : WITHHELD,
     exchange: exchange('x', fixture.exchange),
     preciseLocation: permission.preciseLocation,
-    now: fixture.now === undefined ? NOON : Date.parse(fixture.now),
+    childOnly: permission.childOnly,
+    now,
     allowance: () => fixture.allowance ?? 0,
   });
   return { bids: bids.map(plain), ghosts: ghosts.map(plain), reason };

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { clearingOf, lossReasonOf, priceTold } from '../../bidder/clearing.ts';
 import { clockOf } from '../../bidder/clock.ts';
 import { priceOf } from '../../bidder/core/price.ts';
-import { escapeHtml, fillMacros, type MacroValues, spokenDistance } from '../../bidder/markup.ts';
+import { fillMacros, type MacroValues, spokenDistance } from '../../bidder/core/texts.ts';
+import { escapeHtml } from '../../bidder/markup/escape.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
+import { permissionOf } from '../../bidder/privacy.ts';
 import { identifiersOf } from '../../bidder/users.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { splitMacros } from '../../proto/macros.ts';
-import { exchange, wireRequest } from './support/live.ts';
+import { exchange, NOON, wireRequest } from './support/live.ts';
 
 describe('the price', () => {
   const distance = { halvesEvery: 500, floorShare: 0.25 };
@@ -20,49 +21,6 @@ describe('the price', () => {
   it('halves with the distance down to its floor share', () => {
     const prices = [0, 500, 1_000, 5_000, null].map((metres) => priceOf({ maxCpm: 4_000_000, distance }, metres));
     expect(prices).toEqual([4_000_000, 2_000_000, 1_000_000, 1_000_000, 1_000_000]);
-  });
-});
-
-describe('the clearing price of a notice', () => {
-  const bid = 2_000_000;
-
-  it('is read as a decimal', () => {
-    expect(clearingOf('1.234567', 'USD', bid, 'USD')).toEqual({ kind: 'known', clearing: 1_234_567 });
-    expect(clearingOf('2', undefined, bid, null)).toEqual({ kind: 'known', clearing: 2_000_000 });
-  });
-
-  it.each([
-    [undefined, 'missing'],
-    ['', 'missing'],
-    ['${AUCTION_PRICE}', 'literal'],
-    ['%24%7BAUCTION_PRICE%7D', 'literal'],
-    ['%%WINNING_PRICE%%', 'literal'],
-    ['Ab3xK-encrypted', 'undecodable'],
-    ['-1', 'undecodable'],
-    ['1e3', 'undecodable'],
-    ['NaN', 'undecodable'],
-    ['2.000001', 'above_bid'],
-  ])('of %s cannot be used', (price, fault) => {
-    expect(clearingOf(price, 'USD', bid, 'USD')).toEqual({ kind: 'unknown', fault });
-  });
-
-  it('in another currency cannot be used', () => {
-    expect(clearingOf('1', 'EUR', bid, 'USD')).toEqual({ kind: 'unknown', fault: 'currency' });
-    expect(clearingOf('1', '${AUCTION_CURRENCY}', bid, 'USD')).toMatchObject({ kind: 'known' });
-  });
-
-  it('of a quality scan is no sale', () => {
-    expect(clearingOf('AUDIT', 'USD', bid, 'USD')).toEqual({ kind: 'audit' });
-  });
-
-  it('has its reason and minimum to win beside it, where they can be read', () => {
-    expect([lossReasonOf('102'), lossReasonOf('${AUCTION_LOSS}'), lossReasonOf(undefined), lossReasonOf('99999')]).toEqual([
-      102,
-      null,
-      null,
-      null,
-    ]);
-    expect([priceTold('0.9'), priceTold(''), priceTold('-1'), priceTold(undefined)]).toEqual([900_000, null, null, null]);
   });
 });
 
@@ -89,15 +47,38 @@ describe('markup', () => {
 });
 
 describe('who a request names', () => {
-  const keysOf = (given: Record<string, unknown>): string[] =>
-    identifiersOf(decodeRequest(Buffer.from(JSON.stringify(wireRequest(given)))) as BidRequest, 'x', 'pepper');
+  const keysOf = (given: Record<string, unknown>, now = NOON): string[] => {
+    const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest(given)))) as BidRequest;
+    return identifiersOf(request, 'x', 'pepper', permissionOf(request), now);
+  };
+  const named = { device: { ifa: 'A1B2-C3' }, user: { id: 7, buyeruid: 'me' } };
 
   it('is its advertising id, then our own id, then the id of the exchange', () => {
-    expect(keysOf({ device: { ifa: 'A1B2-C3' }, user: { id: 7, buyeruid: 'me' } })).toEqual([
+    expect(keysOf(named)).toEqual([
       keyIdentifier({ kind: 'ifa', value: 'a1b2-c3' }, 'pepper'),
       keyIdentifier({ kind: 'cookie', value: 'me' }, 'pepper'),
       keyIdentifier({ kind: 'exchange', value: 'x:7' }, 'pepper'),
     ]);
+  });
+
+  it('is only who we know by our own id where the sale of data was opted out of', () => {
+    expect(keysOf({ ...named, regs: { us_privacy: '1YYN' } })).toEqual([
+      keyIdentifier({ kind: 'cookie', value: 'me' }, 'pepper'),
+    ]);
+  });
+
+  it('is for a day, and under a key of that day, the id of the exchange where tracking is limited', () => {
+    const limited = { ...named, device: { ...named.device, lmt: 1 } };
+    const [key, ...others] = keysOf(limited);
+    expect(others).toEqual([]);
+    expect(keysOf(limited, NOON + 11 * 3_600_000)).toEqual([key]);
+    expect(keysOf(limited, NOON + 12 * 3_600_000)).not.toEqual([key]);
+    expect(key).not.toBe(keyIdentifier({ kind: 'exchange', value: 'x:7' }, 'pepper'));
+  });
+
+  it('is nobody where children are asked about, or GDPR applies and nothing is consented to', () => {
+    expect(keysOf({ ...named, regs: { coppa: 1 } })).toEqual([]);
+    expect(keysOf({ ...named, regs: { gdpr: 1 } })).toEqual([]);
   });
 
   it('is nobody where all values stand for nobody', () => {
