@@ -131,7 +131,7 @@ describe('a bid', () => {
       async () => (await adEvents(redis.connect())).find((event) => event.bid === bid.id),
       (event) => event !== undefined,
     );
-    expect([written?.identifier, written?.anchor, written?.metres]).toEqual(['', '', null]);
+    expect([written?.identifier, written?.metres]).toEqual(['', null]);
     const payload = new URL(bid.nurl ?? '').searchParams.get('d') ?? '';
     expect(Buffer.from(payload, 'base64url').toString()).not.toContain(keyIdentifier({ kind: 'ifa', value: 'somebody' }, PEPPER));
   });
