@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { NO_BID, NO_BID_MEANINGS, type NoBidReason } from '../../proto/no-bid.ts';
+
+const REASONS = Object.keys(NO_BID) as NoBidReason[];
+
+// Where this fails, the document is older than the code: `npx vitest run test/exchanges/no-bid-reasons.test.ts --update`.
+test('docs/no-bid-reasons.md lists every reason', async () => {
+  const rows = [...REASONS]
+    .sort((a, b) => NO_BID[a] - NO_BID[b])
+    .map((reason) => `| ${NO_BID[reason]} | \`${reason}\` | ${NO_BID_MEANINGS[reason].means} | ${NO_BID_MEANINGS[reason].who} |`);
+  const head = `# Why nothing was bid
+
+Each request that is not bid on has one of these reasons: in the metric \`walkin_no_bids_total{reason}\`, in the log, and as \`nbr\`
+on the wire where the exchange wants it (\`sendsNoBidReason\`), or where the request is a test. Of all line items the one that came
+furthest tells it. Codes below 500 are those of OpenRTB 2.6, List: No-Bid Reason Codes; from 500 on they are ours.
+A code never changes its meaning. "Who" can do something about it.
+
+| nbr | reason | it says | who |
+|---|---|---|---|
+`;
+  await expect(`${head}${rows.join('\n')}\n`).toMatchFileSnapshot('../../docs/no-bid-reasons.md');
+});
+
+test('no code stands for two reasons, and ours begin at 500', () => {
+  const codes = REASONS.map((reason) => NO_BID[reason]);
+  expect(new Set(codes).size).toBe(codes.length);
+  expect(codes.every((code) => code < 18 || (code >= 500 && code < 1_000))).toBe(true);
+});
