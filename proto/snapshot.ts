@@ -14,6 +14,16 @@ export interface Snapshot {
   readonly lineItems: readonly LiveLineItem[];
   /** Units of each currency for one USD as published at `at` (epoch ms); older than two days they are not used. Null: none. */
   readonly rates: { readonly at: number; readonly perUsd: Readonly<Record<string, number>> } | null;
+  /** Who may sell for whom, where a rule asks for it; absent: no rule does. */
+  readonly supply?: LiveSupply;
+}
+
+/** Imported ads.txt and sellers.json files, as texts of one entry a line, so that a large one is cheap to carry and to skip. */
+export interface LiveSupply {
+  /** By domain: `<asi>/<account>`. */
+  readonly adsTxt: Readonly<Record<string, string>>;
+  /** By domain of the seller system: `P`, `I` or `B` (publisher, intermediary, both) and the seller's id. */
+  readonly sellers: Readonly<Record<string, string>>;
 }
 
 export interface LiveExchange {
@@ -62,6 +72,8 @@ export interface LiveExchange {
     readonly completeOnly: boolean;
     readonly maxHops: number | null;
     readonly sellers: readonly string[] | null;
+    /** Where the seller's ads.txt, or a sellers.json of the chain, is known, it must list who sells. Absent: no. */
+    readonly authorizedOnly?: boolean;
   };
   /** Ad-label block added as `bid.ext.nroa`, or null. */
   readonly adLabel: boolean;

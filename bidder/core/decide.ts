@@ -4,6 +4,7 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import { isPreciseFor, type Signal, signalOf } from '../../proto/signal.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import type { BidRequest, Deal, Imp, Location } from '../openrtb/request.ts';
+import { screenSupply } from '../supply.ts';
 import { screenBlocks } from './blocks.ts';
 import { type Fit, fitCreative } from './fit.ts';
 import { placesAt } from './geo.ts';
@@ -134,10 +135,12 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
   let reason: NoBidReason = 'no_line_item';
   const seats = screenSeat(request, exchange);
   if (seats !== null) return { offers, reason: seats };
+  const path = screenSupply(exchange.supply, request, index.supply);
+  if (path !== null) return { offers, reason: path };
   const location = question.preciseLocation ? request.device.location : null;
   const signal = location === null ? null : signalOf(location);
   for (const lineItem of index.anywhere) {
-    const failed = screenLineItem(lineItem, question) ?? offer(lineItem, lineItem.promotedStores);
+    const failed = screenLineItem(lineItem, question, index.supply) ?? offer(lineItem, lineItem.promotedStores);
     if (failed !== null) reason = furtherOf(reason, failed);
   }
   if (index.hasFenced) {
@@ -145,8 +148,7 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
     reason = furtherOf(reason, fenced.reason);
     for (const [lineItem, stores] of fenced.matched) {
       const failed =
-        screenLineItem(lineItem, question) ??
-        offer(lineItem, stores.length > 0 ? stores : lineItem.promotedStores);
+        screenLineItem(lineItem, question, index.supply) ?? offer(lineItem, stores.length > 0 ? stores : lineItem.promotedStores);
       if (failed !== null) reason = furtherOf(reason, failed);
     }
   }

@@ -13,6 +13,7 @@ import type {
   MediaFile,
   Snapshot,
 } from '../../proto/snapshot.ts';
+import { compileSupply, type SupplyLists } from '../supply.ts';
 import { bannerKinds } from './fit-banner.ts';
 import { imageMime } from './fit-native.ts';
 import { type GeoIndex, indexPlaces, type Place } from './geo.ts';
@@ -32,6 +33,7 @@ export interface Index {
   /** Deals for which some line item is made. */
   readonly deals: ReadonlySet<string>;
   readonly rates: Snapshot['rates'];
+  readonly supply: SupplyLists;
 }
 
 /** A store's fence or a geofence, with the line items bound to it. */
@@ -152,6 +154,7 @@ export function buildIndex(snapshot: Snapshot): Index {
     geo: indexPlaces(bound),
     deals: new Set(snapshot.lineItems.flatMap(({ targeting }) => targeting.deals ?? [])),
     rates: snapshot.rates,
+    supply: compileSupply(snapshot.supply),
   };
 }
 

@@ -1,5 +1,6 @@
 import { isWithin, minuteOfWeek, zoneOffset } from '../../proto/hours.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
+import { type SupplyLists, screenSupply } from '../supply.ts';
 import type { Question } from './decide.ts';
 import type { LineItem } from './index.ts';
 import { capField, isInSegment, type Person } from './person.ts';
@@ -7,7 +8,7 @@ import { capField, isInSegment, type Person } from './person.ts';
 /** The filters: each says null to pass, or the one reason why not. Cheap ones first. */
 
 /** What does not depend on the imp. */
-export function screenLineItem(lineItem: LineItem, question: Question): NoBidReason | null {
+export function screenLineItem(lineItem: LineItem, question: Question, lists: SupplyLists): NoBidReason | null {
   const { request, person, exchange, childOnly, now } = question;
   if (lineItem.exchanges !== null && !lineItem.exchanges.has(exchange.id)) return 'no_line_item';
   if (now < lineItem.start || now >= lineItem.end) return 'flight';
@@ -21,6 +22,8 @@ export function screenLineItem(lineItem: LineItem, question: Question): NoBidRea
     const offset = device.utcoffset ?? zoneOffset(lineItem.timeZone, now);
     if (!isWithin(lineItem.dayparts, minuteOfWeek(now, offset))) return 'daypart';
   }
+  const path = lineItem.supply === null ? null : screenSupply(lineItem.supply, request, lists);
+  if (path !== null) return path;
   return lineItem.needsPerson ? screenPerson(lineItem, person) : null;
 }
 

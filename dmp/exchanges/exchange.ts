@@ -42,6 +42,10 @@ const Supply = Type.Object(
       default: null,
       description: 'allowed sellers, "asi" or "asi/sid"; null: any',
     }),
+    authorizedOnly: Type.Boolean({
+      default: false,
+      description: 'only sellers that a known ads.txt, and the known sellers.json of the chain, list',
+    }),
   },
   { ...closed, default: {} },
 );
