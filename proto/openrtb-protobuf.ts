@@ -7,9 +7,23 @@ import type { WireResponse } from './openrtb.ts';
 const { root } = protobuf.parse(readFileSync(new URL('./openrtb.proto', import.meta.url), 'utf8'), { keepCase: true });
 export const BID_REQUEST = root.lookupType('walkin.openrtb.BidRequest');
 const BID_RESPONSE = root.lookupType('walkin.openrtb.BidResponse');
-root.resolveAll();
+forgetDefaults(root.resolveAll());
 
 type Fields = Record<string, unknown>;
+
+/**
+ * A message has its defaults on its prototype: a floor of 0 where none was sent. Without them a decoded message reads as parsed
+ * JSON does, and need not be copied into one, which took four times as long as decoding it.
+ */
+function forgetDefaults(namespace: protobuf.NamespaceBase): void {
+  for (const part of namespace.nestedArray) {
+    if (part instanceof protobuf.Type) {
+      const prototype = part.ctor.prototype as Fields;
+      for (const { name } of part.fieldsArray) delete prototype[name];
+    }
+    if (part instanceof protobuf.Namespace) forgetDefaults(part);
+  }
+}
 
 /**
  * The request as its JSON would be parsed, only with booleans for 0 and 1; fields that were not sent are absent. A native
@@ -17,7 +31,7 @@ type Fields = Record<string, unknown>;
  */
 export function decodeRequestMessage(body: Uint8Array): Fields | undefined {
   try {
-    const wire = BID_REQUEST.toObject(BID_REQUEST.decode(body), { longs: Number }) as Fields;
+    const wire = BID_REQUEST.decode(body) as unknown as Fields;
     for (const imp of (wire['imp'] as Fields[] | undefined) ?? []) liftNative(imp['native'] as Fields | undefined);
     return wire;
   } catch {
