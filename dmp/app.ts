@@ -20,6 +20,7 @@ import { useAuthentication } from './keys/authenticate.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
 import { Problem } from './problem.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
+import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSnapshotRoutes } from './snapshot/routes.ts';
@@ -69,6 +70,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerExchangesRoutes(api, deps);
   registerCampaignsRoutes(api, deps);
   registerSnapshotRoutes(api, deps);
+  registerRatesRoutes(api, deps);
   registerReportsRoutes(api, deps);
   registerJobRoutes(api, deps);
   registerApiKeysRoutes(api, deps);

@@ -4,6 +4,7 @@ import { referenceFault } from '../http/references.ts';
 import type { Fault } from '../problem.ts';
 import type { Things } from '../things/things.ts';
 import type { Creative } from './creative.ts';
+import { mediaFaults } from './creative-media.ts';
 
 /** OpenRTB 2.6, 4.4: the exchange fills these in. */
 const OPENRTB_MACROS = [
@@ -30,7 +31,10 @@ export function checkCreative(creative: Creative, things: Things): Fault[] {
   const domains = things.get('advertiser', creative.advertiser)?.body.domains ?? null;
   return [
     ...referenceFault(things, 'advertiser', creative.advertiser, '/advertiser', null),
-    ...macroFaults(creative.html, IN_HTML, '/html'),
+    ...mediaFaults(creative),
+    ...macroFaults(creative.html ?? '', IN_HTML, '/html'),
+    ...macroFaults(creative.title ?? '', IN_HTML, '/title'),
+    ...Object.entries(creative.data ?? {}).flatMap(([type, text]) => macroFaults(text, IN_HTML, `/data/${type}`)),
     ...macroFaults(creative.landing, IN_ADDRESS, '/landing'),
     ...(domains === null ? [] : landingFaults(creative.landing, domains)),
   ];

@@ -13,6 +13,33 @@ const Targeting = Type.Object(
       Type.Array(ids('a segment'), { minItems: 1, maxItems: 20, description: 'any of each group, all groups' }),
     ),
     excludedSegments: Type.Optional(ids('a segment')),
+    deals: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+        minItems: 1,
+        maxItems: 1_000,
+        uniqueItems: true,
+        description: 'deal ids of exchanges: bid under these only; absent: the open market, and deals of no line item',
+      }),
+    ),
+    supply: Type.Optional(
+      Type.Object(
+        {
+          completeOnly: Type.Optional(Type.Boolean({ default: false, description: 'only where schain.complete is 1' })),
+          maxHops: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 20 }), { default: null })),
+          sellers: Type.Optional(
+            nullable(
+              Type.Array(Type.String({ pattern: '^[a-z0-9.-]+(/[^/\\s]+)?$', maxLength: 200 }), {
+                minItems: 1,
+                maxItems: 1_000,
+                uniqueItems: true,
+              }),
+              { default: null, description: 'allowed sellers, "asi" or "asi/sid"; null: any' },
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
     stores: Type.Optional(ids('a store: the device must be in its fence')),
     storeGroups: Type.Optional(ids('a store group')),
     geofences: Type.Optional(ids('a geofence')),
@@ -28,6 +55,16 @@ const Targeting = Type.Object(
     os: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 50 }), { minItems: 1, uniqueItems: true })),
     dayparts: Type.Optional(Hours),
     timeZone: Type.Optional(Type.String({ maxLength: 64, default: 'UTC' })),
+  },
+  closed,
+);
+
+/** Advertising label of Russian law. */
+const AdLabel = Type.Object(
+  {
+    erid: Type.String({ pattern: '^[A-Za-z0-9]{1,64}$' }),
+    inn: Type.String({ pattern: '^([0-9]{10}|[0-9]{12})$', description: 'tax number of the advertiser' }),
+    name: Name,
   },
   closed,
 );
@@ -68,6 +105,11 @@ export const LineItem = Type.Object(
     ),
     targeting: Type.Unsafe<Static<typeof Targeting>>({ ...Targeting, default: {} }),
     creatives: ids('a creative'),
+    bundle: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'bundle or store id of the advertised app, held against bapp' }),
+    ),
+    childSafe: Type.Optional(Type.Boolean({ default: false, description: 'children may see it' })),
+    adLabel: Type.Optional(nullable(AdLabel, { default: null, description: 'for exchanges that take bid.ext.nroa' })),
   },
   closed,
 );

@@ -80,6 +80,7 @@ export const CODES = {
   end_before_start: 'The end is not after the start.',
   flight_outside_campaign: 'The flight of the line item never meets that of its campaign.',
   landing_domain: 'The landing address is not https or http on one of the advertiser’s domains.',
+  wrong_medium: 'The file is of another medium than its creative.',
   unknown_macro: 'A ${…} in the text is no macro of Walkin nor of OpenRTB.',
   bad_domain: 'The text is not a domain name.',
   scope_not_allowed: 'A key that is bound to an advertiser cannot have this scope.',

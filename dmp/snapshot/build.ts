@@ -4,8 +4,10 @@ import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from 
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
 import type { Geofence } from '../geofences/geofence.ts';
+import { RATES_ID } from '../rates/rates.ts';
 import { type Store, storeFence } from '../stores/store.ts';
 import type { Kind, Thing, Things } from '../things/things.ts';
+import { liveCreative } from './creatives.ts';
 import { liveExchange } from './exchanges.ts';
 
 const HOUR_MS = 3_600_000;
@@ -29,7 +31,7 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
     stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
-    rates: null,
+    rates: liveRates(things),
   };
 }
 
@@ -57,9 +59,9 @@ function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: numbe
     campaign: body.campaign,
     advertiser: campaign.advertiser,
     domains: advertiser.domains,
-    bundle: '',
-    adLabel: null,
-    childSafe: false,
+    bundle: body.bundle ?? '',
+    adLabel: body.adLabel ?? null,
+    childSafe: body.childSafe ?? false,
     categories: [...new Set(creatives.flatMap((creative) => creative.body.categories ?? []))],
     currency: advertiser.currency,
     start,
@@ -69,18 +71,7 @@ function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: numbe
     caps: body.caps.map(({ count, hours }) => ({ count, windowMs: Math.round(hours * HOUR_MS) })),
     targeting: targetingOf(things, body),
     holdout: holdoutOf(campaign),
-    creatives: creatives.map((creative) => {
-      const { w, h, html, landing, iurl, attributes } = creative.body;
-      const base = {
-        id: creative.id,
-        landing,
-        iurl: iurl ?? null,
-        attributes: attributes ?? [],
-        language: null,
-        blockedExchanges: [],
-      };
-      return { ...base, type: 'banner' as const, w, h, html };
-    }),
+    creatives: creatives.map(liveCreative),
   };
 }
 
@@ -112,8 +103,8 @@ function targetingOf(things: Things, { targeting }: LineItem): Targeting {
   return {
     exchanges: exchanges ?? null,
     segments: segments?.map((ids) => numbersOf(things, ids)) ?? null,
-    deals: null,
-    supply: null,
+    deals: targeting.deals ?? null,
+    supply: supplyOf(targeting.supply),
     excludedSegments: numbersOf(things, excludedSegments ?? []),
     stores: fenced,
     geofences: geofences === undefined ? null : existing(things, 'geofence', geofences),
@@ -124,6 +115,17 @@ function targetingOf(things: Things, { targeting }: LineItem): Targeting {
     dayparts: spansOf(targeting.dayparts),
     timeZone: targeting.timeZone ?? 'UTC',
   };
+}
+
+function supplyOf(supply: LineItem['targeting']['supply']): Targeting['supply'] {
+  if (supply === undefined) return null;
+  const { completeOnly = false, maxHops = null, sellers = null } = supply;
+  return { completeOnly, maxHops, sellers };
+}
+
+function liveRates(things: Things): Snapshot['rates'] {
+  const rates = things.get('rates', RATES_ID)?.body;
+  return rates === undefined ? null : { at: Date.parse(rates.at), perUsd: rates.perUsd };
 }
 
 function existing(things: Things, kind: Kind, ids: readonly string[]): string[] {

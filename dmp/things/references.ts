@@ -15,6 +15,7 @@ const REFERENCES: ReferencesOf = {
   advertiser: () => [],
   source: () => [],
   exchange: () => [],
+  rates: () => [],
   'api-key': (key) => one('advertiser', key.advertiser),
   store: (store) => one('advertiser', store.advertiser),
   geofence: (geofence) => one('advertiser', geofence.advertiser),

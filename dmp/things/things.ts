@@ -5,6 +5,7 @@ import type { LineItem } from '../campaigns/line-item.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import type { ApiKey } from '../keys/api-key.ts';
+import type { Rates } from '../rates/rates.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { Source } from '../sources/source.ts';
 import type { Store } from '../stores/store.ts';
@@ -23,6 +24,7 @@ export interface ThingBodies {
   readonly 'line-item': LineItem;
   readonly creative: Creative;
   readonly 'api-key': ApiKey;
+  readonly rates: Rates;
 }
 
 export type Kind = keyof ThingBodies;

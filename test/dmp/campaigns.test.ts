@@ -88,6 +88,52 @@ describe('a creative is refused', () => {
   });
 });
 
+const video = {
+  advertiser: 'adv_a',
+  name: 'Spot',
+  type: 'video',
+  landing: 'https://a.example/',
+  duration: 15,
+  title: 'Bread at ${STORE_NAME}',
+  media: [{ url: 'https://cdn.a.example/a.mp4', mime: 'video/mp4', bitrate: 1_200, w: 1280, h: 720 }],
+};
+const audio = { ...video, type: 'audio', media: [{ url: 'https://cdn.a.example/a.mp3', mime: 'audio/mpeg', bitrate: 128 }] };
+const native = {
+  advertiser: 'adv_a',
+  name: 'In the feed',
+  type: 'native',
+  landing: 'https://a.example/',
+  title: 'Bread',
+  data: { 1: 'A', 2: 'At ${STORE_NAME}' },
+  images: [{ type: 3, url: 'https://cdn.a.example/a.jpg', w: 1200, h: 627 }],
+};
+
+test('a creative of each type is taken, and one that names none is a banner', async () => {
+  for (const body of [video, { ...video, skipAfter: 5 }, audio, native, { ...creative, type: 'banner', language: 'en' }])
+    expect(await faultsOf('creatives', body)).toEqual([]);
+  expect(await api.ok('GET', '/v1/creatives/cr_a')).toMatchObject({ type: 'banner', language: null });
+});
+
+describe('a creative of another type is refused', () => {
+  const [file] = video.media;
+  test.each<[string, object, string[]]>([
+    ['without what it needs', { ...video, duration: undefined, title: undefined }, ['/duration required', '/title required']],
+    ['with what it cannot have', { ...video, html: '<b>', images: [] }, ['/html unknown_property', '/images unknown_property']],
+    ['with sound as video', { ...video, media: [{ ...file, mime: 'audio/mpeg' }] }, ['/media/0/mime wrong_medium']],
+    ['with video as sound', { ...audio, media: video.media }, ['/media/0/mime wrong_medium']],
+    ['with a file without TLS', { ...video, media: [{ ...file, url: 'http://a.example/a.mp4' }] }, ['/media/0/url pattern']],
+    ['with a video without a size', { ...video, media: [{ ...file, w: undefined }] }, ['/media/0/w required']],
+    ['that is skipped after its end', { ...video, skipAfter: 15 }, ['/skipAfter maximum']],
+    ['with no length', { ...audio, duration: 0 }, ['/duration minimum']],
+    ['with an unknown macro', { ...native, data: { 2: '${STORE}' } }, ['/data/2 unknown_macro']],
+    ['with data of a type that is none', { ...native, data: { 99: 'x' } }, ['/data/99 unknown_property']],
+    ['of a type that is none', { ...creative, type: 'skyscraper' }, ['/type enum']],
+    ['with a language that is none', { ...creative, language: 'english' }, ['/language pattern']],
+  ])('%s', async (_, body, expected) => {
+    expect(await faultsOf('creatives', body)).toEqual(expected);
+  });
+});
+
 test('a creative may lead to a host below the domain, and hold macros of the exchange and of scripts', async () => {
   const html = '<script>const x = `${y}`;</script><img src="//t.example/${AUCTION_PRICE:B64}">';
   expect(await faultsOf('creatives', { ...creative, html, landing: 'http://www.a.example/x?d=${DISTANCE_M}' })).toEqual([]);
@@ -100,6 +146,9 @@ describe('a line item is refused', () => {
     ['that runs when its campaign does not', { end: '2025-06-01T00:00:00Z' }, ['/end flight_outside_campaign']],
     ['without a bid', { bid: {} }, ['/bid/maxCpmMicros required']],
     ['without a creative', { creatives: [] }, ['/creatives too_short']],
+    ['with a deal without a name', { targeting: { deals: [''] } }, ['/targeting/deals/0 too_short']],
+    ['with a seller that is none', { targeting: { supply: { sellers: ['A B'] } } }, ['/targeting/supply/sellers/0 pattern']],
+    ['with a tax number that is none', { adLabel: { erid: 'x', inn: '1', name: 'A' } }, ['/adLabel/inn pattern']],
     ['with a creative of another advertiser', { creatives: ['cr_a', 'cr_b'] }, ['/creatives/1 unknown_creative']],
     ['with the same creative twice', { creatives: ['cr_a', 'cr_a'] }, ['/creatives duplicate']],
     ['with a cap of nothing', { caps: [{ count: 0, hours: 24 }] }, ['/caps/0/count minimum']],

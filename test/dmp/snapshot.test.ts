@@ -78,6 +78,9 @@ describe('the snapshot', () => {
         campaign: 'cmp_1',
         advertiser: 'adv_a',
         domains: ['a.example'],
+        bundle: '',
+        adLabel: null,
+        childSafe: false,
         categories: ['IAB1'],
         currency: 'USD',
         start: Date.parse('2026-01-01T00:00:00Z'),
@@ -88,6 +91,8 @@ describe('the snapshot', () => {
         targeting: {
           exchanges: null,
           segments: null,
+          deals: null,
+          supply: null,
           excludedSegments: [],
           stores: ['st_1', 'st_2'],
           geofences: null,
@@ -99,9 +104,55 @@ describe('the snapshot', () => {
           timeZone: 'UTC',
         },
         holdout: { share: 1_250, salt: 'salt' },
-        creatives: [{ id: 'cr_1', w: 300, h: 250, html: '<b>x</b>', landing: 'https://a.example/', iurl: null, attributes: [1] }],
+        creatives: [
+          {
+            type: 'banner',
+            id: 'cr_1',
+            w: 300,
+            h: 250,
+            html: '<b>x</b>',
+            landing: 'https://a.example/',
+            iurl: null,
+            attributes: [1],
+            language: null,
+            blockedExchanges: [],
+          },
+        ],
       },
     ]);
+  });
+
+  test('holds creatives of every type, deals, and the exchange rates', async () => {
+    const common = { advertiser: 'adv_a', name: 'C', landing: 'https://a.example/', title: 'Bread' };
+    const file = { url: 'https://cdn.a.example/a', bitrate: 128 };
+    const video = { ...file, mime: 'video/mp4', w: 640, h: 360 };
+    await api.ok('POST', '/v1/creatives', { id: 'cr_v', ...common, type: 'video', duration: 15, media: [video] });
+    const audio = { ...file, mime: 'audio/mpeg' };
+    await api.ok('POST', '/v1/creatives', { id: 'cr_a', ...common, type: 'audio', duration: 30, media: [audio] });
+    const native = { data: { 2: 'Fresh' }, images: [{ type: 3, url: file.url, w: 1200, h: 627 }] };
+    await api.ok('POST', '/v1/creatives', { id: 'cr_n', ...common, type: 'native', language: 'en', ...native });
+    const targeting = { deals: ['d-1'], supply: { completeOnly: true } };
+    const label = { erid: 'Kra1', inn: '7700000000', name: 'A' };
+    const more = { childSafe: true, bundle: 'com.a', adLabel: label, targeting };
+    const lineItem = { campaign: 'cmp_1', name: 'All', bid: { maxCpmMicros: 1 }, creatives: ['cr_v', 'cr_a', 'cr_n'] };
+    await api.ok('POST', '/v1/line-items', { id: 'li_2', ...lineItem, ...more });
+    await api.ok('PUT', '/v1/rates', { at: '2026-01-02T00:00:00Z', perUsd: { EUR: 0.9 } });
+    await publisher.publish();
+    const { lineItems: live, rates } = await published();
+    expect(rates).toEqual({ at: Date.parse('2026-01-02T00:00:00Z'), perUsd: { EUR: 0.9 } });
+    expect(live[1]).toMatchObject({
+      childSafe: true,
+      bundle: 'com.a',
+      adLabel: label,
+      targeting: { deals: ['d-1'], supply: { completeOnly: true, maxHops: null, sellers: null } },
+      creatives: [
+        { type: 'video', duration: 15, skipAfter: null, title: 'Bread', media: [video] },
+        { type: 'audio', duration: 30, title: 'Bread', media: [{ ...audio, w: 0, h: 0 }] },
+        { type: 'native', language: 'en', title: 'Bread', ...native },
+      ],
+    });
+    await api.ok('DELETE', '/v1/line-items/li_2', undefined, any);
+    await publisher.publish();
   });
 
   test('follows a change by itself, with a later version that is announced', async () => {
