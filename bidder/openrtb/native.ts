@@ -4,7 +4,6 @@ import {
   flagOf,
   integerOf,
   integersOf,
-  isAbsent,
   isObject,
   type JsonObject,
   objectOf,
@@ -90,6 +89,6 @@ function assetOf(wire: JsonObject, quirks: Quirks): NativeAsset | null {
 }
 
 function kindOf(asset: JsonObject): NativeAsset['kind'] | null {
-  for (const kind of ['title', 'img', 'data', 'video'] as const) if (!isAbsent(asset[kind])) return kind;
+  for (const kind of ['title', 'img', 'data', 'video'] as const) if (isObject(asset[kind])) return kind;
   return null;
 }

@@ -1,5 +1,5 @@
 import { mediaTypesOf } from './banner.ts';
-import { amountOf, answerOf, integerOf, integersOf, isAbsent, type JsonObject, numberOf, type Quirks, textOf } from './fields.ts';
+import { amountOf, answerOf, integerOf, integersOf, type JsonObject, numberOf, type Quirks, textOf } from './fields.ts';
 import type { AudioImp, VideoImp } from './request.ts';
 
 /** What every video player plays. */
@@ -24,7 +24,7 @@ export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
     minbitrate: amountOf(video['minbitrate'], quirks),
     maxbitrate: limitOf(video['maxbitrate'], quirks),
     podid: textOf(video['podid'], quirks),
-    slotinpod: integerOf(video['slotinpod'], quirks) ?? 0,
+    slotinpod: slotOf(video, quirks),
     mincpmpersec: Math.max(0, numberOf(video['mincpmpersec'], quirks) ?? 0),
   };
 }
@@ -60,6 +60,12 @@ function lengthsOf(media: JsonObject, quirks: Quirks): readonly number[] {
 
 /** Also the one protocol of 2.2. */
 function protocolsOf(media: JsonObject, quirks: Quirks): readonly number[] {
-  const { protocols } = media;
-  return integersOf(isAbsent(protocols) ? media['protocol'] : protocols, quirks);
+  const protocols = integersOf(media['protocols'], quirks);
+  return protocols.length > 0 ? protocols : integersOf(media['protocol'], quirks);
+}
+
+/** -1 last, 1 first, 2 first or last; 0 any, as are positions that the specification does not know. */
+function slotOf(media: JsonObject, quirks: Quirks): number {
+  const slot = integerOf(media['slotinpod'], quirks) ?? 0;
+  return slot === -1 || slot === 1 || slot === 2 ? slot : 0;
 }

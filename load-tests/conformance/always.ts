@@ -96,8 +96,6 @@ const AUDIO_FILES = ['mpeg', 'mp4', 'mp3', 'aac', 'ogg'].map((kind) => ({
   url: `${CDN}/spot.${kind}`,
   mime: `audio/${kind}`,
   bitrate: 128,
-  w: 0,
-  h: 0,
 }));
 
 /** Values by type of data asset, short enough for any length that is asked for. */

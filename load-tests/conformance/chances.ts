@@ -6,12 +6,12 @@ import {
   type Json,
   listOf,
   numberOf,
-  numbersOf,
   objectOf,
   objectsOf,
   parseObject,
   positiveOf,
   textsOf,
+  wholesOf,
 } from './judge/read.ts';
 
 /**
@@ -49,7 +49,7 @@ const IN_LINE = [2, 3, 7, 11, 13, 15];
 
 function takesSpot(media: unknown, known: RegExp): boolean {
   if (!isObject(media) || !textsOf(media['mimes']).some((mime) => known.test(mime))) return false;
-  const protocols = [...numbersOf(media['protocols']), ...numbersOf(media['protocol'])];
+  const protocols = [...wholesOf(media['protocols']), ...wholesOf(media['protocol'])];
   const [least, most] = [positiveOf(media['minduration']), positiveOf(media['maxduration']) || Number.POSITIVE_INFINITY];
   if (least > most || numberOf(media['linearity']) === 2) return false;
   return protocols.length === 0 || protocols.some((protocol) => IN_LINE.includes(protocol));

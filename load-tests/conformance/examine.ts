@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import type { Sample } from './corpus.ts';
 import type { Terms } from './judge/case.ts';
 import { judge } from './judge/judge.ts';
-import { isObject, type Json, textOf } from './judge/read.ts';
+import { isObject, type Json, objectOf, textOf } from './judge/read.ts';
 import { decodeResponse, encodeRequest, losesInProtobuf } from './protobuf.ts';
 import type { Message, Reply } from './send.ts';
 
@@ -57,8 +57,10 @@ export function asProtobuf(sample: Sample): Sample | string {
 /** Faults that are faults of JSON alone and vanish on the way to protobuf, and fields that it does not have. */
 function misfits(request: Json): readonly string[] {
   const imps = Array.isArray(request['imp']) ? request['imp'] : [];
-  const odd = imps.some((imp) => !isObject(imp) || (imp['ext'] !== undefined && imp['ext'] !== null && !isObject(imp['ext'])));
-  const rounded = [request['id'], ...imps.map((imp: Json) => imp['id'])].some(
+  const odd = imps.some(
+    (imp: unknown) => !isObject(imp) || (imp['ext'] !== undefined && imp['ext'] !== null && !isObject(imp['ext'])),
+  );
+  const rounded = [request['id'], ...imps.map((imp: unknown) => objectOf(imp)['id'])].some(
     (id) => typeof id === 'number' && !Number.isSafeInteger(id),
   );
   return [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import protobuf, { type Field, type Type } from 'protobufjs';
-import { isObject, isOn, type Json, listOf, numberOf, numbersOf, objectOf, textOf } from './judge/read.ts';
+import { isObject, isOn, type Json, listOf, numberOf, objectOf, textOf, wholesOf } from './judge/read.ts';
 
 /**
  * The tool's own protobuf, from the table of field numbers that IAB Tech Lab and Google share
@@ -82,7 +82,7 @@ function messageOf(object: Json, type: Type): Record<string, unknown> {
   }
   // The one protocol of 2.2 is sent as a list too, which only `protocols` can carry.
   if (type.name === 'Video' && Array.isArray(object['protocol']) && message['protocols'] === undefined) {
-    message['protocols'] = numbersOf(object['protocol']);
+    message['protocols'] = wholesOf(object['protocol']);
     delete message['protocol'];
   }
   return message;

@@ -1,5 +1,5 @@
 import { impsOf, type Sample } from './corpus.ts';
-import { isObject, type Json, numbersOf, objectOf, objectsOf, positiveOf, textsOf } from './judge/read.ts';
+import { countOf, isObject, type Json, objectOf, objectsOf, textsOf, wholesOf } from './judge/read.ts';
 
 /** What the requests of a folder ask for, so that something of each kind can be on offer. */
 export interface Wishes {
@@ -35,10 +35,10 @@ function sizesOf(imps: readonly Json[]): { w: number; h: number }[] {
   for (const imp of imps) {
     if (!isObject(imp['banner'])) continue;
     for (const { w, h, wratio, hratio, wmin } of [imp['banner'], ...objectsOf(imp['banner']['format'])]) {
-      const [wide, high] = [positiveOf(w), positiveOf(h)];
+      const [wide, high] = [countOf(w), countOf(h)];
       if (wide >= 1 && high >= 1) sizes.push(`${Math.trunc(wide)}x${Math.trunc(high)}`);
-      const [across, down] = [positiveOf(wratio), positiveOf(hratio)];
-      if (across > 0 && down > 0) sizes.push(ratioSize(across, down, positiveOf(wmin)));
+      const [across, down] = [countOf(wratio), countOf(hratio)];
+      if (across > 0 && down > 0) sizes.push(ratioSize(across, down, countOf(wmin)));
     }
   }
   const usual = mostFrequent([...sizes, '300x250']).map((size) => size.split('x').map(Number) as [number, number]);
@@ -59,10 +59,10 @@ function secondsOf(imps: readonly Json[], medium: 'video' | 'audio'): number[] {
   const wanted = imps.flatMap((imp) => {
     const media = imp[medium];
     if (!isObject(media)) return [];
-    const exact = numbersOf(media['rqddurs']);
+    const exact = wholesOf(media['rqddurs']);
     if (exact.length > 0) return exact;
-    const most = positiveOf(media['maxduration']) || Number.POSITIVE_INFINITY;
-    return [Math.max(positiveOf(media['minduration']), Math.min(USUAL_SECONDS, most))];
+    const most = countOf(media['maxduration']) || Number.POSITIVE_INFINITY;
+    return [Math.max(countOf(media['minduration']), Math.min(USUAL_SECONDS, most))];
   });
   return mostFrequent([...wanted.map((seconds) => String(Math.ceil(seconds))), String(USUAL_SECONDS)])
     .map(Number)

@@ -1,16 +1,16 @@
 import type { Offer } from './case.ts';
 import {
+  countOf,
   isObject,
   isOn,
   type Json,
-  numberOf,
-  numbersOf,
   objectOf,
   objectsOf,
   parseObject,
-  positiveOf,
   textOf,
   textsOf,
+  wholeOf,
+  wholesOf,
 } from './read.ts';
 
 const KINDS = ['title', 'img', 'video', 'data'] as const;
@@ -25,7 +25,7 @@ export function judgeNative({ imp, media, bid }: Offer): string[] {
   const wanted = objectsOf(asked['assets']);
   const given = objectsOf(answer['assets']);
   for (const asset of wanted) {
-    const answers = given.filter(({ id }) => numberOf(id) === (numberOf(asset['id']) ?? 0));
+    const answers = given.filter(({ id }) => wholeOf(id) === (wholeOf(asset['id']) ?? 0));
     if (answers.length === 0 && isOn(asset['required'])) faults.push(`native: required asset ${textOf(asset['id'])} is missing`);
     if (answers.length > 1 && wanted.filter(({ id }) => id === asset['id']).length === 1)
       faults.push(`native: asset ${textOf(asset['id'])} twice`);
@@ -50,12 +50,12 @@ function requestOf(native: Json): Json | null {
 }
 
 function judgeAsset(asset: Json, wanted: readonly Json[], secure: boolean): string[] {
-  const id = numberOf(asset['id']);
+  const id = wholeOf(asset['id']);
   const name = `native: asset ${id ?? 'without id'}`;
   const kinds = KINDS.filter((kind) => isObject(asset[kind]));
   if (kinds.length !== 1) return [`${name} is of ${kinds.length} kinds`];
   const kind = kinds[0] as (typeof KINDS)[number];
-  const same = wanted.filter((one) => (numberOf(one['id']) ?? 0) === (id ?? 0));
+  const same = wanted.filter((one) => (wholeOf(one['id']) ?? 0) === (id ?? 0));
   if (same.length === 0) return [`${name} is not asked for`];
   const question = same.find((one) => isObject(one[kind]));
   if (question === undefined) return [`${name} is a ${kind}, which is not asked for`];
@@ -70,7 +70,7 @@ function judgeContent(kind: (typeof KINDS)[number], given: Json, asked: Json, se
 }
 
 function judgeText(text: string, asked: Json): string[] {
-  const longest = positiveOf(asked['len']);
+  const longest = countOf(asked['len']);
   if (text === '') return ['empty'];
   return longest > 0 && [...text].length > longest ? [`${[...text].length} characters of ${longest}`] : [];
 }
@@ -84,9 +84,9 @@ function judgeImage(given: Json, asked: Json, secure: boolean): string[] {
     ['w', 'wmin'],
     ['h', 'hmin'],
   ] as const) {
-    const pixels = numberOf(given[side]);
+    const pixels = wholeOf(given[side]);
     if (pixels === null) continue;
-    const [exact, smallest] = [positiveOf(asked[side]), positiveOf(asked[least])];
+    const [exact, smallest] = [countOf(asked[side]), countOf(asked[least])];
     // With both, the exact size is a wish and the least one the rule.
     if (smallest > 0 ? pixels < smallest : exact > 0 && pixels !== exact)
       faults.push(`${side} ${pixels} is not ${smallest > 0 ? `at least ${smallest}` : exact}`);
@@ -106,9 +106,9 @@ function mimeOf(address: string): string | null {
 function judgeTrackers(answer: Json, asked: Json): string[] {
   const offered = objectsOf(asked['eventtrackers']);
   return objectsOf(answer['eventtrackers']).flatMap((tracker) => {
-    const [event, method] = [numberOf(tracker['event']) ?? 0, numberOf(tracker['method']) ?? 0];
+    const [event, method] = [wholeOf(tracker['event']) ?? 0, wholeOf(tracker['method']) ?? 0];
     if (!URL.canParse(textOf(tracker['url']))) return ['native: an event tracker is no address'];
-    const known = offered.some((one) => numberOf(one['event']) === event && numbersOf(one['methods']).includes(method));
+    const known = offered.some((one) => wholeOf(one['event']) === event && wholesOf(one['methods']).includes(method));
     return offered.length === 0 || known ? [] : [`native: event ${event} by method ${method} is not offered`];
   });
 }

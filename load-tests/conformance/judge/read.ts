@@ -33,7 +33,16 @@ export function numberOf(value: unknown): number | null {
 /** A positive number, else 0. */
 export const positiveOf = (value: unknown): number => Math.max(0, numberOf(value) ?? 0);
 
-export const numbersOf = (value: unknown): readonly number[] => listOf(value).flatMap((item) => numberOf(item) ?? []);
+/** Whole numbers are cut; what no sender can mean is absent. */
+export function wholeOf(value: unknown): number | null {
+  const number = numberOf(value);
+  return number === null || Math.abs(number) >= 2 ** 31 ? null : Math.trunc(number);
+}
+
+export const wholesOf = (value: unknown): readonly number[] => listOf(value).flatMap((item) => wholeOf(item) ?? []);
+
+/** A positive whole number, else 0. */
+export const countOf = (value: unknown): number => Math.max(0, wholeOf(value) ?? 0);
 
 export const isOn = (value: unknown): boolean => value === true || value === 'true' || numberOf(value) === 1;
 

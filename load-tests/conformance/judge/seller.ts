@@ -1,5 +1,5 @@
 import type { Offer } from './case.ts';
-import { type Json, numberOf, numbersOf, textOf, textsOf } from './read.ts';
+import { type Json, textOf, textsOf, wholeOf, wholesOf } from './read.ts';
 
 /** The seller's rules for who may buy and what may be shown. */
 
@@ -32,7 +32,7 @@ function judgeDomains({ request, bid }: Offer): string[] {
 function judgeCategories({ request, bid }: Offer): string[] {
   const [blocked, allowed] = [textsOf(request['bcat']), textsOf(request['acat'])];
   if (blocked.length === 0 && allowed.length === 0) return [];
-  const [asked, given] = [numberOf(request['cattax']) ?? 1, numberOf(bid['cattax']) ?? 1];
+  const [asked, given] = [wholeOf(request['cattax']) ?? 1, wholeOf(bid['cattax']) ?? 1];
   if (asked !== given) return [`categories of taxonomy ${given} cannot be held against those of ${asked}`];
   return textsOf(bid['cat']).flatMap((category) => {
     if (blocked.some((name) => isUnder(category, name))) return [`category ${category} is in bcat`];
@@ -47,8 +47,8 @@ function isUnder(category: string, name: string): boolean {
 }
 
 function judgeAttributes({ media, bid }: Offer): string[] {
-  const blocked = numbersOf(media['battr']);
-  return numbersOf(bid['attr'])
+  const blocked = wholesOf(media['battr']);
+  return wholesOf(bid['attr'])
     .filter((attribute) => blocked.includes(attribute))
     .map((attribute) => `attribute ${attribute} is in battr`);
 }

@@ -1,5 +1,5 @@
 import type { Offer } from './case.ts';
-import { type Json, numberOf, numbersOf, positiveOf, textOf, textsOf } from './read.ts';
+import { countOf, type Json, numberOf, textOf, textsOf, wholeOf, wholesOf } from './read.ts';
 import { elementsOf, parseXml, type XmlElement } from './xml.ts';
 
 /** The `protocols` that each version may be asked for with: in line, and as a wrapper. */
@@ -43,17 +43,17 @@ function judgeProtocol(vast: XmlElement, isWrapper: boolean, { media, bid }: Off
   const known = PROTOCOLS[version];
   if (known === undefined) return [`VAST: version "${version}"`];
   const protocol = isWrapper ? known[1] : known[0];
-  const wanted = [...numbersOf(media['protocols']), ...numbersOf(media['protocol'])];
+  const wanted = [...wholesOf(media['protocols']), ...wholesOf(media['protocol'])];
   const faults =
     wanted.length > 0 && !wanted.includes(protocol) ? [`${version} is protocol ${protocol}, asked for ${wanted.join(', ')}`] : [];
-  const stated = numberOf(bid['protocol']);
+  const stated = wholeOf(bid['protocol']);
   if (stated !== null && stated !== protocol) faults.push(`protocol ${stated} is said of ${version}`);
   return faults;
 }
 
 function judgePod({ media, bid }: Offer): string[] {
-  const slot = numberOf(bid['slotinpod']);
-  const asked = numberOf(media['slotinpod']) ?? 0;
+  const slot = wholeOf(bid['slotinpod']);
+  const asked = wholeOf(media['slotinpod']) ?? 0;
   return slot !== null && asked !== 0 && slot !== asked ? [`slot ${slot} of the pod, asked for ${asked}`] : [];
 }
 
@@ -80,8 +80,8 @@ function judgeInLine(inLine: XmlElement, vast: XmlElement, offer: Offer): string
 function judgeLinear(linear: XmlElement, vast: XmlElement, offer: Offer): string[] {
   const { media, bid, medium } = offer;
   const faults: string[] = [];
-  if (medium === 'video' && numberOf(media['linearity']) === 2) faults.push('VAST: linear where only non-linear may be');
-  if (linear.attributes['skipoffset'] !== undefined && numberOf(media['skip']) === 0)
+  if (medium === 'video' && wholeOf(media['linearity']) === 2) faults.push('VAST: linear where only non-linear may be');
+  if (linear.attributes['skipoffset'] !== undefined && wholeOf(media['skip']) === 0)
     faults.push('VAST: skippable where that is not allowed');
   const text = linear.children.find(({ name }) => name === 'Duration')?.text ?? '';
   const seconds = secondsOf(text);
@@ -98,12 +98,12 @@ function secondsOf(text: string): number | null {
 
 function judgeDuration(seconds: number, media: Json, bid: Json): string[] {
   const faults: string[] = [];
-  const exact = numbersOf(media['rqddurs']);
-  const [least, most] = [positiveOf(media['minduration']), positiveOf(media['maxduration']) || Number.POSITIVE_INFINITY];
+  const exact = wholesOf(media['rqddurs']);
+  const [least, most] = [countOf(media['minduration']), countOf(media['maxduration']) || Number.POSITIVE_INFINITY];
   if (exact.length > 0) {
     if (!exact.includes(seconds)) faults.push(`${seconds} s is none of ${exact.join(', ')} s`);
   } else if (seconds < least || seconds > most) faults.push(`${seconds} s is not within ${least} to ${most} s`);
-  const stated = numberOf(bid['dur']);
+  const stated = wholeOf(bid['dur']);
   if (stated !== null && Math.abs(stated - seconds) > 1) faults.push(`dur ${stated} for ${seconds} s`);
   return faults;
 }
@@ -111,13 +111,13 @@ function judgeDuration(seconds: number, media: Json, bid: Json): string[] {
 function judgeFiles(files: readonly XmlElement[], vast: XmlElement, { media, medium }: Offer): string[] {
   if (files.length === 0) return ['VAST: no media file'];
   const faults = files.flatMap((file) => judgeFile(file, vast, medium));
-  const mimes = textsOf(media['mimes']).map((mime) => mime.toLowerCase());
+  const mimes = textsOf(media['mimes']).map((mime) => mime.trim().toLowerCase());
   const fitting = files.filter(
     ({ attributes }) => mimes.length === 0 || mimes.includes((attributes['type'] ?? '').toLowerCase()),
   );
   if (fitting.length === 0) return [...faults, `no media file is one of ${mimes.join(', ')}`];
   if (!fitting.some((file) => hasBitrate(file, media))) faults.push('no media file has a bitrate that is asked for');
-  const apis = numbersOf(media['api']);
+  const apis = wholesOf(media['api']);
   const needsApi = (file: XmlElement) =>
     file.attributes['apiFramework'] !== undefined && !apis.some((api) => api === 1 || api === 2);
   return fitting.every(needsApi) ? [...faults, 'a media file needs an API that is not offered'] : faults;
@@ -139,6 +139,6 @@ function hasBitrate({ attributes }: XmlElement, media: Json): boolean {
   const rates = [attributes['bitrate'], attributes['minBitrate'], attributes['maxBitrate']].flatMap(
     (rate) => numberOf(rate) ?? [],
   );
-  const [least, most] = [positiveOf(media['minbitrate']), positiveOf(media['maxbitrate']) || Number.POSITIVE_INFINITY];
+  const [least, most] = [countOf(media['minbitrate']), countOf(media['maxbitrate']) || Number.POSITIVE_INFINITY];
   return rates.length === 0 || rates.some((rate) => rate >= least && rate <= most);
 }

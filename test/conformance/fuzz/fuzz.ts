@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Sample } from '../../../load-tests/conformance/corpus.ts';
 import { examine } from '../../../load-tests/conformance/examine.ts';
 import { parseObject } from '../../../load-tests/conformance/judge/read.ts';
+import { decodeRequest } from '../../../load-tests/conformance/protobuf.ts';
 import { AD_EVENT_STREAM } from '../../../proto/keys.ts';
 import type { AlwaysBidder } from '../support/always.ts';
 import { chanceOf } from './chance.ts';
@@ -52,7 +53,7 @@ function readable(sample: Sample): Sample {
   if (sample.body[0] !== 0x1f || sample.body[1] !== 0x8b) return sample;
   try {
     const plain = gunzipSync(sample.body);
-    return sample.contentType === 'application/json' ? { ...sample, request: parseObject(plain) } : sample;
+    return { ...sample, request: sample.contentType === 'application/json' ? parseObject(plain) : decodeRequest(plain) };
   } catch {
     return sample;
   }

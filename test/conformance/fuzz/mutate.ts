@@ -83,12 +83,12 @@ function spoilValue(root: Record<string, unknown>, corpus: readonly Sample[], ch
   const value = holder[key];
   const fault = chance.below(9);
   if (fault === 0) delete holder[key];
-  else if (fault === 1) put(holder, chance.pick(NAMES), value);
+  else if (fault === 1 && !Array.isArray(holder)) put(holder, chance.pick(NAMES), value);
   else put(holder, key, spoiltValue(value, fault, corpus, chance));
 }
 
 function spoiltValue(value: unknown, fault: number, corpus: readonly Sample[], chance: Chance): unknown {
-  if (fault <= 3) return chance.pick(ODD);
+  if (fault <= 3) return structuredClone(chance.pick(ODD));
   if (fault === 4) return typeof value === 'number' ? chance.pick([String(value), -value, value * 1000, value + 0.5]) : [value];
   if (fault === 5) return Array.isArray(value) ? (value[0] ?? null) : { [chance.pick(NAMES)]: value };
   if (fault === 6) return foreign(corpus, chance);
