@@ -5,10 +5,12 @@ import { type NoticeDeps, registerNoticeRoutes } from './notices.ts';
 import { CONTENT_TYPES } from './openrtb/content.ts';
 import { deflate } from './openrtb/deflate.ts';
 import { ACCEPTED_ENCODINGS, MAX_BODY } from './openrtb/inflate.ts';
+import { registerSyncRoutes, type SyncDeps } from './sync.ts';
 
 export interface AppDeps {
   readonly auction: AuctionDeps;
   readonly notices: NoticeDeps;
+  readonly sync: SyncDeps;
   /** Why this worker is not ready, empty when it is. */
   readonly notReady: () => readonly string[];
   readonly log: Logger;
@@ -18,7 +20,7 @@ export interface AppDeps {
 const KEEP_ALIVE_MS = 160_000;
 
 /** The bidder's HTTP face, without listening. */
-export function buildApp({ auction, notices, notReady, log }: AppDeps): FastifyInstance {
+export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: MAX_BODY,
@@ -48,6 +50,7 @@ export function buildApp({ auction, notices, notReady, log }: AppDeps): FastifyI
     handler: (_request, reply) => reply.code(405).header('allow', 'POST').send(),
   });
   registerNoticeRoutes(app, notices);
+  registerSyncRoutes(app, sync);
   app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const reasons = notReady();

@@ -10,6 +10,7 @@ export interface Metrics {
   readonly notices: Counter<'event' | 'result'>;
   readonly noticePrices: Counter<'fault'>;
   readonly noticeLag: Histogram<'event'>;
+  readonly syncs: Counter<'exchange' | 'way' | 'result'>;
   readonly losses: Counter<'exchange' | 'reason'>;
   readonly minToWin: Counter<'exchange' | 'event'>;
   readonly decisionSeconds: Histogram;
@@ -75,6 +76,12 @@ export function createMetrics(registry = new Registry()): Metrics {
       help: 'Time from a bid to its notices, by event.',
       labelNames: ['event'],
       buckets: [0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400],
+      registers,
+    }),
+    syncs: new Counter({
+      name: 'walkin_user_syncs_total',
+      help: 'Calls of user sync by exchange, way (in, out) and result: matched, sent, refused, unreadable, storage.',
+      labelNames: ['exchange', 'way', 'result'],
       registers,
     }),
     losses: new Counter({

@@ -21,6 +21,7 @@ import {
   type NoticePath,
 } from './notice-paths.ts';
 import type { Outbox } from './outbox.ts';
+import { PIXEL } from './pixel.ts';
 import { createReplayGuard } from './replay-guard.ts';
 
 export interface NoticeDeps {
@@ -38,7 +39,6 @@ interface NoticeRoute {
   Querystring: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 /** OpenRTB markup types. */
 const VIDEO = 2;
 const AUDIO = 3;

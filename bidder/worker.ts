@@ -13,6 +13,7 @@ import { createLeases, type Leases } from './lease.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
+import { createMatches } from './sync.ts';
 import { createUsers } from './users.ts';
 
 export interface WorkerOptions {
@@ -76,6 +77,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const feedOptions = { worker: options.name, onSwap, ...defined({ pollMs: options.pollMs }) };
   const feed = createFeed({ redis: background, subscriber, metrics, log }, feedOptions);
   const outbox = createOutbox(writes, metrics);
+  const consents = createConsents(options.vendor ?? 0);
   const app = buildApp({
     auction: {
       current: feed.current,
@@ -86,7 +88,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       metrics,
       nextBid: createBidIds(unique),
       pepper,
-      consents: createConsents(options.vendor ?? 0),
+      consents,
       encode: {
         publicUrl: options.publicUrl.replace(/\/+$/, ''),
         noticeSecret,
@@ -94,6 +96,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       },
     },
     notices: { current: feed.current, book: createBooking(writes), outbox, metrics, noticeSecret },
+    sync: { current: feed.current, consents, pepper, metrics, keep: createMatches(writes), now: Date.now },
     notReady,
     log,
   });

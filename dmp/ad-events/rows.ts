@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { AdEventType } from '../../proto/ad-event.ts';
+import { matchSource } from '../../proto/match.ts';
 import { shapeFaults } from '../events/faults.ts';
 import type { EdgeRow } from '../events/tables.ts';
 import { oneOf } from '../http/schema.ts';
@@ -92,6 +93,16 @@ const WireAdEvent = Type.Object({
 type WireAdEvent = Static<typeof WireAdEvent>;
 
 const check = Compile(WireAdEvent);
+
+const MatchKey = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' });
+const WireMatch = Type.Object({
+  type: Type.Literal('sync'),
+  exchange: Type.String({ minLength: 1, maxLength: 64 }),
+  at: Time,
+  user: MatchKey,
+  cookie: MatchKey,
+});
+const checkMatch = Compile(WireMatch);
 const LONE_SURROGATE = /\\ud[89a-f]/i;
 
 /** An entry of the stream, read: its rows, or why it is none. */
@@ -106,6 +117,7 @@ export function readEntry(text: string | undefined): ReadEntry {
   } catch {
     return { faults: [{ pointer: '', code: 'not_json', message: 'the entry is not readable as JSON' }], value: undefined };
   }
+  if (checkMatch.Check(value)) return { rows: [], edge: edgeOfMatch(value) };
   if (!check.Check(value)) return { faults: shapeFaults(check.Errors(value)), value };
   if (LONE_SURROGATE.test(text ?? '') && /\p{Surrogate}/u.test(Object.values(value).join('')))
     return { faults: [{ pointer: '', code: 'bad_encoding', message: 'a text has half a surrogate pair' }], value };
@@ -159,6 +171,16 @@ function rowOf(event: WireAdEvent): AdEventRow {
     privacy: event.privacy ?? '',
     own: 1,
   };
+}
+
+/** The exchange's id of a browser and ours are one: the match table is made of these. */
+function edgeOfMatch({ exchange, at, user, cookie }: Static<typeof WireMatch>): EdgeRow {
+  const first_seen = new Date(at).toISOString();
+  const [first, second] = [
+    { key: user, kind: 'exchange' },
+    { key: cookie, kind: 'cookie' },
+  ].sort((a, b) => (a.key < b.key ? -1 : 1)) as [{ key: string; kind: string }, { key: string; kind: string }];
+  return { a: first.key, kind_a: first.kind, b: second.key, kind_b: second.kind, source: matchSource(exchange), first_seen };
 }
 
 /** Says that the identifier exists. Its kind is not known to the bidder: '' gives way to any source that knows it. */

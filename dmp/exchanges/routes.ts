@@ -7,6 +7,7 @@ import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { requireScope } from '../keys/auth.ts';
 import { checkExchange } from './check-exchange.ts';
 import { ExchangeInput, keptExchange, settingsOf } from './exchange.ts';
+import { registerMatchRateRoute } from './match-rate.ts';
 import { PRESET_NAMES, PRESETS, withPreset } from './presets.ts';
 
 const EXCHANGES: Noun<'exchange', ExchangeInput> = {
@@ -38,6 +39,7 @@ const PresetView = Type.Object({
 
 export function registerExchangesRoutes(app: FastifyInstance, deps: DmpDeps): void {
   registerResource(app, deps, EXCHANGES);
+  registerMatchRateRoute(app, deps);
   const schema = {
     tags: ['exchanges'],
     operationId: 'listExchangePresets',
