@@ -46,15 +46,7 @@ export function createBooking(redis: Redis): Book {
     const windows = event.anchor === '' ? [] : uniqueWindows(caps).flatMap((ms) => [ms, Math.floor(at / ms)]);
     const reserved = settles ? impressionCost(event.price, event.multiplier) : 0;
     const name = lease === '' ? '' : leaseName(lineItem, lease);
-    const args = [
-      NOTICE_MEMORY_S,
-      encodeAdEvent(event),
-      event.cost,
-      reserved,
-      name,
-      isDayLease(lease) ? '1' : '0',
-      DAY_MEMORY_S,
-    ];
+    const args = [NOTICE_MEMORY_S, encodeAdEvent(event), event.cost, reserved, name, isDayLease(lease) ? '1' : '0', DAY_MEMORY_S];
     return (await bookNotice(keys, [...args, lineItem, ...windows])) === 1;
   };
 }
