@@ -26,6 +26,7 @@ import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSnapshotRoutes } from './snapshot/routes.ts';
 import { registerSourcesRoutes } from './sources/routes.ts';
 import { registerStoresRoutes } from './stores/routes.ts';
+import { registerSupplyRoutes } from './supply/routes.ts';
 
 export interface AppOptions {
   /** A key that may do everything, beside those that are kept as things; null: none. */
@@ -68,6 +69,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerQuarantineRoutes(api, deps);
   registerSegmentsRoutes(api, deps);
   registerExchangesRoutes(api, deps);
+  registerSupplyRoutes(api, deps);
   registerCampaignsRoutes(api, deps);
   registerSnapshotRoutes(api, deps);
   registerRatesRoutes(api, deps);

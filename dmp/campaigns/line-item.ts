@@ -36,6 +36,12 @@ const Targeting = Type.Object(
               { default: null, description: 'allowed sellers, "asi" or "asi/sid"; null: any' },
             ),
           ),
+          authorizedOnly: Type.Optional(
+            Type.Boolean({
+              default: false,
+              description: 'only sellers that a known ads.txt, and the known sellers.json of the chain, list',
+            }),
+          ),
         },
         closed,
       ),

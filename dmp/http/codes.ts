@@ -83,6 +83,7 @@ export const CODES = {
   wrong_medium: 'The file is of another medium than its creative.',
   unknown_macro: 'A ${…} in the text is no macro of Walkin nor of OpenRTB.',
   bad_domain: 'The text is not a domain name.',
+  bad_seller: 'The line of an ads.txt or the seller of a sellers.json is not readable; the others are kept.',
   scope_not_allowed: 'A key that is bound to an advertiser cannot have this scope.',
 
   // Segments

@@ -9,6 +9,7 @@ import { type Store, storeFence } from '../stores/store.ts';
 import type { Kind, Thing, Things } from '../things/things.ts';
 import { liveCreative } from './creatives.ts';
 import { liveExchange } from './exchanges.ts';
+import { liveSupply } from './supply.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,16 +23,18 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
   const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over) ?? []);
+  const exchanges = things.list('exchange').map(liveExchange);
   const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));
   const geofenceIds = new Set(lineItems.flatMap(({ targeting }) => targeting.geofences ?? []));
   return {
     version,
     at: now,
-    exchanges: things.list('exchange').map(liveExchange),
+    exchanges,
     stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
     rates: liveRates(things),
+    ...liveSupply(things, exchanges, lineItems),
   };
 }
 
@@ -119,8 +122,8 @@ function targetingOf(things: Things, { targeting }: LineItem): Targeting {
 
 function supplyOf(supply: LineItem['targeting']['supply']): Targeting['supply'] {
   if (supply === undefined) return null;
-  const { completeOnly = false, maxHops = null, sellers = null } = supply;
-  return { completeOnly, maxHops, sellers };
+  const { completeOnly = false, maxHops = null, sellers = null, authorizedOnly = false } = supply;
+  return { completeOnly, maxHops, sellers, authorizedOnly };
 }
 
 function liveRates(things: Things): Snapshot['rates'] {

@@ -10,6 +10,8 @@ import type { Segment } from '../segments/segment.ts';
 import type { Source } from '../sources/source.ts';
 import type { Store } from '../stores/store.ts';
 import type { StoreGroup } from '../stores/store-group.ts';
+import type { AdsTxt } from '../supply/ads-txt.ts';
+import type { SellersJson } from '../supply/sellers-json.ts';
 
 /** Things that change, by kind: each is kept as append-only revisions, the latest of which is the thing. */
 export interface ThingBodies {
@@ -24,6 +26,8 @@ export interface ThingBodies {
   readonly 'line-item': LineItem;
   readonly creative: Creative;
   readonly 'api-key': ApiKey;
+  readonly 'ads-txt': AdsTxt;
+  readonly 'sellers-json': SellersJson;
   readonly rates: Rates;
 }
 
