@@ -9,9 +9,9 @@ import { NOBODY } from '../../bidder/core/person.ts';
 import { decodeNotes, decodeRequest } from '../../bidder/openrtb/decode.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
 import type { WireResponse } from '../../proto/openrtb.ts';
-import { encodeRequestMessage } from '../../proto/openrtb-message.ts';
 import { BID_REQUEST, decodeResponseMessage, encodeResponseMessage } from '../../proto/openrtb-protobuf.ts';
 import { creative, exchange, lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
+import { encodeRequestMessage } from './support/message.ts';
 
 type Fields = Record<string, unknown>;
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeRequestMessage } from '../../proto/openrtb-message.ts';
 import { decodeResponseMessage } from '../../proto/openrtb-protobuf.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { creative, exchange, lineItem, snapshot, wireRequest } from './support/live.ts';
+import { encodeRequestMessage } from './support/message.ts';
 
 let redis: TestRedis;
 let bidder: TestBidder;

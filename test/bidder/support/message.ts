@@ -1,11 +1,11 @@
 import protobuf from 'protobufjs';
-import { BID_REQUEST } from './openrtb-protobuf.ts';
+import { BID_REQUEST } from '../../../proto/openrtb-protobuf.ts';
 
 type Fields = Record<string, unknown>;
 
 /**
  * A JSON request as the message that the same sender would send: fields of 2.5 in their places of 2.6, scalars in their types,
- * and without what has no number. For tests and load.
+ * and without what has no number.
  */
 export function encodeRequestMessage(request: unknown): Buffer {
   const fields = fieldsOf(BID_REQUEST, request) ?? {};
