@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../bidder/core/decide.ts';
+import { type Choice, decide } from '../../bidder/core/decide.ts';
+import type { SpotFit } from '../../bidder/core/fit-spot.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from '../../bidder/core/person.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
@@ -9,7 +10,7 @@ import { identifiersOf } from '../../bidder/users.ts';
 import type { Fence } from '../../proto/fence.ts';
 import { type WeekHours, weekSpans } from '../../proto/hours.ts';
 import { createConsents } from '../../proto/privacy/permission.ts';
-import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
+import type { LiveExchange, LiveStore, Snapshot } from '../../proto/snapshot.ts';
 import {
   creative,
   exchange,
@@ -35,6 +36,8 @@ interface Fixture {
   readonly person?: Partial<Person> & { caps?: Record<string, number> };
   readonly now?: string;
   readonly request?: Record<string, unknown>;
+  /** Units for one dollar, published at noon of the fixtures' day unless `at` says when. */
+  readonly rates?: { readonly at?: string; readonly perUsd: Record<string, number> };
   /** Micros free for each limited line item. */
   readonly allowance?: number;
   readonly expect: { bids?: Expected[]; ghosts?: Expected[]; reason?: string };
@@ -47,6 +50,17 @@ interface Expected {
   readonly store?: string | null;
   readonly price?: number;
   readonly metres?: number | null;
+  readonly type?: string;
+  readonly deal?: string | null;
+  /** Of the response, and the price in it. */
+  readonly currency?: string;
+  readonly cpm?: number;
+  /** Micros that the budget is charged. */
+  readonly cost?: number;
+  /** Version and files of a spot, and when it may be skipped. */
+  readonly spot?: { readonly version?: string; readonly files?: readonly string[]; readonly skipAfter?: number | null };
+  /** Answers to native assets by their ids. */
+  readonly assets?: Record<string, string>;
 }
 
 /** Our vendor in the consent strings of fixtures. */
@@ -91,20 +105,33 @@ function run(fixture: Fixture) {
   return { bids: bids.map(plain), ghosts: ghosts.map(plain), reason };
 }
 
-function plain({ imp, lineItem: item, creative: ad, store: shown, price, metres }: ReturnType<typeof decide>['bids'][number]) {
+function plain({ imp, lineItem: item, creative: ad, fit, store: shown, deal, ...choice }: Choice) {
   return {
     imp: imp.id,
     lineItem: item.id,
     creative: ad.id,
     store: shown?.id ?? null,
-    price,
-    metres: metres === null ? null : Math.round(metres),
+    price: choice.price,
+    metres: choice.metres === null ? null : Math.round(choice.metres),
+    type: ad.type,
+    deal: deal?.id ?? null,
+    currency: choice.currency,
+    cpm: choice.cpm,
+    cost: choice.cost,
+    spot: 'spot' in fit ? plainSpot(fit.spot) : null,
+    assets:
+      'assets' in fit ? Object.fromEntries(fit.assets.map((one) => [one.id, one.kind === 'img' ? one.url : one.text])) : null,
   };
+}
+
+function plainSpot({ format, media, skipAfter }: SpotFit) {
+  return { version: `${format.root} ${format.version}`, files: media.map(({ url }) => url), skipAfter };
 }
 
 function indexOf(fixture: Fixture) {
   return buildIndex(
     snapshot({
+      rates: ratesOf(fixture),
       exchanges: [exchange('x', fixture.exchange)],
       stores: Object.entries(fixture.stores ?? {}).map(([id, { opening, ...given }]) =>
         store(id, { ...given, ...(opening === undefined ? {} : { hours: weekSpans(opening) }) }),
@@ -117,6 +144,10 @@ function indexOf(fixture: Fixture) {
       }),
     }),
   );
+}
+
+function ratesOf({ rates }: Fixture): Snapshot['rates'] {
+  return rates === undefined ? null : { at: rates.at === undefined ? NOON : Date.parse(rates.at), perUsd: rates.perUsd };
 }
 
 function personOf({ person }: Fixture): Person {
