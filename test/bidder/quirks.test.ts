@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeNotes, decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { inflate } from '../../bidder/openrtb/inflate.ts';
@@ -117,6 +118,102 @@ describe('a quirk', () => {
     );
   });
 });
+
+/** A request with all that is read, for what else may stand in its places. */
+const FULL: Fields = wireRequest({
+  ...imp({
+    tagid: 't',
+    rwdd: 1,
+    secure: 1,
+    instl: 0,
+    exp: 60,
+    bidfloor: 1,
+    bidfloorcur: 'USD',
+    qty: { multiplier: 2 },
+    pmp: { private_auction: 0, deals: [{ id: 'd', bidfloor: 1, at: 3, wseat: ['s'], wadomain: ['a.com'], guar: 0 }] },
+    banner: {
+      w: 1,
+      h: 1,
+      format: [{ w: 1, h: 1, wratio: 1, hratio: 1, wmin: 1 }],
+      battr: [1],
+      btype: [1],
+      mimes: ['x'],
+      api: [1],
+      pos: 1,
+    },
+    video: {
+      mimes: ['video/mp4'],
+      minduration: 1,
+      maxduration: 9,
+      rqddurs: [1],
+      protocols: [1],
+      skip: 1,
+      slotinpod: 1,
+      podid: 'p',
+      ext: { rewarded: 1 },
+    },
+    audio: { mimes: ['audio/mp4'], minbitrate: 1 },
+    native: { request: { native: { ...ASSETS, eventtrackers: [{ event: 1, methods: [1] }] } } },
+  }),
+  source: { schain: { complete: 1, nodes: [{ asi: 'a', sid: '1', hp: 1 }] }, ext: { schain: {} } },
+  regs: { gdpr: 1, coppa: 0, us_privacy: '1YNN', gpp: 'D', gpp_sid: [7], ext: { gpc: '1', gdpr: 0 } },
+  user: {
+    id: 'u',
+    buyeruid: 'b',
+    consent: 'C',
+    eids: [{ source: 's', uids: [{ id: 'x' }] }],
+    data: [{ name: 'n', segment: [{ id: '1' }] }],
+  },
+  device: {
+    ua: 'x',
+    ip: '::1',
+    sua: { platform: { brand: 'iOS' } },
+    lmt: 0,
+    dnt: 0,
+    ext: { atts: 3 },
+    geo: { lat: 1, lon: 2, country: 'US' },
+  },
+  cur: ['USD'],
+  wlang: ['en'],
+  bcat: ['IAB1'],
+  cattax: 1,
+});
+
+function pathsOf(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const below = Object.entries(value).flatMap(([key, part]) => pathsOf(part, [...path, key]));
+  return path.length === 0 ? below : [path, ...below];
+}
+
+function withValue(target: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
+  if (key === undefined) return value;
+  const copy = (Array.isArray(target) ? [...target] : { ...(target as Fields) }) as Fields;
+  copy[key] = withValue(copy[key], rest, value);
+  return copy;
+}
+
+describe('anything in any field', () => {
+  it('is read as a request of the same shape, or refused', () => {
+    const shape = kindsOf(requestOf(FULL));
+    const odd = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom(-1, 1e300, -0, '', '1e999', 'NaN', '\u0000', '\ud800', '__proto__'),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...pathsOf(FULL)), odd, (path, value) => {
+        const { request } = read(withValue(FULL, path, value) as Fields);
+        if (typeof request === 'string') expect(['malformed', 'invalid_request']).toContain(request);
+        else expect(kindsOf(request)).toEqual(shape);
+      }),
+      { numRuns: 5_000, seed: 17 },
+    );
+  });
+});
+
+/** The fields of a request, so that a field that is missing or more is seen. */
+function kindsOf(request: BidRequest): unknown {
+  return [request, request.inventory, request.device, request.regs, request.imps[0]].map((part) => Object.keys(part ?? {}));
+}
 
 describe('a place for an ad', () => {
   it('may be asked for in all formats at once', () => {

@@ -182,6 +182,15 @@ describe('an answer', () => {
   });
 });
 
+describe('a connection', () => {
+  it('is kept longer than an exchange leaves it idle, for any number of requests', () => {
+    const { server } = bidder.worker.app;
+    expect(server.keepAliveTimeout).toBeGreaterThanOrEqual(150_000);
+    expect(server.headersTimeout).toBeGreaterThan(server.keepAliveTimeout);
+    expect([server.maxRequestsPerSocket, server.requestTimeout]).toEqual([0, 0]);
+  });
+});
+
 describe('an exchange', () => {
   it('with a token is unknown to who does not know it', async () => {
     for (const path of [
