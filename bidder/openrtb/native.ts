@@ -24,7 +24,7 @@ export function nativeOf(native: JsonObject, quirks: Quirks): NativeImp | null {
     return null;
   }
   return {
-    ver: textOf(native['ver'], quirks) || textOf(request['ver'], quirks),
+    ver: versionOf(native['ver'], quirks) || versionOf(request['ver'], quirks),
     assets,
     battr: integersOf(native['battr'], quirks),
     api: integersOf(native['api'], quirks),
@@ -33,6 +33,12 @@ export function nativeOf(native: JsonObject, quirks: Quirks): NativeImp | null {
       methods: integersOf(tracker['methods'], quirks),
     })),
   };
+}
+
+/** Said back in the answer, so nothing else than a version gets there. */
+function versionOf(value: unknown, quirks: Quirks): string {
+  const version = textOf(value, quirks);
+  return /^1(\.\d)?$/.test(version) ? version : '';
 }
 
 /** A JSON text as specified, or the object itself; with the wrapper of 1.0 or without. */

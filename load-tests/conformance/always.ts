@@ -8,6 +8,8 @@ const DOMAIN = 'always.example';
 /** Above any floor that is meant to be met. */
 const MAX_CPM_MICROS = 900_000_000;
 const DAY = 86_400_000;
+/** Published to the bidder, and what the judge reckons with: near enough to any day's. */
+export const PER_USD = { EUR: 0.9, GBP: 0.8, JPY: 150, RUB: 90, MXN: 18, NZD: 1.6, CAD: 1.4, AUD: 1.5, INR: 85, CNY: 7 };
 const CDN = `https://cdn.${DOMAIN}`;
 
 /** For each advertiser a line item for each format: it always wants to bid, in the open market and under any deal. */
@@ -20,6 +22,7 @@ export async function putAlways(api: Api, wishes: Wishes): Promise<void> {
     billing: 'burl',
     seat: wishes.seat ?? SEAT,
   });
+  await api.put('/v1/rates', { at: new Date().toISOString(), perUsd: PER_USD });
   const domains = [DOMAIN, ...wishes.dealDomains];
   for (const [index, domain] of domains.entries()) await putAdvertiser(api, `always-${index}`, domain, index, wishes);
 }

@@ -19,9 +19,11 @@ import {
  * COPPA count as "no". Floors, blocklists, currencies and deals are not asked here.
  */
 export function allowsBid({ request, fatal }: Sample): boolean {
-  if (request === null || fatal) return false;
+  if (request === null || fatal || INVENTORY.filter((kind) => isObject(request[kind])).length > 1) return false;
   return isPermitted(request) && objectsOf(request['imp']).some(isServable);
 }
+
+const INVENTORY = ['site', 'app', 'dooh'];
 
 function isPermitted(request: Json): boolean {
   const regs = objectOf(request['regs']);

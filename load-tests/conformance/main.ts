@@ -2,7 +2,7 @@ import { type Api, createApi } from '../replay/api.ts';
 import { snapshotVersion, waitServed } from '../replay/campaign.ts';
 import { type OwnWalkin, startOwnWalkin } from '../replay/own-walkin.ts';
 import { ReplayError } from '../replay/say.ts';
-import { EXCHANGE, putAlways } from './always.ts';
+import { EXCHANGE, PER_USD, putAlways } from './always.ts';
 import { readCorpus, type Sample } from './corpus.ts';
 import type { Terms } from './judge/case.ts';
 import { type Options, readOptions } from './options.ts';
@@ -17,11 +17,13 @@ const PATIENCE_MS = 1_000;
 interface Bidder {
   readonly address: string;
   readonly noticeBase: string;
+  /** What its prices are converted by, where that is known. */
+  readonly perUsd: Terms['perUsd'];
 }
 
-async function conform(samples: readonly Sample[], { address, noticeBase }: Bidder, options: Options): Promise<Outcome> {
+async function conform(samples: readonly Sample[], { address, noticeBase, perUsd }: Bidder, options: Options): Promise<Outcome> {
   const line = openLine(address);
-  const terms: Terms = { noticeBase, bidsPerImp: 1, perUsd: null, requiredFields: [], patience: PATIENCE_MS };
+  const terms: Terms = { noticeBase, bidsPerImp: 1, perUsd, requiredFields: [], patience: PATIENCE_MS };
   try {
     for (let i = 0; i < WARM_UP; i++) {
       const { body, contentType } = samples[i % samples.length] as Sample;
@@ -40,7 +42,7 @@ async function startAlways(walkin: OwnWalkin, samples: readonly Sample[]): Promi
   await api.finished(await api.post('/v1/refresh', {}));
   await waitServed(api, before);
   const { bidder } = walkin.target;
-  return { address: `${bidder}/openrtb2/${EXCHANGE}`, noticeBase: bidder };
+  return { address: `${bidder}/openrtb2/${EXCHANGE}`, noticeBase: bidder, perUsd: { USD: 1, ...PER_USD } };
 }
 
 function report({ passed, failures, chances, notCarried, times }: Outcome): void {
@@ -65,7 +67,7 @@ async function run(options: Options): Promise<void> {
   if (samples.length === 0) throw new ReplayError(`${options.folder} holds no *.json, *.txt or *.bin`);
   let own: OwnWalkin | null = null;
   try {
-    let bidder: Bidder = { address: options.address ?? '', noticeBase: options.noticeBase };
+    let bidder: Bidder = { address: options.address ?? '', noticeBase: options.noticeBase, perUsd: null };
     if (options.address === null) {
       console.log('Starting a Walkin on a temporary folder, with a line item for every format that always wants to bid');
       own = await startOwnWalkin(process.env);

@@ -3,7 +3,7 @@ import { type Answer, MEDIA, type Offer, type Question, type Terms } from './cas
 import { judgeMarkup } from './markup.ts';
 import { judgeDeal, judgePrice } from './money.ts';
 import { judgeNative } from './native.ts';
-import { isObject, type Json, objectsOf, textOf, textsOf } from './read.ts';
+import { isObject, isSameId, type Json, objectsOf, textOf, textsOf } from './read.ts';
 import { judgeBlocks, judgeSeat } from './seller.ts';
 import { judgeShape } from './shape.ts';
 import { judgeSpot } from './spot.ts';
@@ -56,11 +56,6 @@ function judgeResponse({ request, fatal }: Question, response: Json, terms: Term
       return [...judgeSeat(request, seat), ...each];
     }),
   ];
-}
-
-/** A number beyond 2^53 was rounded when it was read here, so it is compared as a number. */
-function isSameId(asked: unknown, answered: string): boolean {
-  return typeof asked === 'number' && !Number.isSafeInteger(asked) ? Number(answered) === asked : textOf(asked) === answered;
 }
 
 function judgeId(request: Json, response: Json): string[] {

@@ -1,5 +1,5 @@
 import type { Offer } from './case.ts';
-import { isOn, type Json, numberOf, objectOf, objectsOf, positiveOf, textOf, textsOf } from './read.ts';
+import { isOn, isSameId, type Json, numberOf, objectOf, objectsOf, positiveOf, textOf, textsOf } from './read.ts';
 
 /** Prices are printed with a few decimals. */
 const ROUNDING = 1e-6;
@@ -45,7 +45,7 @@ function convert(amount: number, from: string, { currency, terms }: Offer): numb
 
 function dealOf({ imp, bid }: Offer): Json | null {
   if (bid['dealid'] === undefined) return null;
-  return objectsOf(objectOf(imp['pmp'])['deals']).find((deal) => textOf(deal['id']) === bid['dealid']) ?? null;
+  return objectsOf(objectOf(imp['pmp'])['deals']).find((deal) => isSameId(deal['id'], textOf(bid['dealid']))) ?? null;
 }
 
 export function judgeDeal(offer: Offer): string[] {

@@ -15,7 +15,8 @@ export function listOf(value: unknown): readonly unknown[] {
 export const objectsOf = (value: unknown): readonly Json[] => listOf(value).filter(isObject);
 
 export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : '';
 }
 
 export const textsOf = (value: unknown): readonly string[] =>
@@ -45,6 +46,11 @@ export const wholesOf = (value: unknown): readonly number[] => listOf(value).fla
 export const countOf = (value: unknown): number => Math.max(0, wholeOf(value) ?? 0);
 
 export const isOn = (value: unknown): boolean => value === true || value === 'true' || numberOf(value) === 1;
+
+/** A number beyond 2^53 was rounded when it was read here, so it is compared as a number. */
+export function isSameId(asked: unknown, answered: string): boolean {
+  return typeof asked === 'number' && !Number.isSafeInteger(asked) ? Number(answered) === asked : textOf(asked) === answered;
+}
 
 /** The field in its place of 2.6, else in that of 2.5. */
 export const fieldOf = (object: Json, name: string): unknown => object[name] ?? objectOf(object['ext'])[name];

@@ -1,3 +1,4 @@
+import { PER_USD } from '../../../load-tests/conformance/always.ts';
 import type { Send } from '../../../load-tests/conformance/examine.ts';
 import type { Terms } from '../../../load-tests/conformance/judge/case.ts';
 import type { Wishes } from '../../../load-tests/conformance/wishes.ts';
@@ -16,7 +17,7 @@ export interface AlwaysBidder {
 }
 
 const MAX_CPM = 900_000_000;
-const RATES = { USD: 1, EUR: 0.9, GBP: 0.8, JPY: 150, RUB: 90, MXN: 18, NZD: 1.6 };
+const RATES = { USD: 1, ...PER_USD };
 
 export async function startAlways(wishes: Wishes): Promise<AlwaysBidder> {
   const redis = await startRedis();
