@@ -118,6 +118,21 @@ test('a bid that is only known by a notice gives way to the bid’s own event, i
   ]);
 });
 
+test('an event keeps why the bid knew what it knew, and of who is not named no key at all', async () => {
+  await write([
+    adEvent('bid', 'b1', { privacy: 'gdpr_consent' }),
+    adEvent('bid', 'b2', { privacy: 'limited_tracking', identifier: '' }),
+    adEvent('bid', 'b3'),
+  ]);
+  await drain();
+  const nobody = '00000000-0000-0000-0000-000000000000';
+  expect(await data.rows('SELECT bid, privacy, identifier, anchor FROM ad_events FINAL ORDER BY bid')).toEqual([
+    { bid: 'b1', privacy: 'gdpr_consent', identifier: IDENTIFIER, anchor: IDENTIFIER },
+    { bid: 'b2', privacy: 'limited_tracking', identifier: nobody, anchor: nobody },
+    { bid: 'b3', privacy: '', identifier: IDENTIFIER, anchor: IDENTIFIER },
+  ]);
+});
+
 test('poison goes to quarantine and does not stop the rest', async () => {
   await write([
     'not json',
