@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { registerAdvertisersRoutes } from './advertisers/routes.ts';
 import { registerCampaignsRoutes } from './campaigns/routes.ts';
+import { registerCreativeLifeRoutes } from './creatives/routes.ts';
 import type { DmpDeps } from './deps.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { registerExchangesRoutes } from './exchanges/routes.ts';
@@ -71,6 +72,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
   registerCampaignsRoutes(api, deps);
+  registerCreativeLifeRoutes(api, deps);
   registerSnapshotRoutes(api, deps);
   registerRatesRoutes(api, deps);
   registerReportsRoutes(api, deps);

@@ -49,7 +49,8 @@ function macroFaults(text: string, pattern: RegExp, pointer: string): Fault[] {
   }));
 }
 
-function landingFaults(landing: string, domains: readonly string[]): Fault[] {
+/** Faults of a landing address that is not on one of these domains. */
+export function landingFaults(landing: string, domains: readonly string[]): Fault[] {
   const host = landingHost(landing);
   if (host !== null && isWithinDomains(host, domains)) return [];
   const message = `must be http or https on ${domains.slice(0, 5).join(', ')}`;

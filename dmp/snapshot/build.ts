@@ -3,6 +3,8 @@ import { type WeekHours, weekSpans } from '../../proto/hours.ts';
 import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
+import { blockedExchanges } from '../creatives/approval.ts';
+import { auditCreative } from '../creatives/audit.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import { RATES_ID } from '../rates/rates.ts';
 import { type Store, storeFence } from '../stores/store.ts';
@@ -22,7 +24,8 @@ type CoverOf = (fence: Fence) => Cover;
 export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number): Snapshot {
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
-  const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over) ?? []);
+  const blocked = blockedExchanges(things);
+  const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over, blocked) ?? []);
   const exchanges = things.list('exchange').map(liveExchange);
   const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));
   const geofenceIds = new Set(lineItems.flatMap(({ targeting }) => targeting.geofences ?? []));
@@ -50,13 +53,20 @@ function liveGeofence(thing: Thing<Geofence>, coverOf: CoverOf): LiveGeofence {
   return { id: thing.id, fence, cover: coverOf(fence) };
 }
 
-function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: number): LiveLineItem | null {
+function liveLineItem(
+  things: Things,
+  { id, body }: Thing<LineItem>,
+  over: number,
+  blocked: ReturnType<typeof blockedExchanges>,
+): LiveLineItem | null {
   const campaign = things.get('campaign', body.campaign)?.body;
   const advertiser = campaign === undefined ? undefined : things.get('advertiser', campaign.advertiser)?.body;
   if (campaign === undefined || advertiser === undefined) return null;
   const { start, end } = flightOf(body, campaign);
   if (body.status !== 'active' || campaign.status !== 'active' || end <= over || end <= start) return null;
-  const creatives = body.creatives.flatMap((creative) => things.get('creative', creative) ?? []);
+  const creatives = body.creatives
+    .flatMap((creative) => things.get('creative', creative) ?? [])
+    .filter((creative) => auditCreative(creative.body, advertiser.domains).faults.length === 0);
   return {
     id,
     campaign: body.campaign,
@@ -74,7 +84,7 @@ function liveLineItem(things: Things, { id, body }: Thing<LineItem>, over: numbe
     caps: body.caps.map(({ count, hours }) => ({ count, windowMs: Math.round(hours * HOUR_MS) })),
     targeting: targetingOf(things, body),
     holdout: holdoutOf(campaign),
-    creatives: creatives.map(liveCreative),
+    creatives: creatives.map((creative) => liveCreative(creative, blocked.get(creative.id) ?? [])),
   };
 }
 

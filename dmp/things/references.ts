@@ -15,6 +15,8 @@ const REFERENCES: ReferencesOf = {
   advertiser: () => [],
   source: () => [],
   exchange: () => [],
+  // What an exchange said keeps neither it nor the creative from being deleted.
+  approval: () => [],
   'ads-txt': () => [],
   'sellers-json': () => [],
   rates: () => [],

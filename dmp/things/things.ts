@@ -2,6 +2,7 @@ import type { Advertiser } from '../advertisers/advertiser.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { Creative } from '../campaigns/creative.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
+import type { Approval } from '../creatives/approval.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import type { ApiKey } from '../keys/api-key.ts';
@@ -25,6 +26,8 @@ export interface ThingBodies {
   readonly campaign: Campaign;
   readonly 'line-item': LineItem;
   readonly creative: Creative;
+  /** Id: `<creative>.<exchange>`. */
+  readonly approval: Approval;
   readonly 'api-key': ApiKey;
   readonly 'ads-txt': AdsTxt;
   readonly 'sellers-json': SellersJson;

@@ -35,7 +35,14 @@ beforeAll(async () => {
     budgetMicros: 5_000_000,
     holdout,
   });
-  const creative = { advertiser: 'adv_a', name: 'B', w: 300, h: 250, html: '<b>x</b>', landing: 'https://a.example/' };
+  const creative = {
+    advertiser: 'adv_a',
+    name: 'B',
+    w: 300,
+    h: 250,
+    html: '<a href="${CLICK_URL}">x</a>',
+    landing: 'https://a.example/',
+  };
   await api.ok('POST', '/v1/creatives', { id: 'cr_1', ...creative, attributes: [1], categories: ['IAB1'] });
   await api.ok('POST', '/v1/line-items', {
     id: 'li_1',
@@ -110,7 +117,7 @@ describe('the snapshot', () => {
             id: 'cr_1',
             w: 300,
             h: 250,
-            html: '<b>x</b>',
+            html: '<a href="${CLICK_URL}">x</a>',
             landing: 'https://a.example/',
             iurl: null,
             attributes: [1],
