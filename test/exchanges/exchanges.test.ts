@@ -44,7 +44,7 @@ describe('an exchange', () => {
       bidsPerImp: 1,
       trustsUnknownLocation: false,
       defaultAuction: 2,
-      supply: { completeOnly: false, maxHops: null, sellers: null },
+      supply: { completeOnly: false, maxHops: null, sellers: null, authorizedOnly: false },
       sampling: 1,
       adLabel: false,
       syncUrl: null,
