@@ -58,6 +58,8 @@ interface Slot {
   /** Monotonic ms of the latest demand, and before which nothing is asked again. */
   wantedAt: number;
   retryAt: number;
+  /** Cost of the dearest bid that was asked for since the latest lease: a screen costs for all who see it. */
+  need: Micros;
   /** Micros a ms that the bids of the latest lease reserved. */
   rate: number;
 }
@@ -90,7 +92,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     const key = `${lineItem.id}:${day}`;
     let slot = slots.get(key);
     if (slot === undefined) {
-      slot = { lineItem, day, lease: null, asking: false, wantedAt: 0, retryAt: 0, rate: 0 };
+      slot = { lineItem, day, lease: null, asking: false, wantedAt: 0, retryAt: 0, need: 0, rate: 0 };
       slots.set(key, slot);
     }
     return slot;
@@ -101,6 +103,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     const at = performance.now();
     slot.lineItem = lineItem;
     slot.wantedAt = at;
+    if (cost > slot.need) slot.need = cost;
     const usable = usableOf(slot, at);
     if (usable < cost && !slot.asking && at >= slot.retryAt) ask(slot);
     return usable;
@@ -138,13 +141,15 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     // Counted from before the call, so that our use ends before Redis thinks it does.
     const since = performance.now();
     const want = wantOf(slot, since);
+    const need = needOf(slot);
+    slot.need = 0;
     try {
       if (slot.lease !== null && since >= slot.lease.until) await letGo(slot, slot.lease);
-      const granted = await grant(lineItem, day, name, want);
+      const granted = await grant(lineItem, day, name, want, need);
       metrics.leases.inc({ result: granted > 0 ? 'granted' : 'empty' });
       metrics.leasedMicros.inc({ way: 'granted' }, granted);
       // Too little for one bid: asking on and on would bring no more.
-      if (granted < needOf(lineItem)) slot.retryAt = performance.now() + RETRY_MS;
+      if (granted < need) slot.retryAt = performance.now() + RETRY_MS;
       if (granted > 0) replace(slot, { name, granted, since, until: since + usableMs, free: granted, returned: false });
     } catch {
       metrics.leases.inc({ result: 'failed' });
@@ -155,7 +160,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
   /** What the line item used in the time of a lease, twice, so that it grows with the traffic. */
   function wantOf(slot: Slot, at: number): Micros {
     noteRate(slot, at);
-    return Math.max(LEAST_BIDS * needOf(slot.lineItem), Math.ceil(slot.rate * usableMs * 2));
+    return Math.max(LEAST_BIDS * highestCost(slot.lineItem), LEAST_BIDS, 2 * slot.need, Math.ceil(slot.rate * usableMs * 2));
   }
 
   function noteRate(slot: Slot, at: number): void {
@@ -163,15 +168,13 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     if (lease !== null) slot.rate = (lease.granted - lease.free) / Math.max(50, Math.min(at, lease.until) - lease.since);
   }
 
-  async function grant(lineItem: LineItem, day: string, name: string, want: Micros): Promise<Micros> {
+  async function grant(lineItem: LineItem, day: string, name: string, want: Micros, need: Micros): Promise<Micros> {
     const { id, campaign, budget } = lineItem;
     redis.zadd(LEASED_KEY, Date.now(), campaign).catch(() => undefined);
     const limits: (number | string)[] = [budget.campaign ?? '', budget.total ?? '', budget.daily ?? ''];
     const keys = [...budgetKeys(campaign, id, day), leasesKey(campaign), leaseEndsKey(campaign)];
     const life = usableMs + reservationMs;
-    return Number(
-      await askLease(keys, [want, needOf(lineItem), 4 * workers, ...limits, leaseName(id, name), life, DAY_MEMORY_S]),
-    );
+    return Number(await askLease(keys, [want, need, 4 * workers, ...limits, leaseName(id, name), life, DAY_MEMORY_S]));
   }
 
   function replace(slot: Slot, lease: Lease): void {
@@ -249,9 +252,9 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
   }
 }
 
-/** Micros that one bid of a line item needs at most. */
-function needOf(lineItem: LineItem): Micros {
-  return Math.max(1, highestCost(lineItem));
+/** Micros that one bid of a line item needs at most, as far as is known. */
+function needOf({ lineItem, need }: Slot): Micros {
+  return Math.max(1, highestCost(lineItem), need);
 }
 
 function budgetKeys(campaign: string, lineItem: string, day: string): string[] {

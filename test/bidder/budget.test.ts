@@ -134,6 +134,20 @@ describe('a budget', () => {
     expect(await bidder.count('leases')).toBe(0);
   });
 
+  it('pays for all who see the play of a screen, as many as there were', async () => {
+    const [bidder] = (await start(1, [withBudget('a', { total: 100 * 60 * COST })], { leaseMs: 30_000 })) as [TestBidder];
+    const imp = [{ id: '1', banner: { w: 300, h: 250 }, qty: { multiplier: 60, sourcetype: 1 } }];
+    const request = { ...wireRequest({ imp, dooh: { id: 'screen' } }), app: undefined };
+    const reply = await eventually(
+      () => bidder.bid(request),
+      ({ statusCode }) => statusCode === 200,
+    );
+    const [bid] = bidsOf(reply);
+    expect(bid?.price).toBe(2);
+    await bidder.call(bid?.burl, { ...PRICE, AUCTION_MULTIPLIER: '45.5' });
+    expect((await book(lineItemBudgetKey('cmp', 'a'))).spent).toBe(45.5 * COST);
+  });
+
   it('comes back when the fate of its bids is never told', async () => {
     const options = { leaseMs: 200, reservationSeconds: 1 };
     const [bidder] = (await start(1, [withBudget('a', { total: 5 * COST })], options)) as [TestBidder];
