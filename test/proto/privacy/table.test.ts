@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createConsents, type Permission, type PrivacySignals, permissionFor } from '../../../proto/privacy/permission.ts';
 import { PRIVACY_REASONS, type PrivacyReason, TABLE } from '../../../proto/privacy/table.ts';
@@ -150,6 +151,20 @@ describe('the table of privacy', () => {
     const gpp = gppString({ usnat: { SaleOptOut: 1 }, usca: { SaleOptOut: 2 } });
     expect(permission({ gpp, gppSections: [8] }).why).toBe('unrestricted');
     expect(permission({ gpp, gppSections: [] }).why).toBe('unrestricted');
+  });
+
+  it('never throws, whatever the strings are', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('__proto__', 'constructor', 'C', 'DBABMA~', '1YNN', '~~~', '...'),
+    );
+    fc.assert(
+      fc.property(text, text, text, fc.array(fc.integer({ min: -1, max: 40 })), (consent, gpp, usPrivacy, gppSections) => {
+        for (const gdpr of [true, false, null])
+          expect(PRIVACY_REASONS).toContain(permission({ gdpr, consent, gpp, usPrivacy, gppSections }).why);
+      }),
+      { numRuns: 2_000, seed: 3 },
+    );
   });
 
   it('costs less than two microseconds where the string is known', () => {
