@@ -138,7 +138,7 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
   const path = screenSupply(exchange.supply, request, index.supply);
   if (path !== null) return { offers, reason: path };
   const location = question.preciseLocation ? request.device.location : null;
-  const signal = location === null ? null : signalOf(location);
+  const signal = location === null ? null : signalOf(asTrusted(location, exchange));
   for (const lineItem of index.anywhere) {
     const failed = screenLineItem(lineItem, question, index.supply) ?? offer(lineItem, lineItem.promotedStores);
     if (failed !== null) reason = furtherOf(reason, failed);
@@ -170,6 +170,11 @@ function offersFor(index: Index, question: Question): { offers: Offer[]; reason:
 function screenSeat(request: BidRequest, { seat }: LiveExchange): NoBidReason | null {
   if (request.wseat.length > 0 && (seat === null || !request.wseat.includes(seat))) return 'deal';
   return seat !== null && request.bseat.includes(seat) ? 'deal' : null;
+}
+
+/** Some exchanges send the device's own place without its type. */
+function asTrusted(location: Location, { trustsUnknownLocation }: LiveExchange): Location {
+  return trustsUnknownLocation && location.type === null ? { ...location, type: 1 } : location;
 }
 
 /** Line items whose places hold the device, with the stores in whose fences it is. */

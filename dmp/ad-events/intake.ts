@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from 'prom-client';
 import { AD_EVENT_STREAM } from '../../proto/keys.ts';
+import { takeVerdicts } from '../creatives/verdicts.ts';
 import type { DmpDeps } from '../deps.ts';
 import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring } from '../events/keyring.ts';
@@ -28,7 +29,8 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-type IntakeDeps = Pick<DmpDeps, 'redis' | 'warehouse' | 'pepper' | 'now' | 'log'>;
+/** Without `things` what exchanges say of creatives is not written down. */
+type IntakeDeps = Pick<DmpDeps, 'redis' | 'warehouse' | 'pepper' | 'now' | 'log'> & Partial<Pick<DmpDeps, 'things'>>;
 
 const BATCH = 10_000;
 const BLOCK_MS = 200;
@@ -111,8 +113,24 @@ async function writeEntries(entries: readonly Entry[], deps: IntakeDeps, edges: 
     deps.warehouse.insert('ad_events', rows, tokenOf('ad_events', rows)),
     writeTables(deps.warehouse, tables, edges, deps.now()),
   ]);
+  await takeVerdictsOf(rows, deps);
   taken.inc({ outcome: 'accepted' }, entries.length - tables.quarantine.length);
   taken.inc({ outcome: 'quarantined' }, tables.quarantine.length);
+}
+
+/** Not worth stopping the intake for: the next notice says it again. */
+async function takeVerdictsOf(rows: readonly AdEventRow[], { things, now, log }: IntakeDeps): Promise<void> {
+  if (things === undefined) return;
+  const events = rows.map(({ type, exchange, creative, loss_reason, test }) => ({
+    type,
+    exchange,
+    creative,
+    lossReason: loss_reason,
+    test: test === 1,
+  }));
+  await takeVerdicts(things, events, now()).catch((error: unknown) =>
+    log.warn({ err: error }, 'an approval was not written down'),
+  );
 }
 
 function takeEntry(entry: Entry, deps: IntakeDeps, rows: AdEventRow[], tables: Tables): void {

@@ -15,6 +15,11 @@ export type ApprovalInput = Static<typeof ApprovalInput>;
 export interface Approval extends ApprovalInput {
   readonly creative: string;
   readonly exchange: string;
+  /**
+   * Where the exchange's loss notices said so and nobody else: epoch ms from which it is asked again, and how often it was. An
+   * exchange that looks at creatives by being bid them would otherwise never tell that it has approved one.
+   */
+  readonly retry: { readonly at: number; readonly times: number } | null;
 }
 
 /** Id of the thing: neither part can hold a dot. */
@@ -23,10 +28,10 @@ export function approvalId(creative: string, exchange: string): string {
 }
 
 /** Exchanges by creative where it waits or was refused. Where an exchange said nothing the creative may be bid. */
-export function blockedExchanges(things: Things): ReadonlyMap<string, readonly string[]> {
+export function blockedExchanges(things: Things, now: number): ReadonlyMap<string, readonly string[]> {
   const blocked = new Map<string, string[]>();
   for (const { body } of things.list('approval')) {
-    if (body.state === 'approved') continue;
+    if (body.state === 'approved' || (body.retry !== null && body.retry.at <= now)) continue;
     const exchanges = blocked.get(body.creative);
     if (exchanges === undefined) blocked.set(body.creative, [body.exchange]);
     else exchanges.push(body.exchange);

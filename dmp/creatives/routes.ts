@@ -3,7 +3,7 @@ import { type TSchema, Type } from 'typebox';
 import type { Creative } from '../campaigns/creative.ts';
 import type { DmpDeps } from '../deps.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
-import { ID_PATTERN } from '../http/schema.ts';
+import { ID_PATTERN, oneOf } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { notFound } from '../problem.ts';
 import type { Thing } from '../things/things.ts';
@@ -21,6 +21,7 @@ const ApprovalView = Type.Object({
   creative: Type.String(),
   exchange: Type.String(),
   ...ApprovalInput.properties,
+  by: oneOf(['operator', 'exchange'], { description: 'exchange: its notices said so' }),
   updatedAt: Type.String({ format: 'date-time' }),
 });
 const Params = Type.Object({ id: Type.String({ maxLength: 200 }) });
@@ -61,7 +62,7 @@ export function registerCreativeLifeRoutes(app: FastifyInstance, { things }: Dep
     const { exchange } = request.params;
     const { id } = creativeOf({ things }, request, request.params.id);
     if (things.get('exchange', exchange) === undefined) throw notFound('exchange');
-    const body: Approval = { creative: id, exchange, ...request.body };
+    const body: Approval = { creative: id, exchange, ...request.body, retry: null };
     return viewOf(await things.put('approval', approvalId(id, exchange), body, { actor: request.principal.id }));
   });
 }
@@ -81,6 +82,6 @@ function creativeOf(
   return creative;
 }
 
-function viewOf({ body, updatedAt }: Thing<Approval>): object {
-  return { ...body, updatedAt: new Date(updatedAt).toISOString() };
+function viewOf({ body: { retry, ...approval }, updatedAt }: Thing<Approval>): object {
+  return { ...approval, by: retry === null ? 'operator' : 'exchange', updatedAt: new Date(updatedAt).toISOString() };
 }

@@ -24,7 +24,7 @@ type CoverOf = (fence: Fence) => Cover;
 export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number): Snapshot {
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
-  const blocked = blockedExchanges(things);
+  const blocked = blockedExchanges(things, now);
   const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over, blocked) ?? []);
   const exchanges = things.list('exchange').map(liveExchange);
   const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));

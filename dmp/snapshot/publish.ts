@@ -10,6 +10,7 @@ import { restoreSpend } from './spend.ts';
 /** Digest of what the published snapshot says, so that nothing is published twice. */
 const DIGEST_KEY = 'walkin:snapshot:digest';
 const DEBOUNCE_MS = 100;
+const RETRIES_MS = 60_000;
 const RETRY_MS = 1_000;
 
 export interface Publisher {
@@ -53,12 +54,18 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   const onReady = (): void => soon();
   things.onChange(() => soon());
   redis.on('ready', onReady);
+  // That an exchange is to be asked again about a creative comes with time, not with a change.
+  const retries = setInterval(() => {
+    if (things.list('approval').some(({ body }) => body.state === 'pending' && body.retry !== null)) soon();
+  }, RETRIES_MS);
+  retries.unref();
   soon(0);
   return {
     publish,
     close: async () => {
       closed = true;
       redis.off('ready', onReady);
+      clearInterval(retries);
       if (timer !== null) {
         clearTimeout(timer);
         timer = null;

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Creative } from '../../dmp/campaigns/creative.ts';
+import { blockedExchanges } from '../../dmp/creatives/approval.ts';
 import { auditCreative } from '../../dmp/creatives/audit.ts';
+import { takeVerdicts } from '../../dmp/creatives/verdicts.ts';
 import { buildSnapshot } from '../../dmp/snapshot/build.ts';
 import { coverOf } from '../../proto/fence.ts';
 import { startApi, type TestApi } from '../support/api.ts';
@@ -86,6 +88,37 @@ describe('the life of a creative', () => {
         { creative: 'good', exchange: 'y', state: 'rejected', reason: 'animation too long' },
       ],
     });
+  });
+
+  it('is written down as the exchange tells it: pending for an hour and longer, disapproved for good, won is approved', async () => {
+    await api.ok('POST', '/v1/exchanges', { id: 'z', name: 'z' });
+    const { things } = api.deps;
+    const HOUR = 3_600_000;
+    const say = (type: 'loss' | 'win', lossReason: number | null, at: number, test = false) =>
+      takeVerdicts(things, [{ type, exchange: 'z', creative: 'good', lossReason, test }], at);
+    const blockedAt = (at: number) => blockedExchanges(things, at).get('good')?.includes('z') ?? false;
+    await say('win', null, 0);
+    await say('loss', 102, 0);
+    await say('loss', 202, 0, true);
+    expect(things.get('approval', 'good.z')).toBeUndefined();
+    await say('loss', 201, 0);
+    await say('loss', 201, 1);
+    expect([blockedAt(HOUR - 1), blockedAt(HOUR)]).toEqual([true, false]);
+    await say('loss', 201, HOUR);
+    expect([blockedAt(3 * HOUR - 1), blockedAt(3 * HOUR)]).toEqual([true, false]);
+    await say('win', null, 3 * HOUR);
+    expect(things.get('approval', 'good.z')?.body.state).toBe('approved');
+    await say('loss', 202, 4 * HOUR);
+    expect(blockedAt(1e15)).toBe(true);
+    expect((await api.ok<{ data: { by: string }[] }>('GET', '/v1/creatives/good/approvals')).data.at(-1)).toMatchObject({
+      exchange: 'z',
+      state: 'rejected',
+      reason: 'loss reason 202',
+      by: 'exchange',
+    });
+    await api.ok('PUT', '/v1/creatives/good/approvals/z', { state: 'approved' });
+    await say('loss', 202, 5 * HOUR);
+    expect(things.get('approval', 'good.z')?.body.state).toBe('approved');
   });
 
   it('is told by those who may, of what is there', async () => {
