@@ -2,7 +2,7 @@ import type { Offer } from './case.ts';
 import { isOn, textOf } from './read.ts';
 
 /** Macros of the specification; anything else in `${…}` is a macro that the bidder forgot to fill in. */
-const MACROS = new Set(
+export const MACROS: ReadonlySet<string> = new Set(
   'ID BID_ID IMP_ID SEAT_ID AD_ID PRICE CURRENCY MBR LOSS MIN_TO_WIN MULTIPLIER IMP_TS DISCOUNT_PCT DISCOUNT_CPM'
     .split(' ')
     .map((name) => `AUCTION_${name}`),

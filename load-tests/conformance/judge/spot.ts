@@ -98,7 +98,7 @@ function secondsOf(text: string): number | null {
 
 function judgeDuration(seconds: number, media: Json, bid: Json): string[] {
   const faults: string[] = [];
-  const exact = wholesOf(media['rqddurs']);
+  const exact = wholesOf(media['rqddurs']).filter((length) => length > 0);
   const [least, most] = [countOf(media['minduration']), countOf(media['maxduration']) || Number.POSITIVE_INFINITY];
   if (exact.length > 0) {
     if (!exact.includes(seconds)) faults.push(`${seconds} s is none of ${exact.join(', ')} s`);
