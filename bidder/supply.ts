@@ -13,6 +13,9 @@ export interface SupplyLists {
   readonly sellers: ReadonlyMap<string, ReadonlyMap<string, SellerType>>;
 }
 
+/** No real chain is so long, and each node costs time for each line item with a rule. */
+const LONGEST_CHAIN = 50;
+
 /** Publisher, intermediary, both. */
 type SellerType = 'P' | 'I' | 'B';
 
@@ -41,12 +44,16 @@ export function screenSupply(
 ): NoBidReason | null {
   const nodes = schain?.nodes ?? [];
   if (rule.completeOnly && !(schain?.complete && nodes.length > 0)) return 'incomplete_chain';
-  if (rule.maxHops !== null && nodes.length > rule.maxHops) return 'blocked_node';
+  if (nodes.length > Math.min(rule.maxHops ?? LONGEST_CHAIN, LONGEST_CHAIN) && restricts(rule)) return 'blocked_node';
   if (rule.sellers !== null) {
     if (nodes.length === 0) return 'incomplete_chain';
     for (const node of nodes) if (!isAllowed(rule.sellers, node)) return 'blocked_node';
   }
   return rule.authorizedOnly ? screenAuthorized(nodes, inventory, lists) : null;
+}
+
+function restricts({ maxHops, sellers, authorizedOnly }: SupplyRule): boolean {
+  return maxHops !== null || sellers !== null || authorizedOnly === true;
 }
 
 /** `asi` allows all sellers of a system, `asi/sid` one. */

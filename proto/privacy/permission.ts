@@ -82,8 +82,10 @@ const PROFILE = purposeBits(3, 4);
 const MEASUREMENT = purposeBits(7);
 const ALL = STORAGE | ADS | PROFILE | MEASUREMENT;
 
-/** Sections that are no signal of privacy: the header's own id and signal integrity. */
-const NO_SIGNAL = new Set([3, 4]);
+/** The present section and that of TCF 1. Of the others below Canada's, 3 and 4 are no signals: the header and integrity. */
+const TCF_BITS = (1 << EU_TCF) | (1 << 1);
+/** Above all sections that exist; below 31, so that sections fit the bits of a number. */
+const UNKNOWN_SECTION = 30;
 
 /** Applies the table to what is said. Pure but for the memory of `consents`; never throws. */
 export function permissionFor(signals: PrivacySignals, consents: Consents): Permission {
@@ -165,22 +167,32 @@ function addUsPrivacy(found: Situations, text: string): void {
 function addGpp(found: Situations, { gpp, gppSections, consent }: PrivacySignals, consents: Consents): boolean {
   if (gppSections.length === 0) return false;
   const sections = consents.gpp(gpp);
-  let hasTcf = false;
-  for (const section of gppSections) {
-    if (NO_SIGNAL.has(section)) continue;
-    const text = sections?.get(section);
-    if (section === EU_TCF || section === 1) {
-      hasTcf = true;
-      // The string may also come beside; where both do, both must allow.
-      if (text !== undefined) addTcf(found, text, consents);
-      if (consent !== '' || text === undefined) addTcf(found, consent, consents);
-    } else if (text === undefined) found.add('gpp_unreadable');
-    else if (section === CANADA_TCF) addCanada(found, text, consents);
-    else if (section === US_PRIVACY) addUsPrivacy(found, text);
-    else if (isUsSection(section)) addUs(found, section, text, consents);
-    else found.add('gpp_unreadable');
+  const applies = sectionBits(gppSections);
+  const hasTcf = (applies & TCF_BITS) !== 0;
+  if (hasTcf) {
+    const text = sections?.get(EU_TCF);
+    // The string may also come beside; where both do, both must allow.
+    if (text !== undefined) addTcf(found, text, consents);
+    if (consent !== '' || text === undefined) addTcf(found, consent, consents);
   }
+  for (let section = CANADA_TCF; section <= UNKNOWN_SECTION; section++)
+    if ((applies & (1 << section)) !== 0) addSection(found, section, sections?.get(section), consents);
   return hasTcf;
+}
+
+/** Bit n = section n, however long and repetitive the list is; ids that do not exist yet are one section that cannot be read. */
+function sectionBits(sections: readonly number[]): number {
+  let bits = 0;
+  for (const section of sections) bits |= 1 << (section < UNKNOWN_SECTION && section >= 0 ? section : UNKNOWN_SECTION);
+  return bits;
+}
+
+function addSection(found: Situations, section: number, text: string | undefined, consents: Consents): void {
+  if (text === undefined) found.add('gpp_unreadable');
+  else if (section === CANADA_TCF) addCanada(found, text, consents);
+  else if (section === US_PRIVACY) addUsPrivacy(found, text);
+  else if (isUsSection(section)) addUs(found, section, text, consents);
+  else found.add('gpp_unreadable');
 }
 
 function addCanada(found: Situations, text: string, consents: Consents): void {

@@ -37,7 +37,7 @@ export function readTcf(text: string, vendor: number): TcfConsent | null {
   for (const segment of segments) {
     const bits = new Bits(segment);
     if (bits.int(3) !== DISCLOSED_VENDORS || bits.broken) continue;
-    disclosed = names(bits, vendor);
+    disclosed = names(bits, vendor) && disclosed !== false;
     if (bits.broken) return null;
   }
   const { since, ...rest } = consent;

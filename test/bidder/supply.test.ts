@@ -50,6 +50,13 @@ describe('a rule of the supply path', () => {
     expect(screen({ sellers }, null)).toBe('incomplete_chain');
   });
 
+  it('passes no chain that is longer than any real one, unless it asks for nothing', () => {
+    const long = chain(...Array.from({ length: 51 }, () => 'ssp.example/pub-1'));
+    expect(screen({ sellers: ['ssp.example'] }, long)).toBe('blocked_node');
+    expect(screen({ authorizedOnly: true }, long)).toBe('blocked_node');
+    expect(screen({}, long)).toBeNull();
+  });
+
   it('for authorised sellers asks the ads.txt of the site for the first and the last node', () => {
     const authorizedOnly = true;
     const site = { domain: 'www.news.example' };
