@@ -78,6 +78,7 @@ async function runWorker(): Promise<void> {
       publicUrl: settings.WALKIN_PUBLIC_URL ?? `http://127.0.0.1:${port}`,
       reservationSeconds: settings.WALKIN_RESERVATION_SECONDS,
       vendor: settings.WALKIN_TCF_VENDOR_ID,
+      contextual: settings.WALKIN_GDPR_CONTEXTUAL,
       onSwap: report,
     },
     metrics,

@@ -18,4 +18,6 @@ export const BidderSettings = Type.Object({
   WALKIN_RESERVATION_SECONDS: Type.Integer({ minimum: 1, maximum: 86_400, default: 60 }),
   /** Our id in the IAB's Global Vendor List; 0: none, so that nothing is bid where GDPR applies. */
   WALKIN_TCF_VENDOR_ID: Type.Integer({ minimum: 0, maximum: 65_535, default: 0 }),
+  /** Whether contextual ads are bid where GDPR applies and there is no consent for us. */
+  WALKIN_GDPR_CONTEXTUAL: Type.Boolean({ default: false }),
 });

@@ -28,6 +28,8 @@ export interface WorkerOptions {
   readonly reservationSeconds: number;
   /** Our id in the Global Vendor List, 0 or absent: none. */
   readonly vendor?: number;
+  /** Whether contextual ads are bid where GDPR applies and there is no consent for us. */
+  readonly contextual?: boolean;
   /** How long a lease is used, ms. */
   readonly leaseMs?: number;
   /** Line items that are kept with an allowance at all times. */
@@ -77,7 +79,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const feedOptions = { worker: options.name, onSwap, ...defined({ pollMs: options.pollMs }) };
   const feed = createFeed({ redis: background, subscriber, metrics, log }, feedOptions);
   const outbox = createOutbox(writes, metrics);
-  const consents = createConsents(options.vendor ?? 0);
+  const consents = createConsents(options.vendor ?? 0, options.contextual);
   const app = buildApp({
     auction: {
       current: feed.current,

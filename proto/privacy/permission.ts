@@ -2,7 +2,7 @@ import { CANADA_TCF, EU_TCF, type GppSections, readGpp, US_PRIVACY } from './gpp
 import { type CanadaConsent, readCanada } from './gpp-canada.ts';
 import { isUsSection, readUs, type UsConsent } from './gpp-us.ts';
 import { remember } from './memory.ts';
-import { PRIVACY_REASONS, type PrivacyReason, type Remains, TABLE } from './table.ts';
+import { MAY_BE_CONTEXTUAL, PRIVACY_REASONS, type PrivacyReason, type Remains, TABLE, WITHOUT_CONSENT } from './table.ts';
 import { purposeBits, readTcf, type TcfConsent } from './tcf.ts';
 import { readUsPrivacy } from './us-privacy.ts';
 
@@ -50,15 +50,23 @@ export interface Consents {
   canada(text: string): CanadaConsent | null;
   us(section: number, text: string): UsConsent | null;
   gpp(text: string): GppSections | null;
+  /** Whether contextual ads are bid where GDPR applies and we have no consent. */
+  readonly contextual: boolean;
 }
 
 /** `vendor`: our id in the Global Vendor List, 0 = none. */
-export function createConsents(vendor: number): Consents {
+export function createConsents(vendor: number, contextual = false): Consents {
   // A Map's miss and a remembered null look alike, so what cannot be read is kept in a box.
   const tcf = remember((text) => ({ read: readTcf(text, vendor) }));
   const canada = remember((text) => ({ read: readCanada(text, vendor) }));
   const gpp = remember((text) => ({ read: readGpp(text) }));
-  return { tcf: (text) => tcf(text).read, canada: (text) => canada(text).read, us: readUs, gpp: (text) => gpp(text).read };
+  return {
+    tcf: (text) => tcf(text).read,
+    canada: (text) => canada(text).read,
+    us: readUs,
+    gpp: (text) => gpp(text).read,
+    contextual,
+  };
 }
 
 /** Consents of an operator who is not in the Global Vendor List. */
@@ -89,7 +97,7 @@ const UNKNOWN_SECTION = 30;
 
 /** Applies the table to what is said. Pure but for the memory of `consents`; never throws. */
 export function permissionFor(signals: PrivacySignals, consents: Consents): Permission {
-  const found = new Situations();
+  const found = new Situations(consents.contextual);
   if (signals.coppa) found.add('coppa');
   if (signals.limited) found.add('limited_tracking');
   if (signals.gpc) found.add('gpc');
@@ -104,10 +112,15 @@ export function permissionFor(signals: PrivacySignals, consents: Consents): Perm
 class Situations {
   #last = 0;
   #rest: Remains = TABLE.unrestricted;
+  readonly #contextual: boolean;
+
+  constructor(contextual: boolean) {
+    this.#contextual = contextual;
+  }
 
   add(reason: PrivacyReason): void {
     this.#last = Math.max(this.#last, PRIVACY_REASONS.indexOf(reason));
-    this.#rest = both(this.#rest, TABLE[reason]);
+    this.#rest = both(this.#rest, this.#contextual && MAY_BE_CONTEXTUAL.has(reason) ? WITHOUT_CONSENT : TABLE[reason]);
   }
 
   permission(): Permission {

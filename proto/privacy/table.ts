@@ -74,6 +74,18 @@ export const TABLE = {
   gdpr_unreadable: { when: 'GDPR: a consent string that cannot be read', ...NOTHING },
 } as const satisfies Record<string, Remains>;
 
+/**
+ * The situations of GDPR in which an operator may choose to bid all the same, on the page and the device type alone: nothing of
+ * the person is read, kept or told then.
+ */
+export const MAY_BE_CONTEXTUAL: ReadonlySet<PrivacyReason> = new Set([
+  'gdpr_vendor_refused',
+  'gdpr_not_disclosed',
+  'gdpr_no_string',
+  'gdpr_unreadable',
+]);
+export const WITHOUT_CONSENT: Remains = { when: '', ...CONTEXTUAL };
+
 /** Why a permission is what it is: closed list, in metrics and in each ad event. */
 export type PrivacyReason = keyof typeof TABLE;
 

@@ -153,6 +153,19 @@ describe('the table of privacy', () => {
     expect(permission({ gpp, gppSections: [] }).why).toBe('unrestricted');
   });
 
+  it('leaves contextual ads without consent where the operator wants them, and no more', () => {
+    const own = createConsents(OURS, true);
+    const contextual = (signals: Partial<PrivacySignals>) => permissionFor({ ...NOTHING_SAID, ...signals }, own);
+    for (const reason of ['gdpr_no_string', 'gdpr_unreadable', 'gdpr_vendor_refused', 'gdpr_not_disclosed'] as const)
+      expect(contextual(CASES[reason][0] ?? {})).toEqual({
+        ...permission({ coppa: true }),
+        childOnly: false,
+        why: reason,
+      });
+    expect(contextual(CASES.gdpr_no_ads[0] ?? {}).bid).toBe(false);
+    expect(contextual({ gdpr: true, coppa: true })).toMatchObject({ bid: true, childOnly: true });
+  });
+
   it('never throws, whatever the strings are', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
