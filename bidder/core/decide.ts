@@ -15,7 +15,7 @@ import { nearestStore } from './promote.ts';
 import { type Money, moneyFor, quoteOf } from './quote.ts';
 import { furtherOf } from './reason.ts';
 import { screenCaps, screenLineItem } from './screen.ts';
-import { screenWay, type Way, waysOf } from './ways.ts';
+import { screenWay, spotFloor, type Way, waysOf } from './ways.ts';
 
 export interface Question {
   readonly request: BidRequest;
@@ -225,17 +225,16 @@ function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice | NoBi
   const { lineItem, store, metres } = offer;
   const other = screenWay(lineItem, way, index.deals);
   if (other !== null) return other;
-  const money = moneyOf(round, way, imp, lineItem.currency);
-  if (money === null) return 'currency';
+  const money = moneyOf(round, way, lineItem.currency);
+  if (money === null || (way.floor > 0 && money.floorRate === null)) return 'currency';
   const fit = fitCreative(offer, imp, { wlang: request.wlang, exchange }, turn);
   if (typeof fit === 'string') return fit;
   const { creative } = fit;
   if (round.bytes + bytesOf(creative) > MAX_ANSWER) return 'no_creative';
   const late = screenBlocks(lineItem, request) ?? screenCaps(lineItem, person, offer.used, now);
   if (late !== null) return late;
-  const seconds = 'duration' in creative ? creative.duration : 0;
-  const quote = quoteOf(offer.price, way, money, seconds);
-  if (quote === null) return 'below_floor';
+  const quote = quoteOf(offer.price, floorOf(way, imp, creative), way.fixed, money);
+  if (typeof quote === 'string') return quote;
   const cost = impressionCost(quote.price, imp.multiplier);
   if (!hasAllowance(offer, cost, question)) return 'budget';
   return { imp, lineItem, fit, creative, deal: way.deal, store, metres, ...quote, currency: money.currency, cost };
@@ -246,8 +245,13 @@ function hasAllowance({ lineItem, reserved }: Offer, cost: Micros, { request, al
   return !lineItem.limited || request.test || allowance(lineItem, cost, now) >= reserved + cost;
 }
 
-function moneyOf({ index, question, currency }: Round, way: Way, imp: Imp, own: string): Money | null {
-  return moneyFor(index.rates, question.now, currency === null ? question.request.cur : [currency], own, way, imp);
+function moneyOf({ index, question, currency }: Round, { floorcur }: Way, own: string): Money | null {
+  return moneyFor(index.rates, question.now, currency === null ? question.request.cur : [currency], own, floorcur);
+}
+
+function floorOf(way: Way, imp: Imp, creative: Creative): number {
+  const place = creative.type === 'video' ? imp.video : creative.type === 'audio' ? imp.audio : null;
+  return place === null || !('duration' in creative) ? way.floor : spotFloor(way, place, creative.duration);
 }
 
 function bytesOf({ type, bytes }: Creative): number {

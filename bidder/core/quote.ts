@@ -1,38 +1,29 @@
 import { MICROS, type Micros, microsToCpm } from '../../proto/money.ts';
+import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Snapshot } from '../../proto/snapshot.ts';
-import type { Imp } from '../openrtb/request.ts';
 import { rateOf } from './rates.ts';
-import type { Way } from './ways.ts';
 
-/** In what a line item would bid, and what it must reach. */
+/** In what a line item would bid. */
 export interface Money {
   readonly currency: string;
   /** Units of it for one unit of the line item's own. */
   readonly rate: number;
-  /** CPM, and CPM a second of a spot, in the currency of the bid. */
-  readonly floor: number;
-  readonly floorPerSecond: number;
-  /** Whether the floor is as the seller wrote it, not converted. */
-  readonly exact: boolean;
+  /** Units of it for one unit of the floor's; null: not known. */
+  readonly floorRate: number | null;
 }
 
-/** Null where no allowed currency, or no floor in it, can be known. The line item's own currency is preferred. */
+/** Null where it knows no allowed currency. The line item's own is preferred. */
 export function moneyFor(
   rates: Snapshot['rates'],
   now: number,
   allowed: readonly string[],
   own: string,
-  way: Way,
-  imp: Imp,
+  floorcur: string,
 ): Money | null {
   const currency = allowed.includes(own) ? own : allowed.find((code) => rateOf(rates, own, code, now) !== null);
   const rate = currency === undefined ? null : rateOf(rates, own, currency, now);
   if (currency === undefined || rate === null) return null;
-  const forFloor = way.floor > 0 ? rateOf(rates, way.floorcur, currency, now) : 1;
-  const forSeconds = way.floorPerSecond > 0 ? rateOf(rates, imp.bidfloorcur, currency, now) : 1;
-  if (forFloor === null || forSeconds === null) return null;
-  const floorPerSecond = way.floorPerSecond * forSeconds;
-  return { currency, rate, floor: way.floor * forFloor, floorPerSecond, exact: way.floorcur === currency };
+  return { currency, rate, floorRate: rateOf(rates, floorcur, currency, now) };
 }
 
 export interface Quote {
@@ -43,15 +34,19 @@ export interface Quote {
   readonly cpm: number;
 }
 
-/** What is bid with at most `most` (micros of CPM in the line item's currency) for `seconds` of a spot; null below the floor. */
-export function quoteOf(most: Micros, way: Way, money: Money, seconds: number): Quote | null {
-  const { rate, floor, floorPerSecond } = money;
+/**
+ * What is bid with at most `most` (micros of CPM in the line item's currency) for a floor (CPM in its own currency), which is the
+ * price where it is `fixed`.
+ */
+export function quoteOf(most: Micros, floor: number, fixed: boolean, money: Money): Quote | NoBidReason {
+  const { rate, floorRate } = money;
   const highest = rate === 1 ? most : Math.floor(most * rate);
-  const least = microsOver(Math.max(floor, floorPerSecond * seconds));
-  if (highest <= 0 || highest < least) return null;
-  if (!way.fixed || least === 0) return { price: most, offered: highest, cpm: microsToCpm(highest) };
-  const cpm = money.exact && floorPerSecond === 0 ? way.floor : microsToCpm(least);
-  return { price: rate === 1 ? least : Math.min(most, Math.ceil(least / rate)), offered: least, cpm };
+  if (floor > 0 && floorRate === null) return 'currency';
+  const least = floor > 0 ? microsOver(floor * (floorRate ?? 1)) : 0;
+  if (highest <= 0 || highest < least) return 'below_floor';
+  if (!fixed || least === 0) return { price: most, offered: highest, cpm: microsToCpm(highest) };
+  const price = rate === 1 ? least : Math.min(most, Math.ceil(least / rate));
+  return { price, offered: least, cpm: floorRate === 1 ? floor : microsToCpm(least) };
 }
 
 /** The least micros that reach a CPM; a hair of floating point above a micro is none. */

@@ -1,5 +1,5 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
-import type { Deal, Imp } from '../openrtb/request.ts';
+import type { Deal, Imp, SpotFloors } from '../openrtb/request.ts';
 import { areAllowed } from './blocks.ts';
 import type { LineItem } from './index.ts';
 
@@ -9,8 +9,6 @@ export interface Way {
   /** CPM in `floorcur`. */
   readonly floor: number;
   readonly floorcur: string;
-  /** CPM a second of a spot, in `imp.bidfloorcur`. */
-  readonly floorPerSecond: number;
   /** The floor is the price. */
   readonly fixed: boolean;
 }
@@ -26,7 +24,6 @@ export function waysOf(imp: Imp, at: number, seat: string | null): Way[] {
     deal: null,
     floor: imp.bidfloor,
     floorcur: imp.bidfloorcur,
-    floorPerSecond: imp.video?.mincpmpersec ?? 0,
     fixed: at === FIXED_PRICE,
   };
   if (imp.deals.length === 0) return imp.privateAuction ? [] : [open];
@@ -43,8 +40,19 @@ function isInvited({ wseat }: Deal, seat: string | null): boolean {
 
 function wayOf(deal: Deal, open: Way, at: number): Way {
   const fixed = (deal.at || at) === FIXED_PRICE;
-  if (deal.bidfloor <= 0) return { ...open, deal, fixed };
-  return { deal, floor: deal.bidfloor, floorcur: deal.bidfloorcur, floorPerSecond: 0, fixed };
+  if (!hasFloor(deal)) return { ...open, deal, fixed };
+  return { deal, floor: deal.bidfloor, floorcur: deal.bidfloorcur, fixed };
+}
+
+function hasFloor({ bidfloor, mincpmpersec, durfloors }: Deal): boolean {
+  return bidfloor > 0 || mincpmpersec > 0 || durfloors.length > 0;
+}
+
+/** CPM, in the way's currency, that a spot of some seconds must reach: of the deal where that has floors, else of its place. */
+export function spotFloor({ deal, floor }: Way, place: SpotFloors, seconds: number): number {
+  const { mincpmpersec, durfloors } = deal !== null && hasFloor(deal) ? deal : place;
+  const own = durfloors.find(({ mindur, maxdur }) => seconds >= mindur && seconds <= maxdur);
+  return Math.max(own?.bidfloor ?? floor, mincpmpersec > 0 ? mincpmpersec * seconds : 0);
 }
 
 /**

@@ -18,7 +18,7 @@ import {
 } from './fields.ts';
 import { nativeOf } from './native.ts';
 import type { Deal, Imp } from './request.ts';
-import { audioOf, videoOf } from './video.ts';
+import { audioOf, spotFloorsOf, videoOf } from './video.ts';
 
 /** A request with more places than this is not a page that anybody looks at. */
 const MAX_IMPS = 200;
@@ -156,5 +156,6 @@ function dealOf(id: string, bidfloor: number, wire: JsonObject, quirks: Quirks):
     wseat: textsOf(wire['wseat'], quirks),
     wadomain: textsOf(wire['wadomain'], quirks).map((domain) => domain.trim().toLowerCase()),
     guaranteed: flagOf(moved(wire, 'guar', quirks), quirks),
+    ...spotFloorsOf(wire, quirks),
   };
 }

@@ -122,7 +122,15 @@ export interface Imp {
   readonly native: NativeImp | null;
 }
 
-export interface Deal {
+/** Floors of a spot by its length, in the currency of the floor beside them. */
+export interface SpotFloors {
+  /** CPM per second, 0 none. */
+  readonly mincpmpersec: number;
+  /** For lengths within these (seconds, both included) in place of `bidfloor`. */
+  readonly durfloors: readonly { readonly mindur: number; readonly maxdur: number; readonly bidfloor: number }[];
+}
+
+export interface Deal extends SpotFloors {
   readonly id: string;
   readonly bidfloor: number;
   readonly bidfloorcur: string;
@@ -145,7 +153,7 @@ export interface BannerImp {
   readonly pos: number | null;
 }
 
-export interface VideoImp {
+export interface VideoImp extends SpotFloors {
   readonly mimes: readonly string[];
   readonly w: number;
   readonly h: number;
@@ -165,11 +173,9 @@ export interface VideoImp {
   readonly maxbitrate: number;
   readonly podid: string;
   readonly slotinpod: number;
-  /** CPM per second of the pod, 0 none. */
-  readonly mincpmpersec: number;
 }
 
-export interface AudioImp {
+export interface AudioImp extends SpotFloors {
   readonly mimes: readonly string[];
   readonly minduration: number;
   readonly maxduration: number;

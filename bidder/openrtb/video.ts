@@ -1,6 +1,17 @@
 import { mediaTypesOf } from './banner.ts';
-import { amountOf, answerOf, integerOf, integersOf, type JsonObject, numberOf, type Quirks, textOf } from './fields.ts';
-import type { AudioImp, VideoImp } from './request.ts';
+import {
+  amountOf,
+  answerOf,
+  integerOf,
+  integersOf,
+  isAbsent,
+  type JsonObject,
+  numberOf,
+  objectsOf,
+  type Quirks,
+  textOf,
+} from './fields.ts';
+import type { AudioImp, SpotFloors, VideoImp } from './request.ts';
 
 /** What every video player plays. */
 const MP4: readonly string[] = Object.freeze(['video/mp4']);
@@ -25,7 +36,7 @@ export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
     maxbitrate: limitOf(video['maxbitrate'], quirks),
     podid: textOf(video['podid'], quirks),
     slotinpod: slotOf(video, quirks),
-    mincpmpersec: Math.max(0, numberOf(video['mincpmpersec'], quirks) ?? 0),
+    ...spotFloorsOf(video, quirks),
   };
 }
 
@@ -46,7 +57,25 @@ export function audioOf(audio: JsonObject, quirks: Quirks): AudioImp | null {
     api: integersOf(audio['api'], quirks),
     minbitrate: amountOf(audio['minbitrate'], quirks),
     maxbitrate: limitOf(audio['maxbitrate'], quirks),
+    ...spotFloorsOf(audio, quirks),
   };
+}
+
+/** Of a spot's place, or of a deal. A floor that cannot be read is one that nobody reaches. */
+export function spotFloorsOf(wire: JsonObject, quirks: Quirks): SpotFloors {
+  return {
+    mincpmpersec: isAbsent(wire['mincpmpersec']) ? 0 : unlessUnreadable(wire['mincpmpersec'], quirks),
+    durfloors: objectsOf(wire['durfloors'], quirks).map((floor) => ({
+      mindur: amountOf(floor['mindur'], quirks),
+      maxdur: limitOf(floor['maxdur'], quirks),
+      bidfloor: isAbsent(floor['bidfloor']) ? 0 : unlessUnreadable(floor['bidfloor'], quirks),
+    })),
+  };
+}
+
+function unlessUnreadable(value: unknown, quirks: Quirks): number {
+  const floor = numberOf(value, quirks);
+  return floor === null ? Number.POSITIVE_INFINITY : Math.max(0, floor);
 }
 
 /** Infinity where there is none. */

@@ -287,7 +287,17 @@ describe('a place for an ad', () => {
     const found = impOf(imp({ pmp: { private_auction: 'true', deals: [deal, { id: 'x', bidfloor: {} }, null] } }));
     expect(found.privateAuction).toBe(true);
     expect(found.deals).toEqual([
-      { id: '5', bidfloor: 2.5, bidfloorcur: 'EUR', at: 3, wseat: ['7'], wadomain: ['a.com'], guaranteed: true },
+      {
+        id: '5',
+        bidfloor: 2.5,
+        bidfloorcur: 'EUR',
+        at: 3,
+        wseat: ['7'],
+        wadomain: ['a.com'],
+        guaranteed: true,
+        mincpmpersec: 0,
+        durfloors: [],
+      },
     ]);
     expect(impOf(imp({ pmp: { private_auction: 'x' } })).privateAuction).toBe(true);
   });
