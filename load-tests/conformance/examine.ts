@@ -6,12 +6,6 @@ import { isObject, type Json, objectOf, textOf } from './judge/read.ts';
 import { decodeResponse, encodeRequest, losesInProtobuf } from './protobuf.ts';
 import type { Message, Reply } from './send.ts';
 
-/** How the requests are sent. */
-export interface Way {
-  readonly protobuf: boolean;
-  readonly gzip: boolean;
-}
-
 export interface Result {
   readonly file: string;
   readonly faults: readonly string[];

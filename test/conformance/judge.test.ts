@@ -240,6 +240,16 @@ describe('a wrong answer is seen:', () => {
       /for its length/,
       { bid: VIDEO, imp: { video: { ...VIDEO_IMP, mincpmpersec: 0.2 } } },
     ],
+    [
+      'a price under the floor of its length',
+      /under the floor of 9 USD/,
+      { bid: VIDEO, imp: { video: { ...VIDEO_IMP, durfloors: [{ mindur: 10, maxdur: 20, bidfloor: 9 }] } } },
+    ],
+    [
+      'a price under the deal’s floor for its length',
+      /under the deal's floor for its length/,
+      { bid: { ...VIDEO, dealid: 'd' }, imp: { pmp: { deals: [{ id: 'd', mincpmpersec: 1 }] } } },
+    ],
     ['another currency', /currency USD is none of EUR/, { request: { cur: ['EUR'] } }],
     ['a currency where only dollars are allowed', /currency EUR/, { response: { cur: 'EUR' } }],
     ['no media type', /no mtype/, { bid: { ...BANNER, mtype: undefined } }],

@@ -1,5 +1,5 @@
 import type { Offer } from './case.ts';
-import { isOn, isSameId, type Json, numberOf, objectOf, objectsOf, positiveOf, textOf, textsOf } from './read.ts';
+import { countOf, isOn, isSameId, type Json, numberOf, objectOf, objectsOf, positiveOf, textOf, textsOf } from './read.ts';
 
 /** Prices are printed with a few decimals. */
 const ROUNDING = 1e-6;
@@ -20,20 +20,29 @@ interface Floor {
   readonly currency: string;
 }
 
-/** The deal's floor stands for the imp's where it has one; a price for each second is asked besides. */
+/**
+ * Floors of the deal stand for those of the imp where it has any. A spot of a length that `durfloors` names has that floor, and
+ * a price for each second is asked besides.
+ */
 function floorsOf(offer: Offer): Floor[] {
   const { imp, media, bid } = offer;
-  const currency = textOf(imp['bidfloorcur']).toUpperCase() || 'USD';
   const deal = dealOf(offer);
-  const floors: Floor[] = [];
-  if (deal !== null && numberOf(deal['bidfloor']) !== null) {
-    const dealCurrency = textOf(deal['bidfloorcur']).toUpperCase() || 'USD';
-    floors.push({ name: "deal's floor", floor: positiveOf(deal['bidfloor']), currency: dealCurrency });
-  } else floors.push({ name: 'floor', floor: positiveOf(imp['bidfloor']), currency });
-  const perSecond = positiveOf(media['mincpmpersec']);
-  if (perSecond > 0 && deal === null)
-    floors.push({ name: 'floor for its length', floor: perSecond * positiveOf(bid['dur']), currency });
-  return floors.filter(({ floor }) => floor > 0);
+  const ofDeal = deal !== null && hasFloor(deal) ? deal : null;
+  const currency = textOf((ofDeal ?? imp)['bidfloorcur']).toUpperCase() || 'USD';
+  const plain = positiveOf((ofDeal ?? imp)['bidfloor']);
+  const seconds = positiveOf(bid['dur']);
+  const lengths = seconds === 0 ? [] : objectsOf((ofDeal ?? media)['durfloors']);
+  const own = lengths.find(({ mindur, maxdur }) => seconds >= countOf(mindur) && seconds <= (countOf(maxdur) || seconds));
+  const perSecond = positiveOf((ofDeal ?? media)['mincpmpersec']);
+  const name = ofDeal === null ? 'floor' : "deal's floor";
+  return [
+    { name, floor: own === undefined ? plain : positiveOf(own['bidfloor']), currency },
+    { name: `${name} for its length`, floor: perSecond * seconds, currency },
+  ].filter(({ floor }) => floor > 0);
+}
+
+function hasFloor(deal: Json): boolean {
+  return positiveOf(deal['bidfloor']) > 0 || positiveOf(deal['mincpmpersec']) > 0 || objectsOf(deal['durfloors']).length > 0;
 }
 
 /** The amount in the bid's currency; null where no rate is known. */

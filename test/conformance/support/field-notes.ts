@@ -12,6 +12,17 @@ const DOMAIN = 'Held against imported ads.txt lists.';
 const PERSON = 'One of the names under which the person is known, as far as privacy allows.';
 const CONSENT = 'See privacy.md: decided before anything else is read.';
 
+const PER_SECOND = 'A floor for each second of a spot, beside `bidfloor`.';
+
+function durfloors(holder: string): Record<string, string> {
+  return {
+    [`${holder}.durfloors`]: 'The floor of spots of such a length, in place of `bidfloor`.',
+    [`${holder}.durfloors.mindur`]: 'Seconds, included.',
+    [`${holder}.durfloors.maxdur`]: 'Seconds, included.',
+    [`${holder}.durfloors.bidfloor`]: 'CPM.',
+  };
+}
+
 export const FIELD_NOTES: Readonly<Record<string, string>> = {
   id: ID,
   imp: 'At least one, at most 200; places that cannot be filled are skipped.',
@@ -42,7 +53,8 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'imp.video.linearity': 'Only linear ads are bid.',
   'imp.video.skip': '0: the spot is sent without its skip button.',
   'imp.video.slotinpod': 'Said back as `bid.slotinpod` where it is 1 or 2.',
-  'imp.video.mincpmpersec': 'A floor for each second, beside `bidfloor`.',
+  'imp.video.mincpmpersec': PER_SECOND,
+  ...durfloors('imp.video'),
   'imp.video.battr': `${BATTR} With 16 a spot is sent without its skip button.`,
   'imp.video.minbitrate': RATES,
   'imp.video.maxbitrate': RATES,
@@ -56,6 +68,8 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'imp.audio.minbitrate': RATES,
   'imp.audio.maxbitrate': RATES,
   'imp.audio.api': API,
+  'imp.audio.mincpmpersec': PER_SECOND,
+  ...durfloors('imp.audio'),
   'imp.native.request': 'A JSON text, an object, or in protobuf a message; with the object `native` around it or without.',
   'imp.native.ver': 'The answer is of this version, 1.2 where it is absent; 1.0 with the object `native` around it.',
   'imp.native.api': API,
@@ -80,7 +94,9 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'imp.pmp.private_auction': '1: only under a deal.',
   'imp.pmp.deals': 'Guaranteed ones first, then the others, then the open market.',
   'imp.pmp.deals.id': 'Said back as `bid.dealid`.',
-  'imp.pmp.deals.bidfloor': 'In place of the floor of the imp, where above 0.',
+  'imp.pmp.deals.bidfloor': 'In place of the floors of the imp and its media, where the deal has any floor.',
+  'imp.pmp.deals.mincpmpersec': PER_SECOND,
+  ...durfloors('imp.pmp.deals'),
   'imp.pmp.deals.bidfloorcur': 'Converted where we have a fresh rate; else the deal is not bid on.',
   'imp.pmp.deals.at': '3: the floor is the price, and is bid exactly.',
   'imp.pmp.deals.wseat': 'Our seat must be among them.',
