@@ -12,8 +12,12 @@ export function fitsBanner(imp: BannerImp, creative: Banner): boolean {
 /** Sellers list what an HTML banner may show as well as HTML itself. */
 const SHOWS_HTML = /^(text\/(html|javascript)|application\/(xhtml\+xml|javascript)|image\/.*)$/i;
 
-/** An exact size, or a shape with a least width. */
+/** Of the usual sizes the smallest that can stand alone on a screen. */
+const LEAST_INTERSTITIAL = [300, 250] as const;
+
+/** An exact size, or a shape with a least width. A place without any is a whole screen. */
 function hasSize({ sizes, ratios }: BannerImp, { w, h }: Banner): boolean {
+  if (sizes.length === 0 && ratios.length === 0) return w >= LEAST_INTERSTITIAL[0] && h >= LEAST_INTERSTITIAL[1];
   for (const [width, height] of sizes) if (width === w && height === h) return true;
   for (const ratio of ratios) if (w >= ratio.wmin && Math.abs((w * ratio.h) / ratio.w - h) < 1) return true;
   return false;
