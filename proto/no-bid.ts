@@ -49,7 +49,10 @@ export const NO_BID_MEANINGS: Readonly<Record<NoBidReason, { readonly means: str
   },
   ads_txt_violated: { means: 'The seller’s ads.txt does not list who sells to us.', who: 'exchange' },
   incomplete_chain: { means: 'The rule asks for a complete supply chain, and the request has none.', who: 'exchange' },
-  blocked_node: { means: 'A node of the supply chain is not allowed, not known to its system, or one too many.', who: 'exchange' },
+  blocked_node: {
+    means: 'A node of the supply chain is not allowed, not known to its system, or one too many.',
+    who: 'exchange',
+  },
   shed: { means: 'Overload, or outside the sampled share of the exchange: the request was not considered.', who: 'operator' },
   no_line_item: { means: 'Nothing is live for this exchange.', who: 'advertiser' },
   below_floor: { means: 'What we would pay is below the floor of the imp or of the deal.', who: 'advertiser' },
