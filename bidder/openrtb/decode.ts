@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import type { NoBidReason } from '../../proto/no-bid.ts';
-import { decodeRequestMessage } from '../../proto/openrtb-protobuf.ts';
 import { deviceOf } from './device.ts';
 import {
   amountOf,
@@ -18,6 +17,7 @@ import {
 import { idOf, impsOf, MAX_ID } from './imps.ts';
 import { inventoryOf } from './inventory.ts';
 import { parseJson } from './json.ts';
+import { decodeRequestMessage } from './protobuf.ts';
 import type { BidRequest } from './request.ts';
 import { eidsOf, regsOf, schainOf, userDataOf } from './user.ts';
 

@@ -1,6 +1,6 @@
 import type { WireResponse } from '../../proto/openrtb.ts';
-import { encodeResponseMessage } from '../../proto/openrtb-protobuf.ts';
 import type { DecodeNotes, Format } from './decode.ts';
+import { encodeResponseMessage } from './protobuf.ts';
 
 /** The response as bytes, in the format of its request. */
 export function writeResponse(response: WireResponse, format: Format, { nativeMessages }: DecodeNotes): Buffer {

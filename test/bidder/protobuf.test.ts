@@ -7,9 +7,9 @@ import { decide } from '../../bidder/core/decide.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
 import { NOBODY } from '../../bidder/core/person.ts';
 import { decodeNotes, decodeRequest } from '../../bidder/openrtb/decode.ts';
+import { BID_REQUEST, decodeResponseMessage, encodeResponseMessage } from '../../bidder/openrtb/protobuf.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
 import type { WireResponse } from '../../proto/openrtb.ts';
-import { BID_REQUEST, decodeResponseMessage, encodeResponseMessage } from '../../proto/openrtb-protobuf.ts';
 import { creative, exchange, lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 import { encodeRequestMessage } from './support/message.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeResponseMessage } from '../../proto/openrtb-protobuf.ts';
+import { decodeResponseMessage } from '../../bidder/openrtb/protobuf.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { creative, exchange, lineItem, snapshot, wireRequest } from './support/live.ts';

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import { BID_REQUEST } from '../../../proto/openrtb-protobuf.ts';
+import { BID_REQUEST } from '../../../bidder/openrtb/protobuf.ts';
 
 type Fields = Record<string, unknown>;
 

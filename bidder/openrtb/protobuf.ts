@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
-import type { WireResponse } from './openrtb.ts';
+import type { WireResponse } from '../../proto/openrtb.ts';
 
-/** OpenRTB in protobuf, read and written by `openrtb.proto` beside this file. */
+/** OpenRTB in protobuf, read and written by `proto/openrtb.proto`. */
 
-const { root } = protobuf.parse(readFileSync(new URL('./openrtb.proto', import.meta.url), 'utf8'), { keepCase: true });
+const { root } = protobuf.parse(readFileSync(new URL('../../proto/openrtb.proto', import.meta.url), 'utf8'), { keepCase: true });
 export const BID_REQUEST = root.lookupType('walkin.openrtb.BidRequest');
 const BID_RESPONSE = root.lookupType('walkin.openrtb.BidResponse');
 forgetDefaults(root.resolveAll());
