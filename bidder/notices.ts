@@ -168,6 +168,7 @@ function eventFor({ record, type, query, now }: Notice, price: Clearing, charged
     cost: charged ? impressionCost(known ?? record.price, multiplier) : 0,
     lossReason: type === 'loss' ? lossReasonOf(query('l')) : null,
     minToWin: priceTold(query('m'), record),
+    ...(multiplier === record.multiplier ? {} : { exposures: multiplier }),
     ...((type === 'view' || type === 'media') && detail !== undefined ? { detail } : {}),
   });
 }

@@ -61,6 +61,8 @@ export interface AdEvent extends BidRecord {
   readonly minToWin: Micros | null;
   /** Metres from the device to the store, or null. */
   readonly metres: number | null;
+  /** People who saw the play, where the exchange told; without it as many as promised, `multiplier`. */
+  readonly exposures?: number;
   /** Of `view` and `media` what happened: an event of `EVENT_DETAILS` of the bidder's notice paths. */
   readonly detail?: string;
 }

@@ -89,6 +89,7 @@ const WireAdEvent = Type.Object({
   detail: Type.Optional(Text),
   deal: Type.Optional(Text),
   multiplier: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
+  exposures: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
 });
 type WireAdEvent = Static<typeof WireAdEvent>;
 
@@ -137,6 +138,7 @@ function rowsOf(event: WireAdEvent): AdEventRow[] {
     min_to_win: null,
     metres: null,
     detail: '',
+    exposures: event.multiplier ?? 1,
   };
   return [row, { ...row, ...bid, own: 0 }];
 }
@@ -167,7 +169,7 @@ function rowOf(event: WireAdEvent): AdEventRow {
     test: event.test ? 1 : 0,
     detail: event.detail ?? '',
     deal: event.deal ?? '',
-    exposures: event.multiplier ?? 1,
+    exposures: event.exposures ?? event.multiplier ?? 1,
     privacy: event.privacy ?? '',
     own: 1,
   };

@@ -4,7 +4,7 @@ import { campaignBudgetKey, dayBudgetKey, dayOf, lineItemBudgetKey } from '../..
 import type { WireBid } from '../../proto/openrtb.ts';
 import type { LiveLineItem } from '../../proto/snapshot.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { bidsOf, eventually, publish, startBidder, type TestBidder } from './support/bidder.ts';
+import { adEvents, bidsOf, eventually, publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { exchange, lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 
 /** One bid of 2.00 CPM costs 2,000 micros. */
@@ -146,6 +146,8 @@ describe('a budget', () => {
     expect(bid?.price).toBe(2);
     await bidder.call(bid?.burl, { ...PRICE, AUCTION_MULTIPLIER: '45.5' });
     expect((await book(lineItemBudgetKey('cmp', 'a'))).spent).toBe(45.5 * COST);
+    const billing = (await adEvents(client)).find(({ type }) => type === 'billing');
+    expect(billing).toMatchObject({ multiplier: 60, exposures: 45.5, cost: 45.5 * COST });
   });
 
   it('comes back when the fate of its bids is never told', async () => {
