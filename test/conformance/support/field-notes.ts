@@ -34,7 +34,7 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'imp.banner.format.hratio': 'A size of this ratio, to a pixel.',
   'imp.banner.format.wmin': 'Least width of a size by ratio.',
   'imp.banner.w': 'Exact size.',
-  'imp.banner.h': 'Exact size. No size at all: only interstitials are bid on, if at all.',
+  'imp.banner.h': 'Exact size. No size at all: only an interstitial is bid on, with 300 × 250 or more.',
   'imp.banner.btype': 'Kinds of markup that are not sent.',
   'imp.banner.battr': BATTR,
   'imp.banner.pos': 'Kept; decides nothing yet.',
