@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, createApi } from '../replay/api.ts';
 import { snapshotVersion, waitServed } from '../replay/campaign.ts';
 import { type OwnWalkin, startOwnWalkin } from '../replay/own-walkin.ts';
@@ -32,6 +33,22 @@ async function conform(samples: readonly Sample[], { address, noticeBase, perUsd
     return await runConformance(samples, line.send, { protobuf: options.protobuf, gzip: options.gzip, terms });
   } finally {
     line.close();
+  }
+}
+
+const ATTEMPTS = 3;
+const RESTART_MS = 5_000;
+
+/** A process of a fresh Walkin that ends is started again by its supervisor: what was set up is then set up again. */
+async function startPatiently(walkin: OwnWalkin, samples: readonly Sample[]): Promise<Bidder> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startAlways(walkin, samples);
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(error instanceof ReplayError && error.message.includes('no answer'))) throw error;
+      console.log(`${error.message}; once more`);
+      await sleep(RESTART_MS);
+    }
   }
 }
 
@@ -73,7 +90,7 @@ async function run(options: Options): Promise<void> {
       own = await startOwnWalkin(process.env);
       for (const signal of ['SIGINT', 'SIGTERM'] as const)
         process.once(signal, () => void own?.stop().then(() => process.exit(1)));
-      bidder = await startAlways(own, samples);
+      bidder = await startPatiently(own, samples);
     }
     const outcome = await conform(samples, bidder, options);
     report(outcome);
