@@ -87,12 +87,13 @@ async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Pr
   closings.push(() => within(PATIENCE_MS, intake.close()));
   const imports = startImportWorker(deps);
   closings.push(() => within(PATIENCE_MS, imports.close()));
-  const metrics = buildMetricsApp(deps);
-  closings.push(() => metrics.close());
-  await metrics.listen({ host: options.host, port: options.metricsPort });
   const app = buildApp(deps, { adminKey: options.adminKey });
   closings.push(() => app.close());
   await app.listen({ host: options.host, port: options.port });
+  // Last, since who finds this port ready calls the API next.
+  const metrics = buildMetricsApp(deps);
+  closings.push(() => metrics.close());
+  await metrics.listen({ host: options.host, port: options.metricsPort });
   options.log.info({ host: options.host, port: options.port, metricsPort: options.metricsPort }, 'the admin API listens');
   return app;
 }

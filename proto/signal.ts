@@ -23,10 +23,17 @@ const METRES_PER_DEGREE = 111_195;
 const DEFAULT_ACCURACY = 30;
 const WALKING_AND_DRIVING = 10;
 
-/** Smallest number of decimals d ≤ 7 that gives the coordinate back, also where a seller passed it through float32. */
+const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+/**
+ * Smallest number of decimals d ≤ 7 that gives the coordinate back, also where a seller passed it through float32. A whole
+ * number divided by a power of ten is the double nearest to that decimal, so this equals `Number(value.toFixed(d))` at a
+ * fraction of its cost.
+ */
 export function decimals(value: number): number {
   for (let d = 0; d < 7; d++) {
-    const rounded = Number(value.toFixed(d));
+    const power = POWERS[d] as number;
+    const rounded = Math.round(value * power) / power;
     if (rounded === value || Math.fround(rounded) === value) return d;
   }
   return 7;

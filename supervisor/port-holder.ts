@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -49,7 +50,13 @@ async function holderFromLsof(port: number): Promise<number | null> {
 }
 
 async function nameOf(pid: number): Promise<string | null> {
-  if (process.platform === 'linux') return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || null;
+  if (process.platform === 'linux') return nameFromProc(pid);
   const { stdout } = await execute('ps', ['-o', 'comm=', '-p', String(pid)]).catch(() => ({ stdout: '' }));
   return stdout.trim() || null;
+}
+
+/** The command as it was called: since Node.js 24 `comm` names the thread, not the program. */
+async function nameFromProc(pid: number): Promise<string | null> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return basename(command.split(/[\0 ]/)[0] ?? '') || null;
 }

@@ -48,8 +48,9 @@ export function redisArguments({ folder, socket, pidFile }: RedisPaths): string[
       'no',
       '--appendonly',
       'yes',
+      // Not everysec: while its fsync is slow, Redis answers before it has written, and a kill -9 loses what was acknowledged (seen).
       '--appendfsync',
-      'everysec',
+      'always',
       '--save',
       '',
       '--maxmemory-policy',

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processIdentity } from '../../supervisor/process-identity.ts';
 import type { RunFile } from '../../supervisor/run-file.ts';
+import { sampleLines, shapeOf } from './readme.ts';
 
 /** The README's first command, tried as a stranger would: in a fresh clone, with nothing installed and nothing set. */
 
@@ -100,6 +101,11 @@ test('a fresh clone comes to the table, finds its data again, and stops in five 
   expect(first.output()).toMatch(/lift/i);
   expect(first.output()).toContain('wk_admin_');
   expect(existsSync(join(clone, 'data', 'demo.json'))).toBe(true);
+
+  const printed = new Set(first.output().split('\n').map(shapeOf));
+  const sample = sampleLines(new URL('../../README.md', import.meta.url)).filter((line) => !/npm ci|installed/.test(line));
+  expect(sample.length).toBeGreaterThan(20);
+  expect(sample.filter((line) => !printed.has(shapeOf(line)))).toEqual([]);
 
   const body = readFileSync(join(clone, 'data', 'demo-request.json'));
   const bid = await fetch(`${run().bidder}/openrtb2/city`, {

@@ -134,6 +134,24 @@ test('decimals are counted as written, also through float32', () => {
   expect(decimals(55.7512)).toBe(4);
 });
 
+test('decimals agree with those of the printed number, at every coordinate', () => {
+  const slow = (value: number): number => {
+    for (let d = 0; d < 7; d++) {
+      const rounded = Number(value.toFixed(d));
+      if (rounded === value || Math.fround(rounded) === value) return d;
+    }
+    return 7;
+  };
+  fc.assert(
+    fc.property(fc.double({ min: -180, max: 180, noNaN: true }), fc.integer({ min: 0, max: 9 }), (value, digits) => {
+      const written = Number(value.toFixed(digits));
+      expect(decimals(written)).toBe(slow(written));
+      expect(decimals(Math.fround(written))).toBe(slow(Math.fround(written)));
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
 test('a location is trusted by what it states', () => {
   const gps = { lat: 55.75123, lon: 37.61234, type: 1, accuracy: 12, lastfix: 5 };
   expect(signalOf(gps)).toEqual({ class: 'high', error: 12 });
