@@ -33,6 +33,14 @@ beforeAll(async () => {
     budgetMicros: null,
     holdout: null,
   });
+  writeFileSync(join(system.folder, 'ads.txt'), 'ssp.example, 4711, DIRECT, abc123\n');
+  writeFileSync(
+    join(system.folder, 'sellers.json'),
+    JSON.stringify({
+      version: '1.0',
+      sellers: [{ seller_id: '4711', name: 'News', domain: 'news.example', seller_type: 'PUBLISHER' }],
+    }),
+  );
   writeFileSync(
     join(system.folder, 'receipts.csv'),
     'basket_id,transaction_timestamp,store_id,product_id,quantity,sales_value,household_id\nb1,2026-03-02T10:00:00Z,s1,p1,2,3.86,h1\n',
