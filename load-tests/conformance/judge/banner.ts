@@ -22,7 +22,8 @@ const showsHtml = (mime: string): boolean =>
 function judgeSize(w: number, h: number, banner: Json, imp: Json): string[] {
   const formats = [banner, ...objectsOf(banner['format'])];
   if (formats.some((format) => isExact(w, h, format) || isRatio(w, h, format))) return [];
-  const named = formats.some((format) => countOf(format['w']) > 0 || countOf(format['wratio']) > 0);
+  const has = (format: Json, side: string, other: string) => countOf(format[side]) > 0 && countOf(format[other]) > 0;
+  const named = formats.some((format) => has(format, 'w', 'h') || has(format, 'wratio', 'hratio'));
   if (!named && isInRange(w, h, banner)) return [];
   if (!named && isOn(imp['instl'])) return [];
   return [`size ${w} × ${h} is not asked for`];
