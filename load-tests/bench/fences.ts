@@ -66,7 +66,7 @@ export function drawFences(seed: number, fences: number): LiveGeofence[] {
   return all;
 }
 
-function moveCover({ resolution, inner, boundary }: Cover, base: number): Cover {
+export function moveCover({ resolution, inner, boundary }: Cover, base: number): Cover {
   return {
     resolution,
     inner: inner.map((cell) => moveCell(cell, base)),

@@ -69,6 +69,6 @@ export function sayRun(what: string, result: OpenLoopResult): void {
 
 function pointOf(load: number, rate: number, { latency, errors, late }: OpenLoopResult): Point {
   const at = (percentile: number): number => round(latency.getValueAtPercentile(percentile) / 1_000, 3);
-  const max = round(latency.maxValue / 1_000, 3);
+  const max = round(latency.getValueAtPercentile(100) / 1_000, 3);
   return { load, rate: round(rate, 0), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, errors, late };
 }
