@@ -2,6 +2,8 @@ import { type Calls, capacityOf, measure, round, sayRounds, warmUp } from './cap
 import { residentMb } from './machine.ts';
 import type { Options } from './options.ts';
 import type { Rig } from './rig.ts';
+import { say } from './say.ts';
+import { autocannonRate } from './second-opinion.ts';
 
 const ROUNDS = 3;
 
@@ -15,6 +17,7 @@ export async function benchFloor(rig: Rig, { seconds }: Options): Promise<object
   const rounds = [];
   for (let i = 0; i < ROUNDS; i++) rounds.push(await measure(rig, floor, calls, seconds));
   sayRounds('The bare server', rounds);
+  say(`autocannon finds ${Math.round(await autocannonRate(floor.port, rig.traffic, seconds)).toLocaleString('en')} a second`);
   const { rate, bidRate } = capacityOf(rounds);
   const [pid = 0] = await floor.pids();
   return { capacity: round(rate, 0), bidRate: round(bidRate, 3), rssMb: residentMb(pid) };
