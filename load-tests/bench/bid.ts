@@ -3,6 +3,7 @@ import type { ClosedLoopResult } from './closed-loop.ts';
 import { residentMb } from './machine.ts';
 import { sayMetrics } from './metrics.ts';
 import type { Options } from './options.ts';
+import { profileFlags, sayProfile } from './profile.ts';
 import type { BidderOptions, Rig } from './rig.ts';
 
 const ROUNDS = 3;
@@ -20,8 +21,8 @@ export interface BidResult {
   readonly rssMb: number;
 }
 
-export async function compareWithFloor(rig: Rig, { seconds }: Options, how: BidderOptions): Promise<BidResult> {
-  const bidder = await rig.startBidder(how);
+export async function compareWithFloor(rig: Rig, { seconds, profile }: Options, how: BidderOptions): Promise<BidResult> {
+  const bidder = await rig.startBidder(profile ? { ...how, flags: profileFlags(rig.folder) } : how);
   const calls: Calls = { next: 0 };
   await warmUp(rig, bidder, calls, Math.min(5, seconds));
   const floor = await rig.startFloor(bidder);
@@ -39,6 +40,7 @@ export async function compareWithFloor(rig: Rig, { seconds }: Options, how: Bidd
   const rssMb = Math.max(...(await bidder.pids()).map(residentMb));
   await floor.stop();
   await bidder.stop();
+  if (profile) sayProfile(rig.folder);
   return {
     capacity: round(own.rate, 0),
     floor: round(bare.rate, 0),

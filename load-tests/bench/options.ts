@@ -10,6 +10,8 @@ export interface Options {
   /** Of one measurement. */
   readonly seconds: number;
   readonly seed: number;
+  /** `bid` says where the bidder's time goes, and is slower for it. */
+  readonly profile: boolean;
   /** Line items that `match` is measured at; null: its own list. */
   readonly sizes: readonly number[] | null;
   /** Where the valid corpus is, or null. */
@@ -24,13 +26,14 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--scale <share>', 'of the full world: line items, fences and profiles', positive, 1)
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
+    .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
   if (!isBench(name)) command.error(`There is no bench ${name}: ${BENCHES.join(', ')}.`);
-  const given = command.opts<{ scale: number; seconds: number; seed: number; sizes?: number[] }>();
-  const { scale, seconds, seed, sizes = null } = given;
-  return { name: name as BenchName, scale, seconds, seed, sizes, shared: env['WALKIN_SHARED'] ?? '../shared', env };
+  const given = command.opts<{ scale: number; seconds: number; seed: number; profile: boolean; sizes?: number[] }>();
+  const { scale, seconds, seed, profile, sizes = null } = given;
+  return { name: name as BenchName, scale, seconds, seed, profile, sizes, shared: env['WALKIN_SHARED'] ?? '../shared', env };
 }
 
 function isBench(name: string | undefined): name is BenchName {

@@ -25,6 +25,8 @@ export interface Rig {
   readonly size: WorldSize;
   readonly traffic: Traffic;
   readonly pinning: Pinning | null;
+  /** Gone with the rig. */
+  readonly folder: string;
   /** Starts bidder processes; ready when it serves the snapshot. */
   startBidder(options?: BidderOptions): Promise<Server>;
   /** Starts the bare server with the answers of a bidder. */
@@ -38,6 +40,8 @@ export interface BidderOptions {
   /** Null: wherever the system puts it. */
   readonly core?: number | null;
   readonly node?: string;
+  /** For the program. */
+  readonly flags?: readonly string[];
 }
 
 export interface Server {
@@ -74,7 +78,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
       `The world: ${size.lineItems.toLocaleString('en')} line items, ${size.profiles.toLocaleString('en')} profiles; requests of ${Math.round(traffic.meanBytes)} bytes in the mean, ${Math.round((100 * traffic.fromCorpus) / traffic.templates.length)} % of them from the corpus`,
     );
     if (pinning !== null) pinSelf(pinning.rest);
-    return { redis, snapshot, size, traffic, pinning, startBidder, startFloor, publish, stop };
+    return { redis, snapshot, size, traffic, pinning, folder, startBidder, startFloor, publish, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -90,6 +94,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
     workers = 1,
     core = pinning?.server ?? null,
     node = process.execPath,
+    flags = [],
   }: BidderOptions = {}): Promise<Server> {
     const [port, metricsPort] = [await freePort(), await freePort()];
     const env = {
@@ -104,7 +109,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
       WALKIN_BIDDER_METRICS_PORT: String(metricsPort),
       WALKIN_BIDDER_WORKERS: String(workers),
     };
-    const child = startChild(core, ownCommand('bidder/main', [], node), env);
+    const child = startChild(core, ownCommand('bidder/main', flags, node), env);
     children.push(child);
     await child.until(async () => {
       const answer = (await (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json()) as {
