@@ -42,6 +42,8 @@ export function sayRounds(what: string, rounds: readonly ClosedLoopResult[]): vo
   const rates = rounds.map(({ rate }) => Math.round(rate).toLocaleString('en')).join(', ');
   const cpu = Math.round(100 * Math.max(...rounds.map(({ generatorCpu }) => generatorCpu)));
   say(`${what}: ${rates} answers a second; the generator took at most ${cpu} % of its core`);
+  const { errors } = capacityOf(rounds);
+  if (errors > 0) say(`  NOT VALID: ${errors} broken connections or other statuses`);
 }
 
 export const round = (value: number, digits: number): number => Number(value.toFixed(digits));

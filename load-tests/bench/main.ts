@@ -35,6 +35,8 @@ async function run(options: Options): Promise<object> {
   }
 }
 
+// An exit takes the children along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 try {
   console.log(JSON.stringify(await run(readOptions(process.argv.slice(2), process.env))));
 } catch (error) {

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -61,6 +62,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
   if (corpus.length === 0) say('No corpus of valid requests (WALKIN_SHARED): the traffic is the city only');
   const traffic = drawTraffic({ seed: options.seed, fences: size.fences, profiles: size.profiles, corpus });
   const folder = await mkdtemp(join(tmpdir(), 'walkin-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const children: Child[] = [];
   const server = await startRedis(folder, pinning?.rest ?? null, options.env);
   children.push(server.child);
@@ -68,7 +70,6 @@ export async function setUpRig(options: Options): Promise<Rig> {
   const stop = async (): Promise<void> => {
     redis.disconnect();
     await Promise.all(children.map((child) => child.stop()));
-    await rm(folder, { recursive: true, force: true });
   };
   try {
     const snapshot = drawSnapshot(options.seed, size);

@@ -15,6 +15,8 @@ const PEPPER = 'pepper-of-the-benchmarks';
 const NOW = Date.UTC(2026, 5, 2, 12);
 const QUESTIONS = 4_096;
 const WARM_UP = 2_000;
+/** However slow they are. */
+const LEAST_DECISIONS = 200;
 
 const { lineItems, seconds, seed, shared, modules, extension } = JSON.parse(process.argv[2] as string) as MatchTask;
 // Not by import statements: the loader of this file would compile another code than the one that runs in production.
@@ -78,14 +80,15 @@ function timeDecisions(index: Index, asked: readonly Omit<Question, 'exchange'>[
   if (exchange === undefined || asked.length === 0) throw new Error('there is nothing to decide');
   const questions = asked.map((question): Question => ({ ...question, exchange }));
   const ask = (turn: number): number => decide(index, questions[turn % questions.length] as Question).bids.length;
+  const warm = performance.now() + forSeconds * 500;
+  for (let turn = 0; turn < WARM_UP && performance.now() < warm; turn++) ask(turn);
   const end = performance.now() + forSeconds * 1_000;
-  for (let turn = 0; turn < WARM_UP && performance.now() < end - forSeconds * 500; turn++) ask(turn);
   // In nanoseconds.
   const histogram = createHistogram();
   let decisions = 0;
   let bids = 0;
   let spent = 0;
-  while (performance.now() < end) {
+  while (decisions < LEAST_DECISIONS || performance.now() < end) {
     const since = performance.now();
     if (ask(decisions) > 0) bids++;
     const took = performance.now() - since;
