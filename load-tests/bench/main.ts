@@ -27,7 +27,6 @@ async function run(options: Options): Promise<object> {
   const bench = ON_A_RIG[options.name];
   if (bench === undefined) return benchMatch(options);
   const rig = await setUpRig(options);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void rig.stop().finally(() => process.exit(1)));
   try {
     return await bench(rig, options);
   } finally {

@@ -44,7 +44,7 @@ const IFA = 'feedbead-0000-4000-a000-feedbeadfeed';
 /** Of those who are asked for so many are unknown to us. */
 const UNKNOWN = 0.2;
 /** Where floors lie around what line items bid, so that about 30 % of the requests are bid on. */
-const FLOOR_MEDIAN = 3.2;
+const FLOOR_MEDIAN = 2.7;
 const FLOOR_SPREAD = 0.6;
 
 export function drawTraffic({ seed, fences, profiles, corpus, templates: count = TEMPLATES }: TrafficOptions): Traffic {
