@@ -1,0 +1,74 @@
+import { type Calls, capacityOf, measure, round, sayRounds, warmUp } from './capacity.ts';
+import { doubtsOf, type OpenLoopResult, runOpenLoop } from './open-loop.ts';
+import type { Options } from './options.ts';
+import type { Rig, Server } from './rig.ts';
+import { say } from './say.ts';
+import { LATE_MS } from './world.ts';
+
+const LOADS = [0.25, 0.5, 0.75, 0.9];
+const ROUNDS = 3;
+
+/** Milliseconds; `load` is the share of the capacity, `rate` what was offered a second. */
+export interface Point {
+  readonly load: number;
+  readonly rate: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  readonly errors: number;
+  readonly late: number;
+}
+
+export async function benchLatency(rig: Rig, options: Options): Promise<{ points: Point[] }> {
+  const bidder = await rig.startBidder();
+  const calls: Calls = { next: 0 };
+  const capacity = await capacityNow(rig, bidder, calls, options.seconds);
+  const points: Point[] = [];
+  for (const load of LOADS) {
+    const result = await runOpenLoop({
+      port: bidder.port,
+      message: from(rig, calls),
+      rate: capacity * load,
+      seconds: options.seconds,
+      seed: options.seed,
+      lateMs: LATE_MS,
+    });
+    calls.next += result.scheduled;
+    points.push(pointOf(load, capacity * load, result));
+    sayRun(`At ${Math.round(load * 100)} %`, result);
+  }
+  await bidder.stop();
+  return { points };
+}
+
+/** Closed-loop capacity, measured in the same run: the machine of an hour ago is another one. */
+export async function capacityNow(rig: Rig, bidder: Server, calls: Calls, seconds: number): Promise<number> {
+  await warmUp(rig, bidder, calls, Math.min(5, seconds));
+  const rounds = [];
+  for (let i = 0; i < ROUNDS; i++) rounds.push(await measure(rig, bidder, calls, seconds / 2));
+  sayRounds('The bidder', rounds);
+  return capacityOf(rounds).rate;
+}
+
+/** Messages that go on where earlier calls ended. */
+export function from(rig: Rig, calls: Calls): (call: number) => Buffer {
+  const first = calls.next;
+  return (call) => rig.traffic.message(first + call);
+}
+
+export function sayRun(what: string, result: OpenLoopResult): void {
+  const { service, lag, answered, bids, generatorCpu } = result;
+  const ms = (micros: number): string => `${(micros / 1_000).toFixed(2)} ms`;
+  say(
+    `${what}: ${answered.toLocaleString('en')} answers, ${Math.round((100 * bids) / Math.max(1, answered))} % bids; from the actual send p99 ${ms(service.getValueAtPercentile(99))}; generator lag p50 ${ms(lag.getValueAtPercentile(50))}, p99 ${ms(lag.getValueAtPercentile(99))}, ${Math.round(100 * generatorCpu)} % of its core`,
+  );
+  for (const doubt of doubtsOf(result)) say(`  NOT VALID: ${doubt}`);
+}
+
+function pointOf(load: number, rate: number, { latency, errors, late }: OpenLoopResult): Point {
+  const at = (percentile: number): number => round(latency.getValueAtPercentile(percentile) / 1_000, 3);
+  const max = round(latency.getValueAtPercentile(100) / 1_000, 3);
+  return { load, rate: round(rate, 0), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, errors, late };
+}

@@ -1,0 +1,44 @@
+// `npm run bench <name>`: see docs/benchmarks.md. Its last line is one JSON object.
+import { benchBid } from './bid.ts';
+import { benchCluster } from './cluster.ts';
+import { benchFloor } from './floor.ts';
+import { benchLatency } from './latency.ts';
+import { benchMatch } from './match.ts';
+import { benchNode24 } from './node24.ts';
+import { type BenchName, type Options, readOptions } from './options.ts';
+import { benchOverload } from './overload.ts';
+import { type Rig, setUpRig } from './rig.ts';
+import { BenchError } from './say.ts';
+import { benchSwap } from './swap.ts';
+
+type Bench = (rig: Rig, options: Options) => Promise<object>;
+
+const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
+  floor: benchFloor,
+  bid: benchBid,
+  latency: benchLatency,
+  swap: benchSwap,
+  overload: benchOverload,
+  cluster: benchCluster,
+  node24: benchNode24,
+};
+
+async function run(options: Options): Promise<object> {
+  const bench = ON_A_RIG[options.name];
+  if (bench === undefined) return benchMatch(options);
+  const rig = await setUpRig(options);
+  try {
+    return await bench(rig, options);
+  } finally {
+    await rig.stop();
+  }
+}
+
+// An exit takes the children along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+try {
+  console.log(JSON.stringify(await run(readOptions(process.argv.slice(2), process.env))));
+} catch (error) {
+  console.error(error instanceof BenchError ? error.message : error);
+  process.exitCode = 1;
+}

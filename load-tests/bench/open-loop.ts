@@ -1,0 +1,185 @@
+import { Worker } from 'node:worker_threads';
+import { build, type Histogram } from 'hdr-histogram-js';
+import { createDraw } from './draw.ts';
+import { type Line, openLine } from './line.ts';
+
+export interface OpenLoopOptions {
+  readonly port: number;
+  /** The bytes of a call, by its number from 0. */
+  readonly message: (call: number) => Buffer;
+  /** Calls a second, at random (Poisson) moments. */
+  readonly rate: number;
+  readonly seconds: number;
+  readonly seed: number;
+  /** Connections kept open; waiting for a free one counts as latency. */
+  readonly lines?: number;
+  /** An answer that comes later after the intended moment is late, ms. */
+  readonly lateMs: number;
+  /** A caller that waits no longer: drops calls that are older and breaks connections that answer no sooner, ms. Null: waits on. */
+  readonly patienceMs?: number | null;
+  /** Told of each answer: moments in ms since the start. */
+  readonly onAnswer?: (status: number, due: number, end: number) => void;
+}
+
+/** All times in microseconds, from the moment at which a call was to be sent unless said otherwise. */
+export interface OpenLoopResult {
+  readonly scheduled: number;
+  readonly sent: number;
+  readonly answered: number;
+  /** Broken connections, and statuses other than 200 and 204. */
+  readonly errors: number;
+  /** Calls that the caller gave up. */
+  readonly givenUp: number;
+  /** Calls that found no free connection within the caller's patience. */
+  readonly unsent: number;
+  readonly late: number;
+  readonly bids: number;
+  readonly seconds: number;
+  readonly latency: Histogram;
+  /** From the moment at which it was really sent. */
+  readonly service: Histogram;
+  /** How much later than intended the generator came to it. */
+  readonly lag: Histogram;
+  /** Share of a core that the generator took. */
+  readonly generatorCpu: number;
+}
+
+const LINES = 128;
+/** After the last call is due the slowest answer is waited for this long. */
+const PATIENCE_AT_END_MS = 10_000;
+const SWEEP_MS = 5;
+
+/** Microseconds to a minute, three digits. */
+export function createHistogram(): Histogram {
+  return build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3 });
+}
+
+/**
+ * Sends on a schedule, whatever the server does: never skips a call, never waits for an answer before the next one. So a stall of
+ * the server is felt by every call that it hits (Tene, "How NOT to Measure Latency").
+ */
+export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopResult> {
+  const { port, message, lines: count = LINES, lateMs, patienceMs = null, onAnswer } = options;
+  const due = dueTimes(options);
+  const lines = Array.from({ length: count }, () => openLine(port));
+  const free: Line[] = [...lines];
+  const sentAt = new Map<Line, number>();
+  const [latency, service, lag] = [createHistogram(), createHistogram(), createHistogram()];
+  const tally = { sent: 0, answered: 0, errors: 0, givenUp: 0, unsent: 0, late: 0, bids: 0 };
+  /** Calls that are due, first come first served; [head, arrived) wait for a connection. */
+  let head = 0;
+  let arrived = 0;
+  let settled = 0;
+  let finish: () => void = () => undefined;
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const cpu = process.cpuUsage();
+  const startNs = process.hrtime.bigint() + 50_000_000n;
+  const start = performance.now() + 50;
+  const elapsed = (): number => performance.now() - start;
+  const pulse = new Worker(new URL('./pulse.mjs', import.meta.url), { workerData: { due, startNs } });
+  pulse.on('message', onDue);
+  const sweeper = patienceMs === null ? null : setInterval(() => sweep(patienceMs), SWEEP_MS);
+  const lastDue = due[due.length - 1] ?? 0;
+  const lastCall = setTimeout(finish, 50 + lastDue + PATIENCE_AT_END_MS);
+  if (due.length === 0) finish();
+  await finished;
+  clearTimeout(lastCall);
+  if (sweeper !== null) clearInterval(sweeper);
+  const used = process.cpuUsage(cpu);
+  const seconds = Math.max(1e-3, elapsed() / 1_000);
+  for (const line of lines) line.close();
+  await pulse.terminate();
+  // Calls that never came back are as slow as we waited for them, not absent.
+  const lost = due.length - settled;
+  for (let i = 0; i < lost; i++) latency.recordValue(micros(elapsed() - lastDue));
+  const errors = tally.errors + lost;
+  const generatorCpu = (used.user + used.system) / 1e6 / seconds;
+  return { ...tally, errors, scheduled: due.length, seconds, latency, service, lag, generatorCpu };
+
+  function onDue(next: number): void {
+    const now = elapsed();
+    for (; arrived < next; arrived++) lag.recordValue(micros(now - (due[arrived] as number)));
+    dispatch();
+  }
+
+  function dispatch(): void {
+    while (head < arrived) {
+      const line = free.pop();
+      if (line === undefined) return;
+      sendOn(line, head++);
+    }
+  }
+
+  function sendOn(line: Line, call: number): void {
+    const at = elapsed();
+    tally.sent++;
+    if (patienceMs !== null) sentAt.set(line, due[call] as number);
+    line.send(message(call), (reply) => {
+      sentAt.delete(line);
+      take(call, at, reply?.status ?? 0);
+      free.push(line);
+      dispatch();
+    });
+  }
+
+  function take(call: number, at: number, status: number): void {
+    const end = elapsed();
+    const intended = due[call] as number;
+    if (status === 200 || status === 204) {
+      tally.answered++;
+      if (status === 200) tally.bids++;
+      if (end - intended > lateMs) tally.late++;
+      onAnswer?.(status, intended, end);
+    } else if (patienceMs !== null && end - intended >= patienceMs) tally.givenUp++;
+    else tally.errors++;
+    latency.recordValue(micros(end - intended));
+    service.recordValue(micros(end - at));
+    settle();
+  }
+
+  function settle(): void {
+    if (++settled === due.length) finish();
+  }
+
+  function sweep(patience: number): void {
+    const now = elapsed();
+    for (; head < arrived && now - (due[head] as number) > patience; head++) {
+      tally.unsent++;
+      settle();
+    }
+    for (const [line, intended] of sentAt) if (now - intended > patience) line.giveUp();
+  }
+}
+
+function dueTimes({ rate, seconds, seed }: OpenLoopOptions): Float64Array {
+  const draw = createDraw(seed, 5);
+  const times: number[] = [];
+  for (let at = 0; ; ) {
+    at += (-Math.log(1 - draw.next()) / rate) * 1_000;
+    if (at >= seconds * 1_000) break;
+    times.push(at);
+  }
+  const due = new Float64Array(new SharedArrayBuffer(times.length * 8));
+  due.set(times);
+  return due;
+}
+
+function micros(ms: number): number {
+  return Math.min(60_000_000, Math.max(1, Math.round(ms * 1_000)));
+}
+
+/** Why a run must not be believed, as sentences; empty where it may. */
+export function doubtsOf(result: OpenLoopResult): string[] {
+  const { scheduled, sent, answered, errors, givenUp, unsent, latency, service, lag, generatorCpu } = result;
+  const doubts: string[] = [];
+  const lagP99 = lag.getValueAtPercentile(99) / 1_000;
+  if (lagP99 >= 1) doubts.push(`the generator's lag p99 is ${lagP99.toFixed(2)} ms`);
+  if (sent + unsent !== scheduled) doubts.push(`${sent} calls were sent of ${scheduled}`);
+  if (answered + errors + givenUp + unsent !== scheduled) doubts.push('answers, errors and timeouts are not the calls');
+  if (latency.totalCount + unsent !== scheduled || service.totalCount > sent)
+    doubts.push('there are more or fewer samples than calls');
+  if (generatorCpu > 0.7) doubts.push(`the generator took ${Math.round(generatorCpu * 100)} % of a core`);
+  return doubts;
+}

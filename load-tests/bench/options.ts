@@ -1,0 +1,51 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export const BENCHES = ['floor', 'bid', 'latency', 'match', 'swap', 'overload', 'cluster', 'node24'] as const;
+export type BenchName = (typeof BENCHES)[number];
+
+export interface Options {
+  readonly name: BenchName;
+  /** Of the full world. */
+  readonly scale: number;
+  /** Of one measurement. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** `bid` says where the bidder's time goes, and is slower for it. */
+  readonly profile: boolean;
+  /** Line items that `match` is measured at; null: its own list. */
+  readonly sizes: readonly number[] | null;
+  /** Where the valid corpus is, or null. */
+  readonly shared: string | null;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
+  const command = new Command('npm run bench --')
+    .description('Measures the bidder on this machine; the last line is one JSON object. docs/benchmarks.md tells how.')
+    .argument('<name>', BENCHES.join(', '))
+    .option('--scale <share>', 'of the full world: line items, fences and profiles', positive, 1)
+    .option('--seconds <n>', 'of one measurement', positive, 10)
+    .option('--seed <n>', 'another world', Number, 1)
+    .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
+    .addOption(new Option('--sizes <list>', 'numbers of line items for match, with commas').argParser(listOf))
+    .parse([...args], { from: 'user' });
+  const [name] = command.args;
+  if (!isBench(name)) command.error(`There is no bench ${name}: ${BENCHES.join(', ')}.`);
+  const given = command.opts<{ scale: number; seconds: number; seed: number; profile: boolean; sizes?: number[] }>();
+  const { scale, seconds, seed, profile, sizes = null } = given;
+  return { name: name as BenchName, scale, seconds, seed, profile, sizes, shared: env['WALKIN_SHARED'] ?? '../shared', env };
+}
+
+function isBench(name: string | undefined): name is BenchName {
+  return (BENCHES as readonly string[]).includes(name ?? '');
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be above 0.');
+  return value;
+}
+
+function listOf(text: string): number[] {
+  return text.split(',').map(positive);
+}

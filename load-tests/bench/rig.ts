@@ -1,0 +1,163 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { type Child, freePort, ownCommand, startChild } from './child.ts';
+import { askAll } from './closed-loop.ts';
+import { readCorpus } from './corpus.ts';
+import { describeMachine, type Pinning, pinningHere, pinSelf } from './machine.ts';
+import type { Options } from './options.ts';
+import { loadPeople } from './people.ts';
+import { redisProgram } from './redis-program.ts';
+import { drawTraffic, type Traffic } from './requests.ts';
+import { say } from './say.ts';
+import { drawSnapshot, type WorldSize, worldSize } from './world.ts';
+
+const PEPPER = 'pepper-of-the-benchmarks';
+const SECRET = 'secret-of-the-benchmarks';
+
+/** A world in a Redis of its own, and what is started on it. Everything is stopped with it. */
+export interface Rig {
+  readonly redis: Redis;
+  readonly snapshot: Snapshot;
+  readonly size: WorldSize;
+  readonly traffic: Traffic;
+  readonly pinning: Pinning | null;
+  /** Gone with the rig. */
+  readonly folder: string;
+  /** Starts bidder processes; ready when it serves the snapshot. */
+  startBidder(options?: BidderOptions): Promise<Server>;
+  /** Starts the bare server with the answers of a bidder. */
+  startFloor(bidder: Server): Promise<Server>;
+  publish(snapshot: Snapshot): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface BidderOptions {
+  readonly workers?: number;
+  /** Null: wherever the system puts it. */
+  readonly core?: number | null;
+  readonly node?: string;
+  /** For the program. */
+  readonly flags?: readonly string[];
+}
+
+export interface Server {
+  readonly port: number;
+  /** Processes that serve: a bidder's workers. */
+  pids(): Promise<number[]>;
+  /** Prometheus text; empty where there is none. */
+  metrics(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function setUpRig(options: Options): Promise<Rig> {
+  const pinning = pinningHere();
+  say(describeMachine(pinning));
+  const size = worldSize(options.scale);
+  const corpus = readCorpus(options.shared);
+  if (corpus.length === 0) say('No corpus of valid requests (WALKIN_SHARED): the traffic is the city only');
+  const traffic = drawTraffic({ seed: options.seed, fences: size.fences, profiles: size.profiles, corpus });
+  const folder = await mkdtemp(join(tmpdir(), 'walkin-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const children: Child[] = [];
+  const server = await startRedis(folder, pinning?.rest ?? null, options.env);
+  children.push(server.child);
+  const { redis } = server;
+  const stop = async (): Promise<void> => {
+    redis.disconnect();
+    await Promise.all(children.map((child) => child.stop()));
+  };
+  try {
+    const snapshot = drawSnapshot(options.seed, size);
+    await publish(snapshot);
+    await loadPeople(redis, { seed: options.seed, profiles: size.profiles, lineItems: size.lineItems, pepper: PEPPER });
+    say(
+      `The world: ${size.lineItems.toLocaleString('en')} line items, ${size.profiles.toLocaleString('en')} profiles; requests of ${Math.round(traffic.meanBytes)} bytes in the mean, ${Math.round((100 * traffic.fromCorpus) / traffic.templates.length)} % of them from the corpus`,
+    );
+    if (pinning !== null) pinSelf(pinning.rest);
+    return { redis, snapshot, size, traffic, pinning, folder, startBidder, startFloor, publish, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function publish(snapshot: Snapshot): Promise<void> {
+    await redis.set(SNAPSHOT_KEY, encodeSnapshot(snapshot));
+    await redis.set(SNAPSHOT_VERSION_KEY, snapshot.version);
+    await redis.publish(SNAPSHOT_CHANNEL, String(snapshot.version));
+  }
+
+  async function startBidder({
+    workers = 1,
+    core = pinning?.server ?? null,
+    node = process.execPath,
+    flags = [],
+  }: BidderOptions = {}): Promise<Server> {
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const env = {
+      ...options.env,
+      REDIS_URL: join(folder, 'redis.sock'),
+      WALKIN_HOST: '127.0.0.1',
+      WALKIN_LOG_LEVEL: 'warn',
+      WALKIN_PEPPER: PEPPER,
+      WALKIN_NOTICE_SECRET: SECRET,
+      WALKIN_PUBLIC_URL: 'https://bid.walkin.example',
+      WALKIN_BIDDER_PORT: String(port),
+      WALKIN_BIDDER_METRICS_PORT: String(metricsPort),
+      WALKIN_BIDDER_WORKERS: String(workers),
+    };
+    const child = startChild(core, ownCommand('bidder/main', flags, node), env);
+    children.push(child);
+    await child.until(async () => {
+      const answer = (await (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json()) as {
+        ready: boolean;
+        workers: number;
+      };
+      return answer.ready && answer.workers === workers && (await servingVersions(redis)).length === workers;
+    }, 180);
+    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    return { port, metrics, pids: async () => (await servingVersions(redis)).map(({ pid }) => pid), stop: () => child.stop() };
+  }
+
+  async function startFloor(bidder: Server): Promise<Server> {
+    const replies = await askAll(bidder.port, traffic.message, traffic.templates.length);
+    const file = join(folder, 'answers.json');
+    await writeFile(
+      file,
+      JSON.stringify(replies.map((reply) => (reply?.status === 200 ? reply.body?.toString('base64') : null) ?? null)),
+    );
+    const port = await freePort();
+    const child = startChild(
+      pinning?.server ?? null,
+      [...ownCommand('load-tests/bench/floor-server'), file, String(port)],
+      options.env,
+    );
+    children.push(child);
+    await child.until(async () => (await askAll(port, traffic.message, 1))[0] !== null);
+    return { port, metrics: async () => '', pids: async () => [child.pid], stop: () => child.stop() };
+  }
+}
+
+async function startRedis(folder: string, core: number | null, env: NodeJS.ProcessEnv): Promise<{ child: Child; redis: Redis }> {
+  const path = join(folder, 'redis.sock');
+  // Without persistence: a disk shared with others would be measured instead.
+  const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction'];
+  const child = startChild(core, [redisProgram(env), ...args], env);
+  const redis = new Redis(path, { lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  redis.on('error', () => undefined);
+  void redis.connect().catch(() => undefined);
+  await child.until(async () => (await redis.ping()) === 'PONG');
+  return { child, redis };
+}
+
+/** Where a worker runs and which version it serves, as it reports itself. */
+export async function servingVersions(redis: Redis): Promise<{ pid: number; version: number }[]> {
+  return Object.entries(await redis.hgetall(WORKERS_KEY)).map(([name, value]) => ({
+    pid: Number(name.slice(name.lastIndexOf(':') + 1)),
+    version: (JSON.parse(value) as { version: number }).version,
+  }));
+}

@@ -1,0 +1,115 @@
+// Times the bidder's core in process. Argument: a MatchTask; its last line is a MatchTiming. Started by `npm run bench match`.
+import { setFlagsFromString } from 'node:v8';
+import type { Question } from '../../bidder/core/decide.ts';
+import type { Index } from '../../bidder/core/index.ts';
+import { type Person, WITHHELD } from '../../bidder/core/person.ts';
+import { readCorpus } from '../../load-tests/bench/corpus.ts';
+import type { MatchTask, MatchTiming } from '../../load-tests/bench/match.ts';
+import { createHistogram } from '../../load-tests/bench/open-loop.ts';
+import { capsOf, keyOf, profileOf } from '../../load-tests/bench/people.ts';
+import { drawTraffic } from '../../load-tests/bench/requests.ts';
+import { drawSnapshot, worldSize } from '../../load-tests/bench/world.ts';
+import type { Snapshot } from '../../proto/snapshot.ts';
+
+const PEPPER = 'pepper-of-the-benchmarks';
+const NOW = Date.UTC(2026, 5, 2, 12);
+const QUESTIONS = 4_096;
+const WARM_UP = 2_000;
+/** However slow they are. */
+const LEAST_DECISIONS = 200;
+
+const { lineItems, seconds, seed, shared, modules, extension } = JSON.parse(process.argv[2] as string) as MatchTask;
+// Not by import statements: the loader of this file would compile another code than the one that runs in production.
+const { buildIndex } = (await import(`${modules}bidder/core/index${extension}`)) as typeof import('../../bidder/core/index.ts');
+const { decide } = (await import(`${modules}bidder/core/decide${extension}`)) as typeof import('../../bidder/core/decide.ts');
+const { decodeRequest } = (await import(
+  `${modules}bidder/openrtb/decode${extension}`
+)) as typeof import('../../bidder/openrtb/decode.ts');
+const { permissionOf } = (await import(`${modules}bidder/privacy${extension}`)) as typeof import('../../bidder/privacy.ts');
+
+console.log(JSON.stringify(time()));
+
+function time(): MatchTiming {
+  const { profiles } = worldSize(1);
+  const traffic = drawTraffic({ seed, fences: lineItems, profiles, corpus: readCorpus(shared) });
+  const asked = Array.from({ length: QUESTIONS }, (_, call) => questionOf(call)).flatMap((question) => question ?? []);
+  const before = heldBytes();
+  let snapshot: Snapshot | null = drawSnapshot(seed, { lineItems, fences: lineItems });
+  const fencedOnly = { ...snapshot, lineItems: snapshot.lineItems.filter(({ targeting }) => targeting.geofences !== null) };
+  const since = performance.now();
+  const index = buildIndex(snapshot);
+  const buildSeconds = (performance.now() - since) / 1_000;
+  const fenced = timeDecisions(buildIndex(fencedOnly), asked, seconds / 2);
+  fencedOnly.lineItems = [];
+  fencedOnly.geofences = [];
+  snapshot = null;
+  const mb = (heldBytes() - before) / 2 ** 20;
+  const { decisions, meanUs, p99Us, bidRate } = timeDecisions(index, asked, seconds);
+  const tenths = (value: number): number => Math.round(value * 10) / 10;
+  return {
+    decisions,
+    meanUs: tenths(meanUs),
+    p99Us: tenths(p99Us),
+    mb: Math.round(mb),
+    bidRate,
+    buildSeconds: tenths(buildSeconds),
+    fencedUs: tenths(fenced.meanUs),
+  };
+
+  /** A call as the auction would put it to the core; null where it would not come so far. */
+  function questionOf(call: number): Omit<Question, 'exchange'> | null {
+    const { message, templates, templateOf, personOf } = traffic;
+    const request = decodeRequest(message(call).subarray(templates[templateOf(call)]?.bodyAt));
+    if (typeof request === 'string') return null;
+    const permission = permissionOf(request);
+    if (!permission.bid) return null;
+    const person = permission.identifiers ? known(personOf(call)) : WITHHELD;
+    const { preciseLocation, childOnly } = permission;
+    return { request, person, preciseLocation, childOnly, now: NOW, allowance: () => Number.MAX_SAFE_INTEGER };
+  }
+
+  function known(person: number): Person {
+    const key = keyOf(seed, person, PEPPER);
+    if (person >= profiles) return { state: 'unknown', identifier: key, anchor: key, segments: [], caps: new Map() };
+    const { segments } = profileOf(seed, person, key);
+    return { state: 'known', identifier: key, anchor: key, segments, caps: capsOf(seed, person, lineItems, NOW) };
+  }
+}
+
+function timeDecisions(index: Index, asked: readonly Omit<Question, 'exchange'>[], forSeconds: number) {
+  const [exchange] = index.exchanges.values();
+  if (exchange === undefined || asked.length === 0) throw new Error('there is nothing to decide');
+  const questions = asked.map((question): Question => ({ ...question, exchange }));
+  const ask = (turn: number): number => decide(index, questions[turn % questions.length] as Question).bids.length;
+  const warm = performance.now() + forSeconds * 500;
+  for (let turn = 0; turn < WARM_UP && performance.now() < warm; turn++) ask(turn);
+  const end = performance.now() + forSeconds * 1_000;
+  // In nanoseconds.
+  const histogram = createHistogram();
+  let decisions = 0;
+  let bids = 0;
+  let spent = 0;
+  while (decisions < LEAST_DECISIONS || performance.now() < end) {
+    const since = performance.now();
+    if (ask(decisions) > 0) bids++;
+    const took = performance.now() - since;
+    spent += took;
+    decisions++;
+    histogram.recordValue(Math.max(1, Math.min(6e7, Math.round(took * 1e6))));
+  }
+  return {
+    decisions,
+    meanUs: (spent * 1_000) / decisions,
+    p99Us: histogram.getValueAtPercentile(99) / 1_000,
+    bidRate: bids / decisions,
+  };
+}
+
+/** What is reachable, on the heap and in buffers. */
+function heldBytes(): number {
+  setFlagsFromString('--expose-gc');
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
