@@ -120,9 +120,9 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
   return { status: 200, body: writeResponse(response, format, notes), format, gzip };
 }
 
-/** A no-bid that says why, where the exchange wants to know, and for who tests; null: the empty answer says it. */
-function spokenNoBid(reason: NoBidReason, exchange: LiveExchange | null, { id, test }: DecodeNotes): WireResponse | null {
-  if (id === '' || !(test || exchange?.sendsNoBidReason)) return null;
+/** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */
+function spokenNoBid(reason: NoBidReason, exchange: LiveExchange | null, { id }: DecodeNotes): WireResponse | null {
+  if (id === '' || !exchange?.sendsNoBidReason) return null;
   return { id, nbr: NO_BID[reason], seatbid: [] };
 }
 

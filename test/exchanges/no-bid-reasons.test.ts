@@ -11,8 +11,7 @@ test('docs/no-bid-reasons.md lists every reason', async () => {
   const head = `# Why nothing was bid
 
 Each request that is not bid on has one of these reasons: in the metric \`walkin_no_bids_total{reason}\`, in the log, and as \`nbr\`
-on the wire where the exchange wants it (\`sendsNoBidReason\`), or where the request is a test. Of all line items the one that came
-furthest tells it. Codes below 500 are those of OpenRTB 2.6, List: No-Bid Reason Codes; from 500 on they are ours.
+on the wire where the exchange wants it (\`sendsNoBidReason\`). Of all line items the one that came furthest tells it. Codes below 500 are those of OpenRTB 2.6, List: No-Bid Reason Codes; from 500 on they are ours.
 A code never changes its meaning. "Who" can do something about it.
 
 | nbr | reason | it says | who |

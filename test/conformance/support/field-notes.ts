@@ -151,7 +151,7 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'user.consent': CONSENT,
   'user.eids.source': 'Kept; decides nothing yet.',
   'user.eids.uids.id': 'Kept; decides nothing yet.',
-  test: '1: is bid on, never spends, reserves or counts; a no-bid is 200 with `nbr`.',
+  test: '1: is bid on, never spends, reserves or counts.',
   at: '3: the floor is the price. 1 and 2: our price is the same.',
   tmax: 'Milliseconds, network both ways included; absent: as agreed for the exchange.',
   wseat: 'Our seat must be among them.',
