@@ -11,7 +11,8 @@ export interface PopulationRow {
   readonly exposed_visitors: string;
   readonly buyers: string;
   readonly revenue: string;
-  readonly revenue_variance: number | null;
+  /** Sum of the squares of the people's revenues, micros². */
+  readonly revenue_squares: string;
   readonly crossed: string;
   readonly first: string;
 }
@@ -55,7 +56,7 @@ SELECT
   countIf(visited AND outcomes.exposed) AS exposed_visitors,
   countIf(bought) AS buyers,
   sum(outcomes.revenue) AS revenue,
-  if(count() > 1, varSampStable(toFloat64(outcomes.revenue)), 0) AS revenue_variance,
+  toString(sum(toInt256(outcomes.revenue) * toInt256(outcomes.revenue))) AS revenue_squares,
   countIf(crossed) AS crossed,
   toString(min(outcomes.first)) AS first
 FROM outcomes GROUP BY control`;
@@ -84,7 +85,15 @@ export function armOf(rows: readonly PopulationRow[], control: boolean): ArmTota
     exposedVisitors: Number(row.exposed_visitors),
     buyers: Number(row.buyers),
     revenueMicros: Number(row.revenue),
-    revenueVariance: row.revenue_variance ?? 0,
+    revenueVariance: sampleVariance(row),
     crossed: Number(row.crossed),
   };
+}
+
+/** From whole numbers, so that the same facts give the same digits in whatever order they are summed. */
+function sampleVariance(row: PopulationRow): number {
+  const people = BigInt(row.people);
+  if (people < 2n) return 0;
+  const sum = BigInt(row.revenue);
+  return Number(people * BigInt(row.revenue_squares) - sum * sum) / Number(people * (people - 1n));
 }
