@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly stores: readonly LiveStore[];
   readonly geofences: readonly LiveGeofence[];
   readonly lineItems: readonly LiveLineItem[];
+  /** Inventory lists that line items name. */
+  readonly lists: readonly LiveList[];
   /** Units of each currency for one USD as published at `at` (epoch ms); older than two days they are not used. Null: none. */
   readonly rates: { readonly at: number; readonly perUsd: Readonly<Record<string, number>> } | null;
   /** Who may sell for whom, where a rule asks for it; absent: no rule does. */
@@ -77,6 +79,15 @@ export interface LiveExchange {
   };
   /** Ad-label block added as `bid.ext.nroa`, or null. */
   readonly adLabel: boolean;
+  /** Requests a second that are answered at most, over all workers; null: no limit. */
+  readonly qps: number | null;
+  /** Bytes that an answer may have at most, uncompressed; null: ours. */
+  readonly maxAnswerBytes: number | null;
+  /**
+   * In place of the path token: header `header` carries the lower-case hex HMAC-SHA256 of the raw body under `secret` (UTF-8). Null: no
+   * signature is asked for.
+   */
+  readonly signature: { readonly header: string; readonly secret: string } | null;
 }
 
 export interface LiveStore {
@@ -162,10 +173,108 @@ export interface Targeting {
   readonly deviceTypes: readonly number[] | null;
   /** Lower-case `device.os`. */
   readonly os: readonly string[] | null;
+  /** Least and, exclusive, highest `device.osv` ("14", "9.1"), compared number by number; a device without one does not pass. */
+  readonly osVersions: { readonly from: string | null; readonly below: string | null } | null;
+  /** Lower-case `device.make`; lower-case `device.model`. */
+  readonly makes: readonly string[] | null;
+  readonly models: readonly string[] | null;
+  /** Lower-case names of browsers, see `bidder/openrtb/browser.ts`. */
+  readonly browsers: readonly string[] | null;
+  /** Lower-case `device.carrier`, or its MCC-MNC. */
+  readonly carriers: readonly string[] | null;
+  /** OpenRTB connection types. */
+  readonly connectionTypes: readonly number[] | null;
+  /** ISO 639-1 lower case, of the device. */
+  readonly languages: readonly string[] | null;
+  /** Places by name: any of `include` (null any) and none of `exclude`. */
+  readonly geo: { readonly include: readonly GeoName[] | null; readonly exclude: readonly GeoName[] } | null;
+  readonly inventory: readonly ('site' | 'app' | 'dooh')[] | null;
+  /** Ids into `lists`: one of `include` (null any) must hold the request's site, app, bundle, domain or publisher, none of `exclude` may. */
+  readonly lists: { readonly include: readonly string[] | null; readonly exclude: readonly string[] } | null;
+  /** Content of the page, app or video: upper-case category ids of the IAB taxonomy (a parent stands for its children), language. */
+  readonly content: {
+    readonly include: readonly string[] | null;
+    readonly exclude: readonly string[];
+    readonly languages: readonly string[] | null;
+  } | null;
+  /** OpenRTB ad positions of the place. */
+  readonly positions: readonly number[] | null;
+  /** Least viewability that the request measures (`imp.metric` of type "viewability"), 0 to 1; an imp without a measure does not pass. */
+  readonly viewability: number | null;
+  /** Only full-screen or rewarded places, or only others; null any. */
+  readonly interstitial: boolean | null;
+  readonly rewarded: boolean | null;
+  /** Segments that the request itself brings, `<segtax>:<id>` or `<data name lower case>:<id>`: any of each group, all groups. */
+  readonly userData: readonly (readonly string[])[] | null;
+  /** Sources of extended ids (`eids[].source`, lower case), of which the request must have one. */
+  readonly eids: readonly string[] | null;
+  /**
+   * Own segments as a rule in conjunctive form, beside `segments`: each clause holds where one of its literals does. A literal is a
+   * membership, or its absence, entered at most `withinHours` ago (null: at any time).
+   */
+  readonly segmentRule: readonly (readonly SegmentLiteral[])[] | null;
   readonly dayparts: WeekSpans | null;
   /** Zone of the dayparts where the request has no utcoffset. */
   readonly timeZone: string;
 }
+
+/** Upper-case country (alpha-3), region (ISO 3166-2 without the country), lower-case city, zip as the request writes it; null any. */
+export interface GeoName {
+  readonly country: string;
+  readonly region: string | null;
+  readonly city: string | null;
+  readonly zip: string | null;
+}
+
+export interface SegmentLiteral {
+  readonly segment: number;
+  readonly not: boolean;
+  readonly withinHours: number | null;
+}
+
+/** A list of inventory, up to 100,000 entries of one kind. */
+export interface LiveList {
+  readonly id: string;
+  /** `domain` and `bundle` lower case; a domain stands for all under it. */
+  readonly kind: 'domain' | 'bundle' | 'site' | 'app' | 'publisher';
+  /** One entry a line, so that a large one is cheap to carry. */
+  readonly entries: string;
+}
+
+/** The targeting that any request passes: others are written as what they narrow. */
+export const ANY: Targeting = {
+  exchanges: null,
+  segments: null,
+  deals: null,
+  supply: null,
+  excludedSegments: [],
+  stores: null,
+  geofences: null,
+  promotedStores: [],
+  openStoresOnly: false,
+  deviceTypes: null,
+  os: null,
+  osVersions: null,
+  makes: null,
+  models: null,
+  browsers: null,
+  carriers: null,
+  connectionTypes: null,
+  languages: null,
+  geo: null,
+  inventory: null,
+  lists: null,
+  content: null,
+  positions: null,
+  viewability: null,
+  interstitial: null,
+  rewarded: null,
+  userData: null,
+  eids: null,
+  segmentRule: null,
+  dayparts: null,
+  timeZone: 'UTC',
+};
 
 interface LiveCreativeBase {
   readonly id: string;

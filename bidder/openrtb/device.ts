@@ -18,6 +18,13 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
   return {
     type: integerOf(device['devicetype'], quirks),
     os: osOf(device, quirks),
+    osv: '',
+    make: '',
+    model: '',
+    browser: '',
+    carrier: '',
+    mccmnc: '',
+    connectionType: null,
     ua: textOf(device['ua'], quirks),
     ip: textOf(device['ip'], quirks) || textOf(device['ipv6'], quirks),
     language: (textOf(device['language'], quirks) || textOf(device['langb'], quirks)).toLowerCase(),
@@ -28,6 +35,8 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
     location: placeOf(geo, quirks),
     country: nationOf(geo, quirks),
     region: textOf(geo['region'], quirks).toUpperCase(),
+    city: '',
+    zip: '',
     utcoffset: utcoffset !== null && Math.abs(utcoffset) <= MAX_UTC_OFFSET ? utcoffset : null,
   };
 }

@@ -84,6 +84,8 @@ function impOf(id: string, wire: JsonObject, quirks: Quirks): Imp | null {
     bidfloorcur,
     exp: amountOf(wire['exp'], quirks),
     multiplier,
+    position: null,
+    viewability: null,
     deals: dealsOf(pmp, quirks),
     privateAuction: protectionOf(pmp['private_auction'], quirks) ?? false,
     banner,

@@ -23,6 +23,7 @@ export function inventoryOf(wire: JsonObject, quirks: Quirks): Inventory | null 
     page,
     publisher: textOf(objectOf(place['publisher'], quirks)['id'], quirks),
     categories: textsOf(place['cat'], quirks),
+    contentLanguage: '',
   };
 }
 

@@ -42,13 +42,25 @@ export interface Inventory {
   readonly bundle: string;
   readonly page: string;
   readonly publisher: string;
+  /** Upper case, of the site or app, its section and page, and of the content. */
   readonly categories: readonly string[];
+  /** ISO 639-1 lower case of the content, '' unknown. */
+  readonly contentLanguage: string;
 }
 
 export interface Device {
   readonly type: number | null;
-  /** Lower case, '' unknown. */
+  /** Lower case, '' unknown; so are osv, make, model, browser, carrier. */
   readonly os: string;
+  readonly osv: string;
+  readonly make: string;
+  readonly model: string;
+  /** From the structured user agent, else from its text. */
+  readonly browser: string;
+  readonly carrier: string;
+  /** `device.mccmnc`, '' unknown. */
+  readonly mccmnc: string;
+  readonly connectionType: number | null;
   readonly ua: string;
   readonly ip: string;
   readonly language: string;
@@ -61,6 +73,9 @@ export interface Device {
   /** Upper case alpha-3 (alpha-2 is mapped), '' unknown. */
   readonly country: string;
   readonly region: string;
+  /** Lower case. */
+  readonly city: string;
+  readonly zip: string;
   /** Minutes east of UTC. */
   readonly utcoffset: number | null;
 }
@@ -114,6 +129,10 @@ export interface Imp {
   /** DOOH: people who see one play, `qty.multiplier`; 1 elsewhere. */
   readonly multiplier: number;
   readonly deals: readonly Deal[];
+  /** OpenRTB ad position of the banner or video, null unknown. */
+  readonly position: number | null;
+  /** Share of past impressions in view, 0 to 1 (`imp.metric`), null unknown. */
+  readonly viewability: number | null;
   /** Only deals may bid. */
   readonly privateAuction: boolean;
   readonly banner: BannerImp | null;

@@ -1,6 +1,13 @@
 import type { Cover, Fence } from '../../proto/fence.ts';
 import { type WeekHours, weekSpans } from '../../proto/hours.ts';
-import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot, Targeting } from '../../proto/snapshot.ts';
+import {
+  ANY,
+  type LiveGeofence,
+  type LiveLineItem,
+  type LiveStore,
+  type Snapshot,
+  type Targeting,
+} from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
 import { blockedExchanges } from '../creatives/approval.ts';
@@ -36,6 +43,7 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
     stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
+    lists: [],
     rates: liveRates(things),
     ...liveSupply(things, exchanges, lineItems),
   };
@@ -114,6 +122,7 @@ function targetingOf(things: Things, { targeting }: LineItem): Targeting {
   const fenced =
     stores === undefined && grouped === undefined ? null : existing(things, 'store', [...(stores ?? []), ...(grouped ?? [])]);
   return {
+    ...ANY,
     exchanges: exchanges ?? null,
     segments: segments?.map((ids) => numbersOf(things, ids)) ?? null,
     deals: targeting.deals ?? null,

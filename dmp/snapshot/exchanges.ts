@@ -5,7 +5,7 @@ import type { Thing } from '../things/things.ts';
 /** An exchange as the bidders need it. */
 export function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
   const { name: _, preset: __, priceFormat, keys, ...settings } = settingsOf(body);
-  return { id, ...settings, price: priceOf(priceFormat, keys) };
+  return { id, ...settings, qps: null, maxAnswerBytes: null, signature: null, price: priceOf(priceFormat, keys) };
 }
 
 function priceOf(format: 'plain' | 'google', keys: PriceKeys | null): LiveExchange['price'] {

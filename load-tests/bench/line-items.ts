@@ -1,4 +1,4 @@
-import type { LiveCreative, LiveLineItem } from '../../proto/snapshot.ts';
+import { ANY, type LiveCreative, type LiveLineItem } from '../../proto/snapshot.ts';
 import { createDraw, type Draw } from './draw.ts';
 import { CITY_FENCES, fenceCity, fenceId } from './fences.ts';
 
@@ -58,6 +58,7 @@ function drawLineItem(draw: Draw, index: number, fences: number, stores: number)
     },
     caps: draw.chance(0.5) ? [{ count: 3 + draw.below(5), windowMs: DAY }] : [],
     targeting: {
+      ...ANY,
       ...(fenced ? fencedTargeting(draw, index, fences, stores) : audienceTargeting(draw)),
       exchanges: draw.chance(0.2) ? [draw.chance(0.5) ? EXCHANGE : OTHER_EXCHANGE] : null,
       openStoresOnly: false,

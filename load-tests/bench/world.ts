@@ -47,6 +47,9 @@ const exchange: LiveExchange = {
   defaultAuction: 1,
   supply: { completeOnly: false, maxHops: null, sellers: null },
   adLabel: false,
+  qps: null,
+  maxAnswerBytes: null,
+  signature: null,
 };
 
 /** Everything live: the same for the same seed and size. */
@@ -59,6 +62,7 @@ export function drawSnapshot(seed: number, { lineItems, fences }: Omit<WorldSize
     stores,
     geofences: drawFences(seed, fences),
     lineItems: drawLineItems(seed, lineItems, fences, stores.length),
+    lists: [],
     rates: null,
   };
 }

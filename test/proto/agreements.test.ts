@@ -82,7 +82,7 @@ test('any bytes decode to a profile or to nothing', () => {
 });
 
 test('a snapshot with a broken byte is refused', () => {
-  const snapshot: Snapshot = { version: 7, at: 1, exchanges: [], stores: [], geofences: [], lineItems: [], rates: null };
+  const snapshot: Snapshot = { version: 7, at: 1, exchanges: [], stores: [], geofences: [], lineItems: [], lists: [], rates: null };
   const encoded = encodeSnapshot(snapshot);
   expect(decodeSnapshot(encoded)).toEqual(snapshot);
   fc.assert(

@@ -1,16 +1,17 @@
 import { coverOf, type Fence } from '../../../proto/fence.ts';
-import type {
-  LiveAudio,
-  LiveBanner,
-  LiveCreative,
-  LiveExchange,
-  LiveGeofence,
-  LiveLineItem,
-  LiveNative,
-  LiveStore,
-  LiveVideo,
-  Snapshot,
-  Targeting,
+import {
+  ANY,
+  type LiveAudio,
+  type LiveBanner,
+  type LiveCreative,
+  type LiveExchange,
+  type LiveGeofence,
+  type LiveLineItem,
+  type LiveNative,
+  type LiveStore,
+  type LiveVideo,
+  type Snapshot,
+  type Targeting,
 } from '../../../proto/snapshot.ts';
 
 /** Small live things for tests: name what matters, the rest is plain. */
@@ -63,6 +64,9 @@ export function exchange(id: string, given: Partial<LiveExchange> = {}): LiveExc
     defaultAuction: 2,
     supply: { completeOnly: false, maxHops: null, sellers: null },
     adLabel: false,
+    qps: null,
+    maxAnswerBytes: null,
+    signature: null,
     ...given,
   };
 }
@@ -127,28 +131,22 @@ export function lineItem(id: string, given: GivenLineItem = {}): LiveLineItem {
     holdout: null,
     creatives: [creative(`cr_${id}`)],
     ...given,
-    targeting: { ...ANYBODY, ...given.targeting },
+    targeting: { ...ANY, ...given.targeting },
   };
 }
 
-const ANYBODY: Targeting = {
-  exchanges: null,
-  segments: null,
-  deals: null,
-  supply: null,
-  excludedSegments: [],
-  stores: null,
-  geofences: null,
-  promotedStores: [],
-  openStoresOnly: false,
-  deviceTypes: null,
-  os: null,
-  dayparts: null,
-  timeZone: 'UTC',
-};
-
 export function snapshot(given: Partial<Snapshot> = {}): Snapshot {
-  return { version: 1, at: NOON, exchanges: [exchange('x')], stores: [], geofences: [], lineItems: [], rates: null, ...given };
+  return {
+    version: 1,
+    at: NOON,
+    exchanges: [exchange('x')],
+    stores: [],
+    geofences: [],
+    lineItems: [],
+    lists: [],
+    rates: null,
+    ...given,
+  };
 }
 
 /** A bid request as JSON, one banner of 300 × 250. */
