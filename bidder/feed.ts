@@ -96,7 +96,7 @@ export function createFeed({ redis, subscriber, metrics, log }: FeedDeps, option
     }
     metrics.snapshotVersion.set(index.version);
     metrics.snapshotTime.set(index.at / 1000);
-    log.info({ version: index.version, lineItems: index.lineItems.size }, 'snapshot');
+    log.info({ version: index.version, lineItems: index.size }, 'snapshot');
     onSwap?.(index);
   }
 

@@ -118,11 +118,8 @@ function contextOf(path: NoticePath, query: Query): string {
 }
 
 /** Of the line item, or, where it is over, of any that its advertiser has live; null where there is none. */
-function domainsOf({ lineItems }: Index, record: BidRecord): readonly string[] | null {
-  const lineItem = lineItems.get(record.lineItem);
-  if (lineItem !== undefined) return lineItem.domains;
-  for (const other of lineItems.values()) if (other.advertiser === record.advertiser) return other.domains;
-  return null;
+function domainsOf(index: Index, record: BidRecord): readonly string[] | null {
+  return index.lineItem(record.lineItem)?.domains ?? index.domainsOf(record.advertiser);
 }
 
 interface Notice {
@@ -144,7 +141,7 @@ async function take(notice: Notice): Promise<'booked' | 'repeated' | 'queued' | 
   const charged = billedOn(exchange?.billing ?? 'burl', record) === type && !record.test;
   const event = eventFor(notice, price, charged);
   const counts = type === 'impression' && !record.test;
-  const caps = counts ? (index.lineItems.get(record.lineItem)?.caps ?? []) : [];
+  const caps = counts ? (index.lineItem(record.lineItem)?.caps ?? []) : [];
   const booking = deps.book(event, { settles: charged || (type === 'loss' && event.lossReason !== 0), caps });
   const result = isTold(type) ? await bookOrQueue(booking, event, deps.outbox) : resultOf(await booking);
   if (result === 'booked') count(deps.metrics, event, charged ? price : null);

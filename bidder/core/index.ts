@@ -24,7 +24,12 @@ export interface Index {
   /** When the snapshot was made, epoch ms. */
   readonly at: number;
   readonly exchanges: ReadonlyMap<string, LiveExchange>;
-  readonly lineItems: ReadonlyMap<string, LineItem>;
+  /** How many line items are live. Their positions are 0 to `size` − 1. */
+  readonly size: number;
+  lineItem(id: string): LineItem | undefined;
+  lineItemAt(position: number): LineItem;
+  /** Domains of an advertiser who has something live; null where there is none. */
+  domainsOf(advertiser: string): readonly string[] | null;
   /** Line items that any place may match. */
   readonly anywhere: readonly LineItem[];
   /** Whether any line item is bound to places. */
@@ -129,8 +134,20 @@ export interface Native extends CreativeBase {
 
 export type Creative = Banner | Video | Audio | Native;
 
-/** Compiles a snapshot. Throws where it is not one: the caller keeps what it has. */
+/** Compiles a snapshot and opens what comes of it: for tests and small tools. */
 export function buildIndex(snapshot: Snapshot): Index {
+  return openIndex(compileIndex(snapshot));
+}
+
+/** Compiles a snapshot into one buffer. Throws where it is not one: the caller keeps what it has. */
+export function compileIndex(snapshot: Snapshot): ArrayBuffer {
+  const bytes = new TextEncoder().encode(JSON.stringify(snapshot));
+  return bytes.buffer as ArrayBuffer;
+}
+
+/** The index in a buffer of `compileIndex`. Throws where the buffer is none. */
+export function openIndex(buffer: ArrayBuffer): Index {
+  const snapshot = JSON.parse(new TextDecoder().decode(buffer)) as Snapshot;
   const stores = new Map(snapshot.stores.map((store) => [store.id, store]));
   const compiled = snapshot.lineItems.map((live, position) => compileLineItem(live, position, stores));
   const places = new Map<string, { place: FencedPlace; lineItems: LineItem[] }>();
@@ -143,12 +160,16 @@ export function buildIndex(snapshot: Snapshot): Index {
     for (const id of targeting.stores ?? []) places.get(`store:${id}`)?.lineItems.push(lineItem);
     for (const id of targeting.geofences ?? []) places.get(`geofence:${id}`)?.lineItems.push(lineItem);
   });
+  const byId = new Map(compiled.map((lineItem) => [lineItem.id, lineItem]));
   const bound = [...places.values()].filter(({ lineItems }) => lineItems.length > 0).map(({ place }) => place);
   return {
     version: snapshot.version,
     at: snapshot.at,
     exchanges: new Map(snapshot.exchanges.map((exchange) => [exchange.id, exchange])),
-    lineItems: new Map(compiled.map((lineItem) => [lineItem.id, lineItem])),
+    size: compiled.length,
+    lineItem: (id) => byId.get(id),
+    lineItemAt: (position) => compiled[position] as LineItem,
+    domainsOf: (advertiser) => compiled.find((lineItem) => lineItem.advertiser === advertiser)?.domains ?? null,
     anywhere,
     hasFenced: anywhere.length < compiled.length,
     geo: indexPlaces(bound),
