@@ -1,7 +1,19 @@
 import { normalizeIdentifier } from '../../proto/identifier.ts';
 import { isPlace } from '../../proto/signal.ts';
+import { browserOf, browserOfBrands } from './browser.ts';
 import { countryOf } from './countries.ts';
-import { integerOf, type JsonObject, numberOf, objectOf, protectionOf, type Quirks, textOf } from './fields.ts';
+import {
+  integerOf,
+  isAbsent,
+  type JsonObject,
+  numberOf,
+  objectOf,
+  objectsOf,
+  protectionOf,
+  type Quirks,
+  textOf,
+  textsOf,
+} from './fields.ts';
 import type { Device, Location } from './request.ts';
 
 /** Farther from UTC than this nobody lives. */
@@ -15,37 +27,73 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
   const atts = integerOf(objectOf(device['ext'], quirks)['atts'], quirks);
   const utcoffset = integerOf(geo['utcoffset'], quirks);
   const refusal = isZeroed(ifa, quirks) || (atts !== null && atts !== AUTHORIZED);
+  const sua = objectOf(device['sua'], quirks);
+  const platform = objectOf(sua['platform'], quirks);
+  const ua = textOf(device['ua'], quirks);
   return {
     type: integerOf(device['devicetype'], quirks),
-    os: osOf(device, quirks),
-    osv: '',
-    make: '',
-    model: '',
-    browser: '',
-    carrier: '',
-    mccmnc: '',
-    connectionType: null,
-    ua: textOf(device['ua'], quirks),
+    // The structured user agent knows better than what was read out of its text.
+    os: nameOf(platform['brand'], quirks) || nameOf(device['os'], quirks),
+    osv: textsOf(platform['version'], quirks).join('.').toLowerCase() || nameOf(device['osv'], quirks),
+    make: nameOf(device['make'], quirks),
+    model: nameOf(sua['model'], quirks) || nameOf(device['model'], quirks),
+    browser: browserOfBrands(brandsOf(sua, quirks)) || browserOf(ua),
+    carrier: nameOf(device['carrier'], quirks),
+    mccmnc: networkOf(device, quirks),
+    connectionType: integerOf(device['connectiontype'], quirks),
+    ua,
     ip: textOf(device['ip'], quirks) || textOf(device['ipv6'], quirks),
-    language: (textOf(device['language'], quirks) || textOf(device['langb'], quirks)).toLowerCase(),
+    language: languageOf(device, quirks),
     ifa,
     lmt: (protectionOf(device['lmt'], quirks) ?? false) || refusal,
     dnt: protectionOf(device['dnt'], quirks) ?? false,
     atts,
     location: placeOf(geo, quirks),
     country: nationOf(geo, quirks),
-    region: textOf(geo['region'], quirks).toUpperCase(),
-    city: '',
-    zip: '',
+    region: regionOf(geo, quirks),
+    city: nameOf(geo['city'], quirks),
+    zip: textOf(geo['zip'], quirks).trim(),
     utcoffset: utcoffset !== null && Math.abs(utcoffset) <= MAX_UTC_OFFSET ? utcoffset : null,
   };
 }
 
-/** The structured user agent knows better than what was read out of its text. */
-function osOf(device: JsonObject, quirks: Quirks): string {
-  const platform = objectOf(objectOf(device['sua'], quirks)['platform'], quirks);
-  return (textOf(platform['brand'], quirks) || textOf(device['os'], quirks)).toLowerCase();
+/** A text to be compared. */
+function nameOf(value: unknown, quirks: Quirks): string {
+  return textOf(value, quirks).trim().toLowerCase();
 }
+
+const NO_BRANDS: readonly string[] = Object.freeze([]);
+
+function brandsOf(sua: JsonObject, quirks: Quirks): readonly string[] {
+  if (isAbsent(sua['browsers'])) return NO_BRANDS;
+  return objectsOf(sua['browsers'], quirks).map((browser) => textOf(browser['brand'], quirks));
+}
+
+/** "310-005"; senders leave out the hyphen, and some write it into `carrier`. */
+function networkOf(device: JsonObject, quirks: Quirks): string {
+  return networkIn(device['mccmnc'], quirks) || networkIn(device['carrier'], quirks);
+}
+
+const NETWORK = /^(\d{3})[-_ ]?(\d{2,3})$/;
+
+function networkIn(value: unknown, quirks: Quirks): string {
+  const network = isAbsent(value) ? null : NETWORK.exec(textOf(value, quirks).trim());
+  return network === null ? '' : `${network[1]}-${network[2]}`;
+}
+
+/** ISO 639-1, or the language of the BCP 47 tag of 2.6, in lower case; '' where there is neither. */
+export function languageOf(speaker: JsonObject, quirks: Quirks): string {
+  const tag = textOf(speaker['language'], quirks) || textOf(speaker['langb'], quirks);
+  return tag === '' ? '' : (tag.trim().split(/[-_]/, 1)[0] as string).toLowerCase();
+}
+
+/** ISO 3166-2 without the country that some senders put in front. */
+function regionOf(geo: JsonObject, quirks: Quirks): string {
+  const region = textOf(geo['region'], quirks).trim().toUpperCase();
+  return region.charCodeAt(2) === HYPHEN && region.length > 3 ? region.slice(3) : region;
+}
+
+const HYPHEN = 0x2d;
 
 /** A zeroed or unexpanded advertising id says the same as `lmt`. */
 function isZeroed(ifa: string, quirks: Quirks): boolean {

@@ -84,8 +84,8 @@ function impOf(id: string, wire: JsonObject, quirks: Quirks): Imp | null {
     bidfloorcur,
     exp: amountOf(wire['exp'], quirks),
     multiplier,
-    position: null,
-    viewability: null,
+    position: positionOf(wire, quirks),
+    viewability: viewabilityOf(wire, quirks),
     deals: dealsOf(pmp, quirks),
     privateAuction: protectionOf(pmp['private_auction'], quirks) ?? false,
     banner,
@@ -93,6 +93,24 @@ function impOf(id: string, wire: JsonObject, quirks: Quirks): Imp | null {
     audio,
     native,
   };
+}
+
+/** Of the banner or the video; 0 is "unknown". */
+function positionOf({ banner, video }: JsonObject, quirks: Quirks): number | null {
+  const own = isObject(banner) ? integerOf(banner['pos'], quirks) : null;
+  return own || (isObject(video) ? integerOf(video['pos'], quirks) : null) || null;
+}
+
+/** A share of 0 to 1: what is more may be a percentage or anything else. */
+function viewabilityOf(imp: JsonObject, quirks: Quirks): number | null {
+  if (isAbsent(imp['metric'])) return null;
+  for (const metric of objectsOf(imp['metric'], quirks)) {
+    if (textOf(metric['type'], quirks).trim().toLowerCase() !== 'viewability') continue;
+    const share = numberOf(metric['value'], quirks);
+    if (share !== null && share >= 0 && share <= 1) return share;
+    if (share !== null) quirks.add('metric_out_of_range');
+  }
+  return null;
 }
 
 function skip(quirk: Parameters<Quirks['add']>[0], quirks: Quirks): null {

@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, objectOf, type Quirks, textOf, textsOf } from './fields.ts';
+import { languageOf } from './device.ts';
+import { amountOf, isAbsent, isObject, type JsonObject, objectOf, type Quirks, textOf, textsOf } from './fields.ts';
 import type { Inventory } from './request.ts';
 
 const KINDS = ['site', 'app', 'dooh'] as const;
@@ -14,6 +15,7 @@ export function inventoryOf(wire: JsonObject, quirks: Quirks): Inventory | null 
   const kind = kinds[0] ?? 'unknown';
   if (kind === 'unknown') quirks.add('inventory_missing');
   const place = kind === 'unknown' ? NOWHERE : (wire[kind] as JsonObject);
+  const content = objectOf(place['content'], quirks);
   const page = textOf(place['page'], quirks);
   return {
     kind,
@@ -22,9 +24,39 @@ export function inventoryOf(wire: JsonObject, quirks: Quirks): Inventory | null 
     bundle: textOf(place['bundle'], quirks),
     page,
     publisher: textOf(objectOf(place['publisher'], quirks)['id'], quirks),
-    categories: textsOf(place['cat'], quirks),
-    contentLanguage: '',
+    categories: categoriesOf(place, content, quirks),
+    contentLanguage: languageOf(content, quirks),
   };
+}
+
+const NO_CATEGORIES: readonly string[] = Object.freeze([]);
+
+/** Of the place, its section and its page, and of what it shows. */
+function categoriesOf(place: JsonObject, content: JsonObject, quirks: Quirks): readonly string[] {
+  const listed: string[] = [];
+  if (isOfContent(place, quirks))
+    for (const list of ['cat', 'sectioncat', 'pagecat']) pushCategories(listed, place[list], quirks);
+  if (isOfContent(content, quirks)) pushCategories(listed, content['cat'], quirks);
+  return listed.length === 0 ? NO_CATEGORIES : listed;
+}
+
+function pushCategories(listed: string[], value: unknown, quirks: Quirks): void {
+  for (const text of textsOf(value, quirks)) {
+    const category = text.trim().toUpperCase();
+    if (category !== '' && !listed.includes(category)) listed.push(category);
+  }
+}
+
+/** Taxonomies of products. */
+const PRODUCTS = [3, 4];
+/** From here on each is its sender's own. */
+const OWN_TAXONOMIES = 500;
+
+/** Categories of products, or of a taxonomy that is the sender's own, bear the same numbers for other things: not taken. */
+function isOfContent(part: JsonObject, quirks: Quirks): boolean {
+  if (isAbsent(part['cattax'])) return true;
+  const taxonomy = amountOf(part['cattax'], quirks);
+  return taxonomy < OWN_TAXONOMIES && !PRODUCTS.includes(taxonomy);
 }
 
 function hostOf(page: string): string {

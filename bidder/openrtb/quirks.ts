@@ -40,6 +40,7 @@ export const QUIRKS = {
   native_request_unreadable: 'A native request that is not JSON, or asks for nothing: dropped.',
   native_asset_unreadable: 'A native asset without id or kind: skipped, and with it the format where it is required.',
   qty_unreadable: 'A quantity that cannot be read: the place is skipped, since its price is unknown.',
+  metric_out_of_range: 'A share that is not between 0 and 1, as a percentage is: dropped.',
   deal_without_id: 'A deal without an id: dropped.',
   impossible_place: 'Coordinates that are no place on earth: dropped.',
   country_of_two_letters: 'A country of two letters: three are used.',
