@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Identifier, identifierKey, keyIdentifier, normalizeIdentifier } from '../proto/identifier.ts';
 import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
-import { decodeProfile } from '../proto/profile.ts';
+import { anchorIn, isProfile } from '../proto/profile.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
 import type { Metrics } from './metrics.ts';
 import type { BidRequest } from './openrtb/request.ts';
@@ -146,15 +146,9 @@ function personOf({ identifiers, permission }: Waiting, [position, value, counts
   const key = identifiers[position - 1] as string;
   const identifier = permission.identifiers ? key : '';
   const caps = countsOf(counts);
-  if (!permission.profile) return { state: 'counted', identifier, anchor: key, segments: [], caps };
-  const profile = value === null ? null : decodeProfile(value);
-  return {
-    state: profile === null ? 'unknown' : 'known',
-    identifier,
-    anchor: profile?.anchor ?? key,
-    segments: profile?.segments ?? [],
-    caps,
-  };
+  if (!permission.profile) return { state: 'counted', identifier, anchor: key, memberships: [], caps };
+  if (value === null || !isProfile(value)) return { state: 'unknown', identifier, anchor: key, memberships: [], caps };
+  return { state: 'known', identifier, anchor: anchorIn(value), memberships: [value], caps };
 }
 
 function countsOf(caps: readonly Buffer[]): Map<string, number> {

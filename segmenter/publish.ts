@@ -2,7 +2,7 @@ import type { Statement } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
-import { encodeProfile } from '../proto/profile.ts';
+import { encodeProfile, hourOf, type Membership } from '../proto/profile.ts';
 
 /**
  * Hash in Redis of what the last publication held: `identities` their newest version, `full` when everybody was published last
@@ -13,6 +13,11 @@ const STATE_KEY = 'walkin:segmenter:published';
 const EXPIRY_S = 30 * 86_400;
 /** So everybody is renewed well before. */
 const FULL_EVERY_MS = 7 * 86_400_000;
+/**
+ * A membership that nobody renews ends, although the person stays known to caps and holdouts: three times as long as everybody
+ * waits for a renewal.
+ */
+const MEMBERSHIP_HOURS = 21 * 24;
 const PART = 200_000;
 const PIPELINE = 2_000;
 const LIMITS = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
@@ -56,7 +61,7 @@ export async function publish(
     await between(part, parts);
     const people = await readPeople(deps, change, parts, part);
     profiles += people.length;
-    identifiers += await writePeople(deps, people, numbers);
+    identifiers += await writePeople(deps, people, numbers, hourOf(at));
   }
   await savePublished(deps, current, last === null ? at : null);
   return { full: last === null, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
@@ -110,6 +115,8 @@ interface Person {
   readonly anchor: string;
   readonly identifiers: string[];
   readonly segments: string[];
+  /** Of each of them the hour in which it was entered. */
+  readonly since: number[];
 }
 
 /** Bid requests name people without a kind: an identifier of none came from one. */
@@ -122,13 +129,14 @@ async function readPeople(
   part: number,
 ): Promise<Person[]> {
   const chosen = `${condition} AND profile % {parts:UInt32} = {part:UInt32}`;
-  const sql = `SELECT profile, anchor, identifiers, segments FROM (
+  const sql = `SELECT profile, anchor, identifiers, segments, since FROM (
       SELECT profile, any(i.anchor) AS anchor, groupArray(identifier) AS identifiers FROM (
         SELECT identifier, profile, anchor FROM identities FINAL WHERE ${chosen} AND kind IN {kinds:Array(String)}) AS i
       GROUP BY profile) AS people
     LEFT JOIN (
-      SELECT profile, groupArray(segment) AS segments FROM (
-        SELECT segment, profile FROM memberships WHERE ${chosen} GROUP BY segment, profile HAVING argMax(status, version) = 1)
+      SELECT profile, groupArray(segment) AS segments, groupArray(hour) AS since FROM (
+        SELECT segment, profile, toUInt32(intDiv(toUnixTimestamp(argMax(at, version)), 3600)) AS hour
+        FROM memberships WHERE ${chosen} GROUP BY segment, profile HAVING argMax(status, version) = 1)
       GROUP BY profile) AS members USING profile`;
   return warehouse.query<Person>({ sql, params: { ...params, parts, part, kinds: ADDRESSABLE } }, LIMITS);
 }
@@ -137,13 +145,14 @@ async function writePeople(
   { redis }: PublishDeps,
   people: readonly Person[],
   numbers: ReadonlyMap<string, number>,
+  hour: number,
 ): Promise<number> {
   let written = 0;
   let pipeline = redis.pipeline();
-  for (const { profile, anchor, identifiers, segments } of people) {
-    const held = segments.flatMap((segment) => numbers.get(segment) ?? []).sort((a, b) => a - b);
-    const value = encodeProfile({ profile, anchor, segments: held });
-    for (const identifier of identifiers) {
+  for (const person of people) {
+    const { profile, anchor } = person;
+    const value = encodeProfile({ profile, anchor, consent: 0, hour, memberships: membershipsOf(person, numbers, hour) });
+    for (const identifier of person.identifiers) {
       pipeline.set(profileKey(identifier), value, 'EX', EXPIRY_S);
       if (++written % PIPELINE !== 0) continue;
       await run(pipeline);
@@ -152,6 +161,14 @@ async function writePeople(
   }
   await run(pipeline);
   return written;
+}
+
+function membershipsOf({ segments, since }: Person, numbers: ReadonlyMap<string, number>, hour: number): Membership[] {
+  const memberships = segments.flatMap((id, at): Membership[] => {
+    const segment = numbers.get(id);
+    return segment === undefined ? [] : [{ segment, since: since[at] ?? null, until: hour + MEMBERSHIP_HOURS }];
+  });
+  return memberships.sort((a, b) => a.segment - b.segment);
 }
 
 async function run(pipeline: ReturnType<DmpDeps['redis']['pipeline']>): Promise<void> {

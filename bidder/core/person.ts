@@ -1,3 +1,5 @@
+import { hourOf, visitMemberships } from '../../proto/profile.ts';
+
 /** What is known of the person a request is about, as the decision needs it. */
 export interface Person {
   /**
@@ -10,8 +12,11 @@ export interface Person {
   readonly identifier: string;
   /** Anchor under which caps and buckets are kept, or ''. */
   readonly anchor: string;
-  /** Ascending. */
-  readonly segments: readonly number[];
+  /**
+   * Profile values as published, each of them whole (`isProfile`): one for each profile that the request's identifiers lead to. Read
+   * by `visitMemberships`; a segment of several values counts once, with the youngest age.
+   */
+  readonly memberships: readonly Buffer[];
   /** Impressions by field of the caps hash. */
   readonly caps: ReadonlyMap<string, number>;
 }
@@ -19,7 +24,7 @@ export interface Person {
 const NO_CAPS: ReadonlyMap<string, number> = new Map();
 
 function blank(state: Person['state']): Person {
-  return Object.freeze({ state, identifier: '', anchor: '', segments: [], caps: NO_CAPS });
+  return Object.freeze({ state, identifier: '', anchor: '', memberships: [], caps: NO_CAPS });
 }
 
 export const NOBODY = blank('nobody');
@@ -31,15 +36,10 @@ export function capField(lineItem: string, windowMs: number, at: number): string
   return `${lineItem}:${windowMs}:${Math.floor(at / windowMs)}`;
 }
 
-export function isInSegment(segments: readonly number[], segment: number): boolean {
-  let low = 0;
-  let high = segments.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const value = segments[middle] as number;
-    if (value === segment) return true;
-    if (value < segment) low = middle + 1;
-    else high = middle - 1;
-  }
-  return false;
+/** The segments that count at `now`. */
+export function segmentsOf({ memberships }: Person, now: number): ReadonlySet<number> {
+  const segments = new Set<number>();
+  const visitor = { take: (segment: number): void => void segments.add(segment) };
+  for (const value of memberships) visitMemberships(value, hourOf(now), visitor);
+  return segments;
 }

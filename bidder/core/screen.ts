@@ -3,7 +3,7 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import { type SupplyLists, screenSupply } from '../supply.ts';
 import type { Question } from './decide.ts';
 import type { LineItem } from './index.ts';
-import { capField, isInSegment, type Person } from './person.ts';
+import { capField, type Person, segmentsOf } from './person.ts';
 
 /** The filters: each says null to pass, or the one reason why not. Cheap ones first. */
 
@@ -24,19 +24,20 @@ export function screenLineItem(lineItem: LineItem, question: Question, lists: Su
   }
   const path = lineItem.supply === null ? null : screenSupply(lineItem.supply, request, lists);
   if (path !== null) return path;
-  return lineItem.needsPerson ? screenPerson(lineItem, person) : null;
+  return lineItem.needsPerson ? screenPerson(lineItem, person, now) : null;
 }
 
 /**
  * A line item with segments, caps or a holdout needs a person: without one it can neither be targeted nor capped nor measured.
  * Where the store was not read, a profile might exist under another anchor, so the bucket is unknown too.
  */
-function screenPerson(lineItem: LineItem, person: Person): NoBidReason | null {
+function screenPerson(lineItem: LineItem, person: Person, now: number): NoBidReason | null {
   if (person.state === 'withheld') return 'privacy';
   if (person.state === 'nobody') return 'unmatched_user';
   if (person.state === 'unread') return 'storage';
   if (person.state === 'counted') return needsProfile(lineItem) ? 'privacy' : null;
-  const { segments } = person;
+  if (lineItem.segments === null && lineItem.excludedSegments.length === 0) return null;
+  const segments = segmentsOf(person, now);
   for (const group of lineItem.segments ?? []) if (!isInAny(group, segments)) return 'segment';
   return isInAny(lineItem.excludedSegments, segments) ? 'segment' : null;
 }
@@ -46,8 +47,8 @@ function needsProfile({ segments, excludedSegments, holdout }: LineItem): boolea
   return segments !== null || excludedSegments.length > 0 || holdout !== null;
 }
 
-function isInAny(wanted: readonly number[], segments: readonly number[]): boolean {
-  for (const segment of wanted) if (isInSegment(segments, segment)) return true;
+function isInAny(wanted: readonly number[], segments: ReadonlySet<number>): boolean {
+  for (const segment of wanted) if (segments.has(segment)) return true;
   return false;
 }
 

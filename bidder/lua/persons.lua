@@ -15,7 +15,7 @@ for at = 3, #ARGV do
   -- Runs not at all where the count is negative.
   for i = 1, count do
     local value = redis.call('GET', KEYS[first + i])
-    if value and #value >= 22 and string.byte(value, 1) == 1 then
+    if value and #value >= 22 and string.byte(value, 1) <= 2 then
       position, profile = i, value
       break
     end

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { capsKey, profileKey } from '../../proto/keys.ts';
-import { encodeProfile, type PublishedProfile } from '../../proto/profile.ts';
+import { encodeProfile, hourOf, type PublishedProfile } from '../../proto/profile.ts';
 import { createDraw } from './draw.ts';
 import { lineItemId, SEGMENTS } from './line-items.ts';
 import { sayShare } from './say.ts';
@@ -14,6 +14,9 @@ const CAPPED = 20;
 const SEEN = 3;
 const SEEN_TIMES = 10;
 const DAY = 86_400_000;
+/** Memberships are up to a quarter of a year old, and good for three weeks. */
+const OLDEST_HOURS = 90 * 24;
+const MEMBERSHIP_HOURS = 21 * 24;
 const BATCH = 1_000;
 
 /** The advertising id of a person, a UUID in form. */
@@ -41,12 +44,17 @@ export function keyOf(seed: number, person: number, pepper: string): string {
   return keyIdentifier({ kind: 'ifa', value: ifaOf(seed, person) }, pepper) as string;
 }
 
-export function profileOf(seed: number, person: number, anchor: string): PublishedProfile {
+/** As published at `now`. */
+export function profileOf(seed: number, person: number, anchor: string, now: number): PublishedProfile {
+  const hour = hourOf(now);
   const draw = createDraw(seed, 1_000 + person);
   const count = FEWEST + draw.below(MORE);
   const segments = new Set<number>();
   while (segments.size < count) segments.add(1 + draw.below(SEGMENTS));
-  return { profile: person + 1, anchor, segments: [...segments].sort((a, b) => a - b) };
+  const memberships = [...segments]
+    .sort((a, b) => a - b)
+    .map((segment) => ({ segment, since: hour - draw.below(OLDEST_HOURS), until: hour + MEMBERSHIP_HOURS }));
+  return { profile: person + 1, anchor, consent: 0, hour, memberships };
 }
 
 /** What a person has seen today: fields of the caps hash. */
@@ -74,7 +82,7 @@ export async function loadPeople(redis: Redis, { seed, profiles, lineItems, pepp
     const pairs: (string | Buffer)[] = [];
     for (let person = start; person < Math.min(profiles, start + BATCH); person++) {
       const key = keyOf(seed, person, pepper);
-      pairs.push(profileKey(key), encodeProfile(profileOf(seed, person, key)));
+      pairs.push(profileKey(key), encodeProfile(profileOf(seed, person, key, now)));
       const caps = capsOf(seed, person, lineItems, now);
       if (caps.size > 0) pipeline.hset(capsKey(key), caps);
     }

@@ -9,6 +9,7 @@ import { createHistogram } from '../../load-tests/bench/open-loop.ts';
 import { capsOf, keyOf, profileOf } from '../../load-tests/bench/people.ts';
 import { drawTraffic } from '../../load-tests/bench/requests.ts';
 import { drawSnapshot, worldSize } from '../../load-tests/bench/world.ts';
+import { encodeProfile } from '../../proto/profile.ts';
 import type { Snapshot } from '../../proto/snapshot.ts';
 
 const PEPPER = 'pepper-of-the-benchmarks';
@@ -70,9 +71,9 @@ function time(): MatchTiming {
 
   function known(person: number): Person {
     const key = keyOf(seed, person, PEPPER);
-    if (person >= profiles) return { state: 'unknown', identifier: key, anchor: key, segments: [], caps: new Map() };
-    const { segments } = profileOf(seed, person, key);
-    return { state: 'known', identifier: key, anchor: key, segments, caps: capsOf(seed, person, lineItems, NOW) };
+    if (person >= profiles) return { state: 'unknown', identifier: key, anchor: key, memberships: [], caps: new Map() };
+    const memberships = [encodeProfile(profileOf(seed, person, key, NOW))];
+    return { state: 'known', identifier: key, anchor: key, memberships, caps: capsOf(seed, person, lineItems, NOW) };
   }
 }
 

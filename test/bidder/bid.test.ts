@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capField } from '../../bidder/core/person.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { capsKey, profileKey, WORKERS_KEY } from '../../proto/keys.ts';
-import { encodeProfile } from '../../proto/profile.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import {
   adEvents,
@@ -21,6 +20,7 @@ import {
   type TestBidder,
 } from './support/bidder.ts';
 import { creative, exchange, LAT, LON, lineItem, NOON, snapshot, store, wireRequest } from './support/live.ts';
+import { profileValue } from './support/person.ts';
 
 const HOUR = 3_600_000;
 let redis: TestRedis;
@@ -145,7 +145,7 @@ describe('a bid', () => {
   it('follows the profile of the first identifier that has one', async () => {
     const anchor = '0b0e8c8e-1111-8111-8111-0123456789ab';
     const key = keyIdentifier({ kind: 'exchange', value: 'x:fan' }, PEPPER) as string;
-    await redis.connect().set(profileKey(key), encodeProfile({ profile: 1, anchor, segments: [2, 7] }));
+    await redis.connect().set(profileKey(key), profileValue([2, 7], Date.now(), { anchor }));
     const request = wireRequest({ id: 'fan', device: { ifa: 'unknown-device' }, user: { id: 'fan' } });
     const bid = await bidder.onlyBid(request);
     expect(bid.price).toBe(5);
@@ -160,7 +160,7 @@ describe('a bid', () => {
     const client = redis.connect();
     const anchor = '0b0e8c8e-2222-8222-8222-0123456789ab';
     const key = keyIdentifier({ kind: 'ifa', value: 'capped' }, PEPPER) as string;
-    await client.set(profileKey(key), encodeProfile({ profile: 2, anchor, segments: [8] }));
+    await client.set(profileKey(key), profileValue([8], Date.now(), { anchor }));
     const request = wireRequest({ device: { ifa: 'capped' } });
     expect((await bidder.onlyBid(request)).price).toBe(4);
     await client.hset(capsKey(anchor), capField('capped', HOUR, Date.now()), 2, capField('capped', HOUR, Date.now() + HOUR), 2);

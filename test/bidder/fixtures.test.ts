@@ -22,6 +22,7 @@ import {
   store,
   wireRequest,
 } from './support/live.ts';
+import { profileValue } from './support/person.ts';
 
 /**
  * Fixtures as specification: a file's name is the sentence, its parts are laid over the plain things of `support/live.ts`.
@@ -33,7 +34,7 @@ interface Fixture {
   readonly stores?: Record<string, Partial<LiveStore> & { opening?: WeekHours }>;
   readonly geofences?: Record<string, Fence>;
   readonly lineItems: Record<string, GivenLineItem & { dayparts?: WeekHours }>;
-  readonly person?: Partial<Person> & { caps?: Record<string, number> };
+  readonly person?: { state?: Person['state']; segments?: readonly number[]; caps?: Record<string, number> };
   readonly now?: string;
   readonly request?: Record<string, unknown>;
   /** Units for one dollar, published at noon of the fixtures' day unless `at` says when. */
@@ -92,9 +93,9 @@ function run(fixture: Fixture) {
   const { bids, ghosts, reason } = decide(indexOf(fixture), {
     request,
     person: permission.profile
-      ? personOf(fixture)
+      ? personOf(fixture, now)
       : isNamed
-        ? { ...personOf(fixture), state: 'counted', segments: [] }
+        ? { ...personOf(fixture, now), state: 'counted', memberships: [] }
         : WITHHELD,
     exchange: exchange('x', fixture.exchange),
     preciseLocation: permission.preciseLocation,
@@ -150,10 +151,11 @@ function ratesOf({ rates }: Fixture): Snapshot['rates'] {
   return rates === undefined ? null : { at: rates.at === undefined ? NOON : Date.parse(rates.at), perUsd: rates.perUsd };
 }
 
-function personOf({ person }: Fixture): Person {
+function personOf({ person }: Fixture, now: number): Person {
   if (person?.state === 'nobody') return NOBODY;
   if (person?.state === 'unread') return UNREAD;
-  const { caps = {}, ...given } = person ?? {};
+  const { caps = {}, segments = [], state = 'known' } = person ?? {};
   const anchor = '11111111-1111-8111-8111-111111111111';
-  return { state: 'known', identifier: anchor, anchor, segments: [], ...given, caps: new Map(Object.entries(caps)) };
+  const memberships = segments.length === 0 ? [] : [profileValue(segments, now)];
+  return { state, identifier: anchor, anchor, memberships, caps: new Map(Object.entries(caps)) };
 }

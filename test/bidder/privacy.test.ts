@@ -8,11 +8,11 @@ import type { AdEvent } from '../../proto/ad-event.ts';
 import { identifierKey, keyIdentifier } from '../../proto/identifier.ts';
 import { capsKey, dayOf, profileKey } from '../../proto/keys.ts';
 import { PRIVACY_REASONS } from '../../proto/privacy/table.ts';
-import { encodeProfile } from '../../proto/profile.ts';
 import { tcString } from '../proto/privacy/strings.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { adEvents, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { exchange, LAT, LON, lineItem, NOON, snapshot, store, wireRequest } from './support/live.ts';
+import { profileValue } from './support/person.ts';
 
 const HOUR = 3_600_000;
 const OURS = 42;
@@ -42,7 +42,7 @@ beforeAll(async () => {
       ],
     }),
   );
-  await client.set(profileKey(key), encodeProfile({ profile: 1, anchor: ANCHOR, segments: [7] }));
+  await client.set(profileKey(key), profileValue([7], Date.now(), { anchor: ANCHOR }));
   bidder = await startBidder(redis.path, { vendor: OURS, pollMs: 60_000 });
 });
 

@@ -9,6 +9,7 @@ import { isHeldOut } from '../../proto/bucket.ts';
 import { coverOf, type Fence } from '../../proto/fence.ts';
 import type { LiveLineItem, Snapshot } from '../../proto/snapshot.ts';
 import { creative, exchange, geofence, lineItem, NOON, snapshot, store, wireRequest } from './support/live.ts';
+import { profileValue } from './support/person.ts';
 import { type Asked, type AskedRequest, mayBid } from './support/reference.ts';
 
 /** Where indexes of places err: a town, the antimeridian, near both poles, and around a pentagon of the grid. */
@@ -191,7 +192,9 @@ it('decides as a slow loop over all line items does', { timeout: 120_000 }, () =
     const read = decodeRequest(Buffer.from(JSON.stringify(wire)));
     if (typeof read === 'string') throw new Error(read);
     const { identifiers, preciseLocation } = permissionOf(read);
-    const who: Person = identifiers ? { ...person, identifier: person.anchor, caps: capsOf(person.capped) } : WITHHELD;
+    const { state, anchor, segments } = person;
+    const known = { state, identifier: anchor, anchor, memberships: [profileValue(segments, NOON)], caps: capsOf(person.capped) };
+    const who: Person = identifiers ? known : WITHHELD;
     const decision = decide(index, {
       request: read,
       person: who,

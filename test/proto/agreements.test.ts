@@ -7,7 +7,6 @@ import { identifierKey, keyIdentifier, normalizeIdentifier } from '../../proto/i
 import { splitMacros } from '../../proto/macros.ts';
 import { cpmToMicros, impressionCost, parseMicros } from '../../proto/money.ts';
 import { decodeRecord, encodeRecord, sign, verify } from '../../proto/notice.ts';
-import { decodeProfile, encodeProfile } from '../../proto/profile.ts';
 import { decimals, isPreciseFor, signalOf } from '../../proto/signal.ts';
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 
@@ -57,32 +56,17 @@ test('buckets are even and independent between salts', () => {
   expect(bucketOf('a', 's')).toBe(bucketOf('a', 's'));
 });
 
-test('a published profile reads back as it was written, and a cut one reads as unknown', () => {
-  const anchor = identifierKey('ifa', 'device', 'pepper');
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-      fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 })),
-      (profile, numbers) => {
-        const value = { profile, anchor, segments: numbers.sort((a, b) => a - b) };
-        const encoded = encodeProfile(value);
-        expect(decodeProfile(encoded)).toEqual(value);
-        expect(decodeProfile(encoded.subarray(0, 10))).toBeNull();
-      },
-    ),
-  );
-});
-
-test('any bytes decode to a profile or to nothing', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      decodeProfile(Buffer.from(bytes));
-    }),
-  );
-});
-
 test('a snapshot with a broken byte is refused', () => {
-  const snapshot: Snapshot = { version: 7, at: 1, exchanges: [], stores: [], geofences: [], lineItems: [], lists: [], rates: null };
+  const snapshot: Snapshot = {
+    version: 7,
+    at: 1,
+    exchanges: [],
+    stores: [],
+    geofences: [],
+    lineItems: [],
+    lists: [],
+    rates: null,
+  };
   const encoded = encodeSnapshot(snapshot);
   expect(decodeSnapshot(encoded)).toEqual(snapshot);
   fc.assert(

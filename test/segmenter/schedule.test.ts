@@ -62,7 +62,7 @@ test('a refresh takes a person from an edge to the value that the bidders read',
     published: { full: true, profiles: 2, identifiers: 2 },
   });
   const values = await Promise.all([1, 2].map((n) => rig.redis.getBuffer(profileKey(uuid(n)))));
-  expect(values.map((value) => decodeProfile(value as Buffer)?.segments)).toEqual([[7], [9]]);
+  expect(values.map((value) => decodeProfile(value as Buffer)?.memberships.map(({ segment }) => segment))).toEqual([[7], [9]]);
 });
 
 test('one segment is evaluated with those that it needs', async () => {

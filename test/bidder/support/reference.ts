@@ -1,6 +1,7 @@
 import type { Person } from '../../../bidder/core/person.ts';
 import { contains, distance, fenceRadius } from '../../../proto/fence.ts';
 import { isWithin, minuteOfWeek, zoneOffset } from '../../../proto/hours.ts';
+import { decodeProfile } from '../../../proto/profile.ts';
 import { isPreciseFor, type Signal, signalOf } from '../../../proto/signal.ts';
 import type { LiveExchange, LiveLineItem, LiveStore, Snapshot } from '../../../proto/snapshot.ts';
 
@@ -84,7 +85,8 @@ function wants({ targeting, start, end, caps, holdout }: LiveLineItem, { request
     caps.length > 0 || targeting.segments !== null || targeting.excludedSegments.length > 0 || (holdout?.share ?? 0) > 0;
   if (!personal) return true;
   if (person.state !== 'known' && person.state !== 'unknown') return false;
-  const isIn = (segment: number): boolean => person.segments.includes(segment);
+  const held = person.memberships.flatMap((value) => decodeProfile(value)?.memberships ?? []);
+  const isIn = (number: number): boolean => held.some(({ segment, until }) => segment === number && now < until * 3_600_000);
   return (targeting.segments ?? []).every((group) => group.some(isIn)) && !targeting.excludedSegments.some(isIn);
 }
 

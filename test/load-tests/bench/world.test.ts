@@ -39,7 +39,7 @@ describe('the world of the benches', () => {
     let segments = 0;
     for (let person = 0; person < 2_000; person++) {
       expect(normalizeIdentifier('ifa', ifaOf(1, person))).toBe(ifaOf(1, person));
-      segments += profileOf(1, person, keyOf(1, person, 'a pepper of the tests')).segments.length;
+      segments += profileOf(1, person, keyOf(1, person, 'a pepper of the tests'), 0).memberships.length;
     }
     expect(segments / 2_000).toBeGreaterThan(19);
     expect(segments / 2_000).toBeLessThan(21);
