@@ -16,6 +16,7 @@ import { useMetrics } from './http/metrics.ts';
 import { useUnknownRoute } from './http/unknown-route.ts';
 import { SCHEMA_COMPILERS } from './http/validation.ts';
 import { registerImportRoutes } from './imports/routes.ts';
+import { registerInventoryListRoutes } from './inventory-lists/routes.ts';
 import { registerJobRoutes } from './jobs/routes.ts';
 import { useAuthentication } from './keys/authenticate.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
@@ -71,6 +72,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerSegmentsRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
+  registerInventoryListRoutes(api, deps);
   registerCampaignsRoutes(api, deps);
   registerCreativeLifeRoutes(api, deps);
   registerSnapshotRoutes(api, deps);

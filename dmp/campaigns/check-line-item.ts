@@ -1,21 +1,23 @@
-import { referenceFault, referenceFaults } from '../http/references.ts';
-import { timeZoneFaults } from '../http/time-zone.ts';
+import { referenceFault } from '../http/references.ts';
 import type { Fault } from '../problem.ts';
-import { hoursFaults } from '../stores/hours.ts';
 import type { Things } from '../things/things.ts';
 import type { Campaign } from './campaign.ts';
 import { flightFaults } from './check-campaign.ts';
+import { targetedFaults, targetingFaults } from './check-targeting.ts';
 import type { LineItem } from './line-item.ts';
 
 /** `viewer`: the advertiser that asks, null for one who may see all. Another's campaign is unknown to them. */
 export function checkLineItem(lineItem: LineItem, things: Things, viewer: string | null): Fault[] {
   const campaign = things.get('campaign', lineItem.campaign)?.body;
   if (campaign === undefined || (viewer !== null && campaign.advertiser !== viewer))
-    return [...referenceFaultOf(lineItem.campaign), ...targetingFaults(lineItem)];
+    return [...referenceFaultOf(lineItem.campaign), ...targetingFaults(lineItem.targeting)];
   return [
     ...lineItemFlightFaults(lineItem, campaign),
-    ...targetingFaults(lineItem),
-    ...referencedFaults(lineItem, things, campaign.advertiser),
+    ...targetingFaults(lineItem.targeting),
+    ...targetedFaults(lineItem.targeting, things, campaign.advertiser),
+    ...lineItem.creatives.flatMap((id, index) =>
+      referenceFault(things, 'creative', id, `/creatives/${index}`, campaign.advertiser),
+    ),
   ];
 }
 
@@ -31,26 +33,4 @@ function lineItemFlightFaults(lineItem: LineItem, campaign: Campaign): Fault[] {
   if (meets) return [];
   const message = `never runs while its campaign does, ${campaign.start} to ${campaign.end}`;
   return [{ pointer: lineItem.start === undefined ? '/end' : '/start', code: 'flight_outside_campaign', message }];
-}
-
-function targetingFaults({ targeting }: LineItem): Fault[] {
-  const { dayparts, timeZone } = targeting;
-  return [
-    ...(dayparts === undefined ? [] : hoursFaults(dayparts, '/targeting/dayparts')),
-    ...(timeZone === undefined ? [] : timeZoneFaults(timeZone, '/targeting/timeZone')),
-  ];
-}
-
-function referencedFaults({ targeting, creatives }: LineItem, things: Things, advertiser: string): Fault[] {
-  const groups = targeting.segments ?? [];
-  return [
-    ...referenceFaults(things, 'exchange', targeting.exchanges, '/targeting/exchanges', null),
-    ...groups.flatMap((ids, index) => referenceFaults(things, 'segment', ids, `/targeting/segments/${index}`, advertiser)),
-    ...referenceFaults(things, 'segment', targeting.excludedSegments, '/targeting/excludedSegments', advertiser),
-    ...referenceFaults(things, 'store', targeting.stores, '/targeting/stores', advertiser),
-    ...referenceFaults(things, 'store', targeting.promotedStores, '/targeting/promotedStores', advertiser),
-    ...referenceFaults(things, 'store-group', targeting.storeGroups, '/targeting/storeGroups', advertiser),
-    ...referenceFaults(things, 'geofence', targeting.geofences, '/targeting/geofences', advertiser),
-    ...creatives.flatMap((id, index) => referenceFault(things, 'creative', id, `/creatives/${index}`, advertiser)),
-  ];
 }

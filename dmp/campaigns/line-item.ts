@@ -1,69 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { Id, Micros, Name, nullable, Time } from '../http/schema.ts';
-import { Hours } from '../stores/hours.ts';
 import { Status } from './campaign.ts';
+import { Targeting, type TargetingInput } from './targeting.ts';
 
 const ids = (what: string) => Type.Array(Id(what), { minItems: 1, maxItems: 10_000, uniqueItems: true });
 const closed = { additionalProperties: false } as const;
-
-const Targeting = Type.Object(
-  {
-    exchanges: Type.Optional(ids('an exchange')),
-    segments: Type.Optional(
-      Type.Array(ids('a segment'), { minItems: 1, maxItems: 20, description: 'any of each group, all groups' }),
-    ),
-    excludedSegments: Type.Optional(ids('a segment')),
-    deals: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
-        minItems: 1,
-        maxItems: 1_000,
-        uniqueItems: true,
-        description: 'deal ids of exchanges: bid under these only; absent: the open market, and deals of no line item',
-      }),
-    ),
-    supply: Type.Optional(
-      Type.Object(
-        {
-          completeOnly: Type.Optional(Type.Boolean({ default: false, description: 'only where schain.complete is 1' })),
-          maxHops: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 20 }), { default: null })),
-          sellers: Type.Optional(
-            nullable(
-              Type.Array(Type.String({ pattern: '^[a-z0-9.-]+(/[^/\\s]+)?$', maxLength: 200 }), {
-                minItems: 1,
-                maxItems: 1_000,
-                uniqueItems: true,
-              }),
-              { default: null, description: 'allowed sellers, "asi" or "asi/sid"; null: any' },
-            ),
-          ),
-          authorizedOnly: Type.Optional(
-            Type.Boolean({
-              default: false,
-              description: 'only sellers that a known ads.txt, and the known sellers.json of the chain, list',
-            }),
-          ),
-        },
-        closed,
-      ),
-    ),
-    stores: Type.Optional(ids('a store: the device must be in its fence')),
-    storeGroups: Type.Optional(ids('a store group')),
-    geofences: Type.Optional(ids('a geofence')),
-    promotedStores: Type.Optional(ids('a store that the ad may show')),
-    openStoresOnly: Type.Optional(Type.Boolean({ default: false })),
-    deviceTypes: Type.Optional(
-      Type.Array(Type.Integer({ minimum: 1, maximum: 8 }), {
-        minItems: 1,
-        uniqueItems: true,
-        description: 'OpenRTB device types',
-      }),
-    ),
-    os: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 50 }), { minItems: 1, uniqueItems: true })),
-    dayparts: Type.Optional(Hours),
-    timeZone: Type.Optional(Type.String({ maxLength: 64, default: 'UTC' })),
-  },
-  closed,
-);
 
 /** Advertising label of Russian law. */
 const AdLabel = Type.Object(
@@ -109,7 +50,7 @@ export const LineItem = Type.Object(
       ),
       { maxItems: 5, default: [] },
     ),
-    targeting: Type.Unsafe<Static<typeof Targeting>>({ ...Targeting, default: {} }),
+    targeting: Type.Unsafe<TargetingInput>({ ...Targeting, default: {} }),
     creatives: ids('a creative'),
     bundle: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: 'bundle or store id of the advertised app, held against bapp' }),

@@ -2,7 +2,13 @@ import type { Fault } from '../problem.ts';
 import type { Exchange, ExchangeInput } from './exchange.ts';
 
 export function checkExchange(exchange: ExchangeInput, current: Exchange | undefined): Fault[] {
-  return [...deadlineFaults(exchange), ...keyFaults(exchange, current), ...seatFaults(exchange), ...syncFaults(exchange)];
+  return [
+    ...deadlineFaults(exchange),
+    ...keyFaults(exchange, current),
+    ...signatureFaults(exchange, current),
+    ...seatFaults(exchange),
+    ...syncFaults(exchange),
+  ];
 }
 
 function deadlineFaults({ defaultTmax, networkAllowance }: ExchangeInput): Fault[] {
@@ -11,13 +17,31 @@ function deadlineFaults({ defaultTmax, networkAllowance }: ExchangeInput): Fault
 }
 
 function keyFaults({ priceFormat, priceKeys }: ExchangeInput, current: Exchange | undefined): Fault[] {
-  if (priceFormat === 'plain' || priceKeys !== undefined || (current?.keys ?? null) !== null) return [];
+  if (priceFormat !== 'google' || priceKeys !== undefined || (current?.keys ?? null) !== null) return [];
   return [{ pointer: '/priceKeys', code: 'required', message: 'encrypted prices need their keys' }];
 }
 
-function seatFaults({ requiredFields, seat }: ExchangeInput): Fault[] {
-  if (seat !== null || !requiredFields.includes('seat')) return [];
-  return [{ pointer: '/seat', code: 'required', message: 'the exchange drops bids without a seat' }];
+function signatureFaults({ signatureHeader, signatureSecret }: ExchangeInput, current: Exchange | undefined): Fault[] {
+  if (signatureHeader === null || signatureSecret !== undefined || (current?.signing ?? null) !== null) return [];
+  return [{ pointer: '/signatureSecret', code: 'required', message: 'a signature needs its secret' }];
+}
+
+/** Presets whose exchange gives its seats as whole numbers, and drops a bid with any other. */
+const NUMERIC_SEATS: readonly ExchangeInput['preset'][] = ['pubmatic'];
+
+function seatFaults({ preset, requiredFields, seat }: ExchangeInput): Fault[] {
+  if (seat === null) {
+    if (!requiredFields.includes('seat')) return [];
+    return [{ pointer: '/seat', code: 'required', message: 'the exchange drops bids without a seat' }];
+  }
+  if (!NUMERIC_SEATS.includes(preset) || /^[1-9]\d*$/.test(seat)) return [];
+  return [
+    {
+      pointer: '/seat',
+      code: 'pattern',
+      message: `must be the whole number that ${preset} gave, it drops bids with another seat`,
+    },
+  ];
 }
 
 function syncFaults({ syncUrl }: ExchangeInput): Fault[] {

@@ -62,6 +62,17 @@ export const ExchangeInput = Type.Object(
         description: 'what its address must carry as ?token=…; kept as a digest, never shown; absent: as it is; "": none',
       }),
     ),
+    signatureHeader: nullable(Type.String({ pattern: '^[a-z0-9-]{1,64}$' }), {
+      default: null,
+      description: 'lower-case name of the header that carries the hex HMAC-SHA256 of the raw body; null: none is asked for',
+    }),
+    signatureSecret: Type.Optional(
+      Type.String({
+        pattern: '^[!-~]{16,256}$',
+        writeOnly: true,
+        description: 'key of that HMAC, as it is in UTF-8; never shown; absent: as it is',
+      }),
+    ),
     format: oneOf(['json', 'protobuf'], { default: 'json', description: 'of a request whose content type does not tell' }),
     gzip: oneOf(['auto', 'always', 'never'], { default: 'auto', description: 'of answers; auto: as Accept-Encoding asks' }),
     defaultTmax: Type.Integer({ minimum: 10, maximum: 5_000, default: 100, description: 'ms, where a request has no tmax' }),
@@ -85,7 +96,10 @@ export const ExchangeInput = Type.Object(
       default: [],
       description: 'a bid without one of these is not sent',
     }),
-    priceFormat: oneOf(['plain', 'google'], { default: 'plain', description: 'how cleared prices come' }),
+    priceFormat: oneOf(['plain', 'b64', 'google'], {
+      default: 'plain',
+      description: 'how cleared prices come; b64: base64 of the decimal, for ${AUCTION_PRICE:B64}',
+    }),
     priceKeys: Type.Optional(
       Type.Unsafe<PriceKeys>({
         ...PriceKeys,
@@ -95,6 +109,14 @@ export const ExchangeInput = Type.Object(
     ),
     sendsNoBidReason: Type.Boolean({ default: false, description: 'answer no-bids with 200 and nbr instead of 204' }),
     bidsPerImp: Type.Integer({ minimum: 1, maximum: 20, default: 1 }),
+    maxAnswerBytes: nullable(Type.Integer({ minimum: 1_024, maximum: 262_144 }), {
+      default: null,
+      description: 'the longest answer that is read, before compression; dearer bids stay; null: 262144',
+    }),
+    qps: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
+      default: null,
+      description: 'requests a second that are considered, over all workers; others are no-bids; null: all',
+    }),
     trustsUnknownLocation: Type.Boolean({ default: false, description: 'a location of no type counts as the device’s own' }),
     defaultAuction: Type.Unsafe<1 | 2>({
       type: 'integer',
@@ -120,10 +142,12 @@ export const ExchangeInput = Type.Object(
 );
 export type ExchangeInput = Static<typeof ExchangeInput>;
 
-type Settings = Omit<ExchangeInput, 'token' | 'priceKeys'>;
+type Settings = Omit<ExchangeInput, 'token' | 'priceKeys' | 'signatureSecret'>;
 interface Secrets {
   readonly tokenHash: string | null;
   readonly keys: PriceKeys | null;
+  /** Key of the signature, as it is: the bidder needs it. */
+  readonly signing: string | null;
 }
 type FirstMembers = 'name' | 'defaultTmax' | 'networkAllowance' | 'billing' | 'seat' | 'simulated';
 
@@ -133,16 +157,20 @@ export type Exchange = Pick<Settings, FirstMembers> & Partial<Omit<Settings, Fir
 const fillIn = createChecker(ExchangeInput);
 
 /** The settings with every member: what an old revision does not have is at its default. */
-export function settingsOf({ tokenHash, keys, ...given }: Exchange): Settings & Secrets {
+export function settingsOf({ tokenHash, keys, signing, ...given }: Exchange): Settings & Secrets {
   const settings = structuredClone(given);
   fillIn(settings);
-  return { ...(settings as Settings), tokenHash: tokenHash ?? null, keys: keys ?? null };
+  return { ...(settings as Settings), tokenHash: tokenHash ?? null, keys: keys ?? null, signing: signing ?? null };
 }
 
 /** What is written, as it is kept: of the token its digest; secrets that are not given stay as they are. */
-export function keptExchange({ token, priceKeys, ...settings }: ExchangeInput, current: Exchange | undefined): Exchange {
-  const keys = settings.priceFormat === 'plain' ? null : (priceKeys ?? current?.keys ?? null);
-  return { ...settings, tokenHash: tokenHashOf(token, current?.tokenHash ?? null), keys };
+export function keptExchange(
+  { token, priceKeys, signatureSecret, ...settings }: ExchangeInput,
+  current: Exchange | undefined,
+): Exchange {
+  const keys = settings.priceFormat === 'google' ? (priceKeys ?? current?.keys ?? null) : null;
+  const signing = settings.signatureHeader === null ? null : (signatureSecret ?? current?.signing ?? null);
+  return { ...settings, tokenHash: tokenHashOf(token, current?.tokenHash ?? null), keys, signing };
 }
 
 function tokenHashOf(token: string | undefined, current: string | null): string | null {

@@ -4,5 +4,5 @@ import type { ExchangeInput } from './exchange.ts';
 export interface Preset {
   readonly title: string;
   readonly notes: readonly string[];
-  readonly settings: Partial<Omit<ExchangeInput, 'name' | 'preset' | 'token' | 'priceKeys'>>;
+  readonly settings: Partial<Omit<ExchangeInput, 'name' | 'preset' | 'token' | 'priceKeys' | 'signatureSecret'>>;
 }

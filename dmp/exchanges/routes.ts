@@ -20,14 +20,14 @@ const EXCHANGES: Noun<'exchange', ExchangeInput> = {
   write: 'admin',
   advertiserOf: () => null,
   prepare: withPreset,
-  writeOnly: ['token', 'priceKeys'],
+  writeOnly: ['token', 'priceKeys', 'signatureSecret'],
   check: (exchange, { current }) => checkExchange(exchange, current?.body),
   store: (exchange, { current }) => keptExchange(exchange, current?.body),
   show: ({ body }) => {
-    const { tokenHash, keys, ...settings } = settingsOf(body);
-    return { ...settings, hasToken: tokenHash !== null, hasPriceKeys: keys !== null };
+    const { tokenHash, keys, signing, ...settings } = settingsOf(body);
+    return { ...settings, hasToken: tokenHash !== null, hasPriceKeys: keys !== null, hasSignatureSecret: signing !== null };
   },
-  shown: ['hasToken', 'hasPriceKeys'],
+  shown: ['hasToken', 'hasPriceKeys', 'hasSignatureSecret'],
 };
 
 const PresetView = Type.Object({

@@ -9,6 +9,7 @@ const UNKNOWN = {
   source: 'unknown_source',
   segment: 'unknown_segment',
   exchange: 'unknown_exchange',
+  'inventory-list': 'unknown_inventory_list',
   campaign: 'unknown_campaign',
   'line-item': 'unknown_line_item',
   creative: 'unknown_creative',

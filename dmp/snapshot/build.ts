@@ -1,13 +1,6 @@
 import type { Cover, Fence } from '../../proto/fence.ts';
-import { type WeekHours, weekSpans } from '../../proto/hours.ts';
-import {
-  ANY,
-  type LiveGeofence,
-  type LiveLineItem,
-  type LiveStore,
-  type Snapshot,
-  type Targeting,
-} from '../../proto/snapshot.ts';
+import { weekSpans } from '../../proto/hours.ts';
+import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot } from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
 import { blockedExchanges } from '../creatives/approval.ts';
@@ -15,10 +8,12 @@ import { auditCreative } from '../creatives/audit.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import { RATES_ID } from '../rates/rates.ts';
 import { type Store, storeFence } from '../stores/store.ts';
-import type { Kind, Thing, Things } from '../things/things.ts';
+import type { Thing, Things } from '../things/things.ts';
 import { liveCreative } from './creatives.ts';
 import { liveExchange } from './exchanges.ts';
+import { liveLists } from './lists.ts';
 import { liveSupply } from './supply.ts';
+import { liveTargeting } from './targeting.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -43,7 +38,7 @@ export function buildSnapshot(things: Things, cover: CoverOf, version: number, n
     stores: things.list('store').flatMap((thing) => (storeIds.has(thing.id) ? [liveStore(thing, cover)] : [])),
     geofences: things.list('geofence').flatMap((thing) => (geofenceIds.has(thing.id) ? [liveGeofence(thing, cover)] : [])),
     lineItems,
-    lists: [],
+    lists: liveLists(things, lineItems),
     rates: liveRates(things),
     ...liveSupply(things, exchanges, lineItems),
   };
@@ -90,7 +85,7 @@ function liveLineItem(
     budget: { campaign: campaign.budgetMicros, total: body.budget.totalMicros ?? null, daily: body.budget.dailyMicros ?? null },
     bid: bidOf(body),
     caps: body.caps.map(({ count, hours }) => ({ count, windowMs: Math.round(hours * HOUR_MS) })),
-    targeting: targetingOf(things, body),
+    targeting: liveTargeting(things, body.targeting),
     holdout: holdoutOf(campaign),
     creatives: creatives.map((creative) => liveCreative(creative, blocked.get(creative.id) ?? [])),
   };
@@ -116,48 +111,7 @@ function holdoutOf({ holdout }: Campaign): LiveLineItem['holdout'] {
   return { share: Math.round(holdout.percent * 100), salt: holdout.salt ?? '' };
 }
 
-function targetingOf(things: Things, { targeting }: LineItem): Targeting {
-  const { exchanges, segments, excludedSegments, stores, storeGroups, geofences, promotedStores } = targeting;
-  const grouped = storeGroups?.flatMap((id) => things.get('store-group', id)?.body.stores ?? []);
-  const fenced =
-    stores === undefined && grouped === undefined ? null : existing(things, 'store', [...(stores ?? []), ...(grouped ?? [])]);
-  return {
-    ...ANY,
-    exchanges: exchanges ?? null,
-    segments: segments?.map((ids) => numbersOf(things, ids)) ?? null,
-    deals: targeting.deals ?? null,
-    supply: supplyOf(targeting.supply),
-    excludedSegments: numbersOf(things, excludedSegments ?? []),
-    stores: fenced,
-    geofences: geofences === undefined ? null : existing(things, 'geofence', geofences),
-    promotedStores: existing(things, 'store', promotedStores ?? []),
-    openStoresOnly: targeting.openStoresOnly ?? false,
-    deviceTypes: targeting.deviceTypes ?? null,
-    os: targeting.os?.map((os) => os.toLowerCase()) ?? null,
-    dayparts: spansOf(targeting.dayparts),
-    timeZone: targeting.timeZone ?? 'UTC',
-  };
-}
-
-function supplyOf(supply: LineItem['targeting']['supply']): Targeting['supply'] {
-  if (supply === undefined) return null;
-  const { completeOnly = false, maxHops = null, sellers = null, authorizedOnly = false } = supply;
-  return { completeOnly, maxHops, sellers, authorizedOnly };
-}
-
 function liveRates(things: Things): Snapshot['rates'] {
   const rates = things.get('rates', RATES_ID)?.body;
   return rates === undefined ? null : { at: Date.parse(rates.at), perUsd: rates.perUsd };
-}
-
-function existing(things: Things, kind: Kind, ids: readonly string[]): string[] {
-  return [...new Set(ids)].filter((id) => things.get(kind, id) !== undefined);
-}
-
-function numbersOf(things: Things, ids: readonly string[]): number[] {
-  return ids.flatMap((id) => things.get('segment', id)?.body.number ?? []);
-}
-
-function spansOf(hours: WeekHours | undefined): Targeting['dayparts'] {
-  return hours === undefined ? null : weekSpans(hours);
 }

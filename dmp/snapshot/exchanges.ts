@@ -4,10 +4,12 @@ import type { Thing } from '../things/things.ts';
 
 /** An exchange as the bidders need it. */
 export function liveExchange({ id, body }: Thing<Exchange>): LiveExchange {
-  const { name: _, preset: __, priceFormat, keys, ...settings } = settingsOf(body);
-  return { id, ...settings, qps: null, maxAnswerBytes: null, signature: null, price: priceOf(priceFormat, keys) };
+  const { name: _, preset: __, priceFormat, keys, signatureHeader: header, signing: secret, ...settings } = settingsOf(body);
+  const signature = header === null || secret === null ? null : { header, secret };
+  return { id, ...settings, signature, price: priceOf(priceFormat, keys) };
 }
 
-function priceOf(format: 'plain' | 'google', keys: PriceKeys | null): LiveExchange['price'] {
+function priceOf(format: 'plain' | 'b64' | 'google', keys: PriceKeys | null): LiveExchange['price'] {
+  if (format === 'b64') return { kind: 'b64' };
   return format === 'google' && keys !== null ? { kind: 'google', ...keys } : { kind: 'plain' };
 }

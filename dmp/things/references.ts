@@ -24,6 +24,7 @@ const REFERENCES: ReferencesOf = {
   store: (store) => one('advertiser', store.advertiser),
   geofence: (geofence) => one('advertiser', geofence.advertiser),
   creative: (creative) => one('advertiser', creative.advertiser),
+  'inventory-list': (list) => one('advertiser', list.advertiser),
   campaign: (campaign) => one('advertiser', campaign.advertiser),
   'store-group': (group) => [...one('advertiser', group.advertiser), ...many('store', group.stores)],
   segment: (segment) => [...one('advertiser', segment.advertiser), ...ruleReferences(segment.rule)],
@@ -39,6 +40,9 @@ const REFERENCES: ReferencesOf = {
       ...many('store', targeting.promotedStores),
       ...many('store-group', targeting.storeGroups),
       ...many('geofence', targeting.geofences),
+      ...many('inventory-list', targeting.lists?.include),
+      ...many('inventory-list', targeting.lists?.exclude),
+      ...ruleReferences(targeting.segmentRule),
     ];
   },
 };

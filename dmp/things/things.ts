@@ -5,6 +5,7 @@ import type { LineItem } from '../campaigns/line-item.ts';
 import type { Approval } from '../creatives/approval.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
+import type { InventoryList } from '../inventory-lists/inventory-list.ts';
 import type { ApiKey } from '../keys/api-key.ts';
 import type { Rates } from '../rates/rates.ts';
 import type { Segment } from '../segments/segment.ts';
@@ -24,6 +25,7 @@ export interface ThingBodies {
   readonly segment: Segment;
   readonly exchange: Exchange;
   readonly campaign: Campaign;
+  readonly 'inventory-list': InventoryList;
   readonly 'line-item': LineItem;
   readonly creative: Creative;
   /** Id: `<creative>.<exchange>`. */
