@@ -67,6 +67,7 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
       contentType: headers['content-type'],
       encoding: headers['content-encoding'],
+      headers,
       statedTime: headers['x-walkin-time'],
       arrival: performance.now(),
     });

@@ -3,13 +3,14 @@ import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
 import type { Consents } from '../proto/privacy/permission.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
+import { withinBytes } from './answer-size.ts';
 import { eventOf } from './booking.ts';
 import { clockOf } from './clock.ts';
 import { type Choice, decide } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
 import type { Person } from './core/person.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
-import { isTokenOf } from './exchange-token.ts';
+import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
 import type { Metrics } from './metrics.ts';
 import { formatOf } from './openrtb/content.ts';
@@ -45,6 +46,7 @@ export interface Call {
   readonly body: Buffer;
   readonly contentType: string | undefined;
   readonly encoding: string | undefined;
+  readonly headers: Headers;
   /** Header `x-walkin-time`. */
   readonly statedTime: string | readonly string[] | undefined;
   /** Monotonic ms. */
@@ -90,6 +92,7 @@ async function answerAuction(
 ): Promise<Verdict> {
   if (index === null) return 'no_snapshot';
   if (exchange === null || !isTokenOf(exchange, call.token)) return 'unknown_exchange';
+  if (!isSignedBy(exchange, call.body, call.headers)) return 'unknown_exchange';
   const body = inflate(call.body, call.encoding, notes.quirks);
   if (typeof body === 'string') return body;
   const request = decodeRequest(body, format, notes);
@@ -103,7 +106,7 @@ async function answerAuction(
   const now = clockOf(exchange, call.statedTime);
   const identifiers = identifiersOf(request, exchange.id, deps.pepper, permission, now);
   const person = await deps.users.read(identifiers, permission, deadline - DECISION_MS);
-  return bidOn({ deps, index, exchange, request, permission, person, deadline, now });
+  return bidOn({ deps, index, exchange, request, permission, person, deadline, now, format, notes });
 }
 
 const FAULTS = { malformed: 400, too_large: 400, unsupported_encoding: 400, unknown_exchange: 404 } as const;
@@ -140,6 +143,8 @@ interface Auction {
   readonly person: Person;
   readonly deadline: number;
   readonly now: number;
+  readonly format: Format;
+  readonly notes: DecodeNotes;
 }
 
 async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
@@ -169,9 +174,19 @@ async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
     for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
     return 'deadline';
   }
-  for (const { choice, record } of bids)
-    deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice, permission) }));
-  return responseOf(request.id, exchange, bids, deps.encode);
+  const response = withinBytes(responseOf(request.id, exchange, bids, deps.encode), exchange.maxAnswerBytes, (whole) =>
+    writeResponse(whole, auction.format, auction.notes),
+  );
+  for (const bid of bids) {
+    if (response !== null && isIn(response, bid)) {
+      deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));
+    } else deps.leases.cancel(bid.choice.lineItem, bid.record.lease, bid.choice.cost);
+  }
+  return response ?? 'no_creative';
+}
+
+function isIn({ seatbid }: WireResponse, { record }: Bid): boolean {
+  return seatbid.some(({ bid }) => bid.some(({ id }) => id === record.bid));
 }
 
 /** Test bids are never charged, so they reserve nothing. */

@@ -54,14 +54,22 @@ function isLiteral(text: string): boolean {
 
 /** Micros of CPM in the currency of the notice. Where prices are encrypted a plain one is somebody else's. */
 function amountOf(text: string, { exchange, bid, now, isReplayed }: PriceContext): Micros | ClearingFault {
-  if (exchange.price.kind === 'plain') {
-    const micros = parseMicros(text);
+  if (exchange.price.kind !== 'google') {
+    const micros = parseMicros(exchange.price.kind === 'plain' ? text : decimalIn(text));
     return micros === null || micros < 0 ? 'undecodable' : micros;
   }
   const price = decryptPrice(text, exchange.price);
   if (price === null) return 'undecodable';
   if (price.at < bid.bidAt - SKEW_MS || price.at > now + SKEW_MS) return 'stale';
   return isReplayed(price.iv, bid.bid) ? 'replayed' : price.micros;
+}
+
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
+
+/** What stands in a base64 text, with its own letters or those that are safe in addresses; '' where it is none. A `+` comes as a space. */
+function decimalIn(text: string): string {
+  const base64 = text.replaceAll(' ', '+');
+  return BASE64.test(base64) ? Buffer.from(base64, 'base64').toString('latin1') : '';
 }
 
 function currencyTold(currency: string | undefined, otherwise: string): string {

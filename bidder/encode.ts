@@ -7,7 +7,7 @@ import { fillMacros, macroValues } from './core/texts.ts';
 import { bannerMarkup } from './markup/banner.ts';
 import { nativeMarkup } from './markup/native.ts';
 import { spotMarkup } from './markup/vast.ts';
-import { type NoticeAddresses, noticeAddresses } from './notice-address.ts';
+import { type NoticeAddresses, noticeAddresses, priceMacroOf } from './notice-address.ts';
 import type { NativeImp } from './openrtb/request.ts';
 
 export interface EncodeOptions {
@@ -41,7 +41,13 @@ export function responseOf(auction: string, exchange: LiveExchange, bids: readon
 function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: EncodeOptions): WireBid {
   const { lineItem, creative, deal, imp } = choice;
   // Only a screen has more than one viewer of a play, and counts them anew when it plays.
-  const addresses = noticeAddresses(record, options.publicUrl, options.noticeSecret, imp.multiplier !== 1);
+  const addresses = noticeAddresses(
+    record,
+    options.publicUrl,
+    options.noticeSecret,
+    imp.multiplier !== 1,
+    priceMacroOf(exchange),
+  );
   return {
     id: record.bid,
     impid: record.imp,

@@ -1,5 +1,6 @@
 import type { BidRecord } from '../proto/ad-event.ts';
 import { encodeRecord, sign } from '../proto/notice.ts';
+import type { LiveExchange } from '../proto/snapshot.ts';
 import { clickContext, type EventDetail, eventContext } from './notice-paths.ts';
 
 /** The addresses that a bid carries. In the ones for the exchange it puts its values in place of `${AUCTION_…}`. */
@@ -19,20 +20,35 @@ export interface NoticeAddresses {
  * OpenRTB 2.6, 4.4. They are substituted without URL encoding, and no value that an exchange gives them needs one: decimals,
  * codes, web-safe Base64.
  */
-const PRICE = 'p=${AUCTION_PRICE}&c=${AUCTION_CURRENCY}';
 const MIN_TO_WIN = 'm=${AUCTION_MIN_TO_WIN}';
 const LOSS = 'l=${AUCTION_LOSS}';
 /** Screens out of home: how many people saw the play, and when it was. */
 const PLAY = 'x=${AUCTION_MULTIPLIER}&t=${AUCTION_IMP_TS}';
 
-export function noticeAddresses(record: BidRecord, publicUrl: string, secret: string, isScreen = false): NoticeAddresses {
+const CURRENCY = 'c=${AUCTION_CURRENCY}';
+
+/** The macro of the price: with a suffix where it comes encoded in another way than by the exchange's own cipher. */
+export function priceMacroOf({ price }: Pick<LiveExchange, 'price'>): PriceMacro {
+  return price.kind === 'b64' ? '${AUCTION_PRICE:B64}' : '${AUCTION_PRICE}';
+}
+
+export type PriceMacro = '${AUCTION_PRICE}' | '${AUCTION_PRICE:B64}';
+
+export function noticeAddresses(
+  record: BidRecord,
+  publicUrl: string,
+  secret: string,
+  isScreen = false,
+  priceMacro: PriceMacro = '${AUCTION_PRICE}',
+): NoticeAddresses {
   const payload = encodeRecord(record);
   const at = (path: string, context = path): string => `${publicUrl}/n/${path}?d=${payload}&s=${sign(payload, context, secret)}`;
-  const price = isScreen ? `${PRICE}&${PLAY}` : PRICE;
+  const cleared = `p=${priceMacro}&${CURRENCY}`;
+  const price = isScreen ? `${cleared}&${PLAY}` : cleared;
   return {
     win: `${at('win')}&${price}&${MIN_TO_WIN}`,
     billing: `${at('bill')}&${price}&${MIN_TO_WIN}`,
-    loss: `${at('loss')}&${LOSS}&${PRICE}&${MIN_TO_WIN}`,
+    loss: `${at('loss')}&${LOSS}&${cleared}&${MIN_TO_WIN}`,
     impression: `${at('imp')}&${price}`,
     click: (landing) => `${at('click', clickContext(landing))}&u=${encodeURIComponent(landing)}`,
     event: (detail) => `${at('event', eventContext(detail))}&e=${detail}`,

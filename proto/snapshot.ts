@@ -61,9 +61,10 @@ export interface LiveExchange {
   readonly bidsPerImp: number;
   /** Fields without which the exchange drops a bid: such a bid is not sent. */
   readonly requiredFields: readonly string[];
-  /** How cleared prices come: plain, or Google's encryption with these keys (base64). */
+  /** How cleared prices come: plain, base64 of the decimal (`${AUCTION_PRICE:B64}`), or Google's encryption with these keys (base64). */
   readonly price:
     | { readonly kind: 'plain' }
+    | { readonly kind: 'b64' }
     | { readonly kind: 'google'; readonly encryptionKey: string; readonly integrityKey: string };
   /** Whether a location of unknown type counts as the device's own. */
   readonly trustsUnknownLocation: boolean;

@@ -47,6 +47,17 @@ describe('the clearing price of a notice', () => {
     expect(clearingOf(price, 'USD', plain)).toEqual({ kind: 'unknown', fault });
   });
 
+  it('is read out of base64 where that was agreed, and only there', () => {
+    const b64 = { ...plain, exchange: { ...plain.exchange, price: { kind: 'b64' } as const } };
+    for (const text of ['MS4yMzQ1Njc=', 'MS4yMzQ1Njc'])
+      expect(clearingOf(text, 'USD', b64)).toEqual({ kind: 'known', clearing: 1_234_567 });
+    for (const text of ['1.2', 'LTE=', 'bm9uZQ==', 'MS4yMzQ1Njc=MS4y', '*'])
+      expect(clearingOf(text, 'USD', b64)).toEqual({ kind: 'unknown', fault: 'undecodable' });
+    expect(clearingOf('${AUCTION_PRICE:B64}', 'USD', b64)).toEqual({ kind: 'unknown', fault: 'literal' });
+    expect(clearingOf('AUDIT', 'USD', b64)).toEqual({ kind: 'audit' });
+    expect(clearingOf('MS4yMzQ1Njc=', 'USD', plain)).toEqual({ kind: 'unknown', fault: 'undecodable' });
+  });
+
   it('in another currency cannot be used', () => {
     expect(clearingOf('1', 'EUR', plain)).toEqual({ kind: 'unknown', fault: 'currency' });
     expect(clearingOf('1', '${AUCTION_CURRENCY}', plain)).toMatchObject({ kind: 'known' });

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isTokenOf } from '../../bidder/exchange-token.ts';
+import { isSignedBy, isTokenOf } from '../../bidder/exchange-token.ts';
 import { isSampled } from '../../bidder/sampling.ts';
 import { publish, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
 import { exchange, lineItem, snapshot, wireRequest } from '../bidder/support/live.ts';
@@ -9,6 +10,9 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const TOKEN = 'a-token-of-the-exchange';
 const tokenHash = createHash('sha256').update(TOKEN).digest('hex');
+
+const SIGNATURE = { header: 'x-signature', secret: 'a secret of the exchange' };
+const signatureOf = (body: string | Buffer): string => createHmac('sha256', SIGNATURE.secret).update(body).digest('hex');
 
 let redis: TestRedis;
 let client: Redis;
@@ -20,10 +24,15 @@ beforeAll(async () => {
   const exchanges = [
     exchange('open'),
     exchange('locked', { tokenHash }),
+    exchange('signed', { signature: SIGNATURE }),
+    exchange('both', { signature: SIGNATURE, tokenHash }),
+    exchange('terse', { maxAnswerBytes: 4_096, bidsPerImp: 3 }),
+    exchange('mute', { maxAnswerBytes: 1_024 }),
+    exchange('base64', { price: { kind: 'b64' } }),
     exchange('none', { sampling: 0 }),
     exchange('half', { sampling: 0.5 }),
   ];
-  await publish(client, snapshot({ exchanges, lineItems: [lineItem('a')] }));
+  await publish(client, snapshot({ exchanges, lineItems: [lineItem('a'), lineItem('b'), lineItem('c')] }));
   bidder = await startBidder(redis.path);
 });
 afterAll(async () => {
@@ -56,6 +65,60 @@ describe('the address of an exchange', () => {
     expect(isTokenOf({ tokenHash }, TOKEN)).toBe(true);
     expect(isTokenOf({ tokenHash: null }, undefined)).toBe(true);
   });
+});
+
+describe('the signature of an exchange', () => {
+  const post = (path: string, payload: string | Buffer, headers: Record<string, string>) =>
+    bidder.worker.app.inject({ method: 'POST', url: `/openrtb2/${path}`, payload, headers });
+
+  it('opens to the body that it was made of, also where that is compressed, and to no other', async () => {
+    const body = JSON.stringify(wireRequest());
+    const packed = gzipSync(body);
+    expect((await post('signed', body, { 'x-signature': signatureOf(body) })).statusCode).toBe(200);
+    const headers = { 'x-signature': signatureOf(packed), 'content-encoding': 'gzip' };
+    expect((await post('signed', packed, headers)).statusCode).toBe(200);
+    expect((await post('signed', body, {})).statusCode).toBe(404);
+    expect((await post('signed', `${body} `, { 'x-signature': signatureOf(body) })).statusCode).toBe(404);
+    expect((await post('both', body, { 'x-signature': signatureOf(body) })).statusCode).toBe(404);
+    expect((await post(`both?token=${TOKEN}`, body, { 'x-signature': signatureOf(body) })).statusCode).toBe(200);
+  });
+
+  it('is hex of the right length, once', () => {
+    const body = Buffer.from('x');
+    const good = signatureOf(body);
+    const given: (string | string[] | undefined)[] = [
+      '',
+      good.toUpperCase(),
+      good.slice(2),
+      `${good}00`,
+      [good, good],
+      undefined,
+    ];
+    for (const value of given) expect(isSignedBy({ signature: SIGNATURE }, body, { 'x-signature': value })).toBe(false);
+    expect(isSignedBy({ signature: SIGNATURE }, body, { 'x-signature': good })).toBe(true);
+    expect(isSignedBy({ signature: null }, body, {})).toBe(true);
+  });
+});
+
+describe('the longest answer of an exchange', () => {
+  it('holds the dearest bids that fit', async () => {
+    const reply = await bidder.bid(wireRequest(), {}, 'terse');
+    expect(reply.statusCode).toBe(200);
+    expect(Buffer.byteLength(reply.body)).toBeLessThanOrEqual(4_096);
+    const bids = reply.json().seatbid.flatMap((seat: { bid: unknown[] }) => seat.bid);
+    expect(bids).toHaveLength(1);
+  });
+
+  it('that not even one bid fits is a no-bid', async () => {
+    expect((await bidder.bid(wireRequest(), {}, 'mute')).statusCode).toBe(204);
+    expect(await bidder.count('noBids', { reason: 'no_creative' })).toBe(1);
+  });
+});
+
+it('the price of an exchange that encodes it is asked for so', async () => {
+  const reply = await bidder.bid(wireRequest(), {}, 'base64');
+  expect(reply.body).toContain('p=${AUCTION_PRICE:B64}&c=${AUCTION_CURRENCY}');
+  expect(reply.body).not.toContain('${AUCTION_PRICE}');
 });
 
 describe('the sampled share of an exchange', () => {

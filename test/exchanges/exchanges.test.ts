@@ -49,6 +49,9 @@ describe('an exchange', () => {
       adLabel: false,
       syncUrl: null,
       simulated: false,
+      maxAnswerBytes: null,
+      qps: null,
+      signature: null,
     });
   });
 
@@ -89,7 +92,33 @@ describe('an exchange', () => {
     expect(response.json().errors).toMatchObject([{ pointer: '/priceKeys', code: 'required' }]);
   });
 
+  it('may sign its requests in place of a token: the secret is kept, never shown, and goes with the header', async () => {
+    const secret = 'a secret of more than 16 letters'.replaceAll(' ', '-');
+    const signed = { name: 'Signed', signatureHeader: 'x-signature', signatureSecret: secret };
+    const { body } = await api.call('POST', '/v1/exchanges', { id: 'signed', ...signed });
+    expect(body).not.toContain(secret);
+    expect(JSON.parse(body)).toMatchObject({ signatureHeader: 'x-signature', hasSignatureSecret: true });
+    await api.ok('PUT', '/v1/exchanges/signed', await api.ok('GET', '/v1/exchanges/signed'), ANY);
+    expect(live('signed').signature).toEqual({ header: 'x-signature', secret });
+    await api.ok('PATCH', '/v1/exchanges/signed', { signatureHeader: null }, ANY);
+    expect(live('signed').signature).toBeNull();
+    const again = await api.call('PATCH', '/v1/exchanges/signed', { signatureHeader: 'x-signature' }, ANY);
+    expect(again.json().errors).toMatchObject([{ pointer: '/signatureSecret', code: 'required' }]);
+  });
+
+  it('has limits and an encoding of prices that reach the bidder', async () => {
+    await api.ok('POST', '/v1/exchanges', { id: 'limits', name: 'L', qps: 500, maxAnswerBytes: 4_096, priceFormat: 'b64' });
+    expect(live('limits')).toMatchObject({ qps: 500, maxAnswerBytes: 4_096, price: { kind: 'b64' } });
+  });
+
   it.each([
+    ['a signature without its secret', { signatureHeader: 'x-signature' }, '/signatureSecret required'],
+    ['a header in capital letters', { signatureHeader: 'X-Sign', signatureSecret: 'x'.repeat(16) }, '/signatureHeader pattern'],
+    ['a short secret', { signatureHeader: 'x-sign', signatureSecret: 'short' }, '/signatureSecret pattern'],
+    ['no room for an answer', { maxAnswerBytes: 100 }, '/maxAnswerBytes minimum'],
+    ['no request a second', { qps: 0 }, '/qps minimum'],
+    ['a seat that PubMatic does not give', { preset: 'pubmatic', seat: 'walkin' }, '/seat pattern'],
+    ['no seat at PubMatic', { preset: 'pubmatic' }, '/seat required'],
     ['a deadline that the network eats up', { networkAllowance: 100 }, '/networkAllowance maximum'],
     ['encrypted prices without keys', { priceFormat: 'google' }, '/priceKeys required'],
     ['a required seat that is not there', { requiredFields: ['seat'] }, '/seat required'],
