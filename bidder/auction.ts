@@ -1,6 +1,7 @@
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
 import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
+import { consentHash } from '../proto/privacy/consent-hash.ts';
 import type { Consents } from '../proto/privacy/permission.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { withinBytes } from './answer-size.ts';
@@ -9,6 +10,7 @@ import { clockOf } from './clock.ts';
 import { type Choice, decide } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
 import type { Person } from './core/person.ts';
+import { auctionTypeOf } from './core/ways.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
 import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
@@ -222,6 +224,8 @@ function recordOf({ deps, exchange, request, permission, person, now }: Auction,
     deal: deal?.id ?? '',
     mtype: MTYPES[creative.type],
     privacy: permission.why,
+    consent: consentHash(request.regs),
+    auctionType: auctionTypeOf(request.at, exchange),
   };
 }
 

@@ -45,6 +45,10 @@ export interface BidRecord {
   readonly mtype: number;
   /** Why the bid knew what it knew: a reason of the table of privacy. Absent in bids made before there was one. */
   readonly privacy?: PrivacyReason;
+  /** Which consent strings that was read from: `consentHash`, never the strings; '' there were none. Absent like `privacy`. */
+  readonly consent?: string;
+  /** `at` of the request, or what the exchange's is where it says none: 1 first price, 2 second, 3 fixed. Absent like `privacy`. */
+  readonly auctionType?: number;
 }
 
 export interface AdEvent extends BidRecord {

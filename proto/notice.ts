@@ -1,9 +1,8 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { BidRecord } from './ad-event.ts';
+import { base64urlOf, createHmac256, type Hmac } from './hmac.ts';
 
 /** The signed part of every notice address: the bid, so that any worker can book it, also after a restart. */
-
-const SIGNATURE_BYTES = 12;
 
 /** base64url of the record as a JSON array, in the order of FIELDS. */
 export function encodeRecord(record: BidRecord): string {
@@ -32,12 +31,18 @@ const FIELDS = [
   'deal',
   'mtype',
   'privacy',
+  'consent',
+  'auctionType',
 ] as const satisfies readonly (keyof BidRecord)[];
 
-/** Addresses made before there were formats: their bids are banners in dollars; and before there was the table of privacy. */
+/**
+ * Addresses made before there were formats: their bids are banners in dollars; before there was the table of privacy; and before
+ * the hash of consent.
+ */
 const FIELDS_BEFORE = 15;
 const FIELDS_WITHOUT_PRIVACY = 20;
-const LENGTHS: readonly number[] = [FIELDS.length, FIELDS_WITHOUT_PRIVACY, FIELDS_BEFORE];
+const FIELDS_WITHOUT_CONSENT = 21;
+const LENGTHS: readonly number[] = [FIELDS.length, FIELDS_WITHOUT_CONSENT, FIELDS_WITHOUT_PRIVACY, FIELDS_BEFORE];
 const BEFORE = { currency: 'USD', multiplier: 1, deal: '', mtype: 1 } as const;
 
 /** Null where it is not a record. Call only after `verify`. */
@@ -55,7 +60,21 @@ export function decodeRecord(payload: string): BidRecord | null {
 
 /** HMAC-SHA-256 cut to 12 bytes, base64url. `context` binds what else the address says (the landing address of a click). */
 export function sign(payload: string, context: string, secret: string): string {
-  return createHmac('sha256', secret).update(`${payload}\n${context}`).digest().toString('base64url', 0, SIGNATURE_BYTES);
+  return base64urlOf(hmacOf(secret).words(`${payload}\n${context}`));
+}
+
+/** Signs several addresses of one bid: what they have in common is hashed once. */
+export function signerOf(payload: string, secret: string): (context: string) => string {
+  const words = hmacOf(secret).after(`${payload}\n`);
+  return (context) => base64urlOf(words(context));
+}
+
+/** Of the secret that this process was used with last. */
+let held: { readonly secret: string; readonly hmac: Hmac } | null = null;
+
+function hmacOf(secret: string): Hmac {
+  if (held?.secret !== secret) held = { secret, hmac: createHmac256(secret) };
+  return held.hmac;
 }
 
 export function verify(payload: string, context: string, signature: string, secret: string): boolean {

@@ -1,4 +1,5 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
+import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { Deal, Imp, SpotFloors } from '../openrtb/request.ts';
 import { areAllowed } from './blocks.ts';
 import type { LineItem } from './index.ts';
@@ -14,6 +15,13 @@ export interface Way {
 }
 
 const FIXED_PRICE = 3;
+/** From here on the numbers are the exchange's own, and what they mean is for its setting to say too. */
+const OWN_TYPES = 500;
+
+/** 1 first price, 2 second price, 3 the floor is the price: of the request, or the exchange's where that cannot be read. */
+export function auctionTypeOf(at: number, { defaultAuction }: Pick<LiveExchange, 'defaultAuction'>): number {
+  return at <= 0 || at >= OWN_TYPES ? defaultAuction : at;
+}
 
 /**
  * The ways that are open to our seat, the preferred first: guaranteed deals, other deals, the open market. A floor of a deal

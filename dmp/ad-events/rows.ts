@@ -36,6 +36,10 @@ export interface AdEventRow {
   exposures: number;
   /** Reason of the table of privacy, '' of bids made before there was one. */
   privacy: string;
+  /** Hash of the consent strings, '' none. */
+  consent: string;
+  /** 0 of bids made before it was kept. */
+  auction_type: number;
   /** 0 on a bid that is only known by one of its notices. */
   own: number;
 }
@@ -86,6 +90,8 @@ const WireAdEvent = Type.Object({
   metres: maybe(4_294_967_295),
   test: Type.Boolean(),
   privacy: Type.Optional(Type.String({ maxLength: 64 })),
+  consent: Type.Optional(Type.String({ pattern: '^([0-9a-f]{16})?$' })),
+  auctionType: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   detail: Type.Optional(Text),
   deal: Type.Optional(Text),
   multiplier: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
@@ -171,6 +177,8 @@ function rowOf(event: WireAdEvent): AdEventRow {
     deal: event.deal ?? '',
     exposures: event.exposures ?? event.multiplier ?? 1,
     privacy: event.privacy ?? '',
+    consent: event.consent ?? '',
+    auction_type: event.auctionType ?? 0,
     own: 1,
   };
 }

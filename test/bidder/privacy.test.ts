@@ -2,11 +2,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capField } from '../../bidder/core/person.ts';
+import { auctionTypeOf } from '../../bidder/core/ways.ts';
 import { decodeNotes, decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { permissionOf } from '../../bidder/privacy.ts';
 import type { AdEvent } from '../../proto/ad-event.ts';
 import { identifierKey, keyIdentifier } from '../../proto/identifier.ts';
 import { capsKey, dayOf, profileKey } from '../../proto/keys.ts';
+import { consentHash } from '../../proto/privacy/consent-hash.ts';
 import { PRIVACY_REASONS } from '../../proto/privacy/table.ts';
 import { tcString } from '../proto/privacy/strings.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -74,6 +76,31 @@ describe('a bid', () => {
     expect(bid.price).toBe(5);
     const [event] = await eventsOf(bid.id, 1);
     expect(event).toMatchObject({ identifier: key, anchor: ANCHOR, store: 's', metres: 0, privacy: 'gdpr_consent' });
+  });
+
+  it('tells by a hash which strings that was read from, in each of its events, and the strings in none', async () => {
+    const signals = consent({});
+    const strings = { consent: signals.user.consent, gpp: 'DBAA', usPrivacy: '1YNN' };
+    const regs = { gdpr: 1, us_privacy: strings.usPrivacy, gpp: strings.gpp };
+    const bid = await bidder.onlyBid(wireRequest({ ...signals, regs, at: 1 }), at(NOON));
+    await bidder.call(pixelOf(bid), {}, at(NOON));
+    const events = await eventsOf(bid.id, 2);
+    for (const event of events) expect(event).toMatchObject({ consent: consentHash(strings), auctionType: 1 });
+    const kept = JSON.stringify(events) + Buffer.from(/[?&]d=([^&"]+)/.exec(pixelOf(bid))?.[1] ?? '', 'base64url');
+    for (const text of Object.values(strings)) expect(kept).not.toContain(text);
+    expect(consentHash(strings)).toMatch(/^[0-9a-f]{16}$/);
+    expect(consentHash({ ...strings, gpp: '', usPrivacy: '' })).not.toBe(consentHash(strings));
+    expect(consentHash({ consent: '', gpp: '', usPrivacy: '' })).toBe('');
+  });
+
+  it('is of the type of auction that the request says, else of the one that is usual at the exchange', async () => {
+    const types: unknown[] = [];
+    for (const type of [1, 2, undefined, 'ab', 501]) {
+      const bid = await bidder.onlyBid(wireRequest({ id: `at-${type}`, at: type, regs: { gdpr: 0 } }), at(NOON));
+      types.push((await eventsOf(bid.id, 1))[0]?.auctionType);
+    }
+    expect(types).toEqual([1, 2, 2, 2, 2]);
+    expect([auctionTypeOf(0, { defaultAuction: 1 }), auctionTypeOf(3, { defaultAuction: 1 })]).toEqual([1, 3]);
   });
 
   it('without a profile is made by place and count, and says who but not where', async () => {

@@ -101,6 +101,9 @@ test('a notice record survives its address, and a changed one is refused', () =>
     multiplier: 1,
     deal: '',
     mtype: 1,
+    privacy: 'gdpr_consent' as const,
+    consent: '0123456789abcdef',
+    auctionType: 1,
   };
   const payload = encodeRecord(record);
   const signature = sign(payload, 'https://shop.example/', 'secret');
