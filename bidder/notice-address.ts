@@ -1,5 +1,5 @@
 import type { BidRecord } from '../proto/ad-event.ts';
-import { encodeRecord, sign } from '../proto/notice.ts';
+import { encodeRecord, signerOf } from '../proto/notice.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { clickContext, type EventDetail, eventContext } from './notice-paths.ts';
 
@@ -42,7 +42,8 @@ export function noticeAddresses(
   priceMacro: PriceMacro = '${AUCTION_PRICE}',
 ): NoticeAddresses {
   const payload = encodeRecord(record);
-  const at = (path: string, context = path): string => `${publicUrl}/n/${path}?d=${payload}&s=${sign(payload, context, secret)}`;
+  const sign = signerOf(payload, secret);
+  const at = (path: string, context = path): string => `${publicUrl}/n/${path}?d=${payload}&s=${sign(context)}`;
   const cleared = `p=${priceMacro}&${CURRENCY}`;
   const price = isScreen ? `${cleared}&${PLAY}` : cleared;
   return {

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac256, type Hmac, hexOf } from './hmac.ts';
 
 /**
  * An identifier is a kind and a value. Outside the process that receives it only its key exists: an HMAC under the tenant's
@@ -60,11 +60,24 @@ function normalizePhone(value: string): string | null {
 
 /** Key of a normalised identifier: HMAC-SHA-256(pepper, kind \n value), first 16 bytes, as a lower-case UUIDv8. */
 export function identifierKey(kind: IdentifierKind, normalized: string, pepper: string): string {
-  const digest = createHmac('sha256', pepper).update(`${kind}\n${normalized}`).digest();
-  digest[6] = ((digest[6] as number) & 0x0f) | 0x80;
-  digest[8] = ((digest[8] as number) & 0x3f) | 0x80;
-  const hex = digest.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const words = hmacOf(pepper).words(`${kind}\n${normalized}`);
+  const [a, b, c, d] = [words[0], words[1], words[2], words[3]] as [number, number, number, number];
+  const second = hexOf((b & 0xffff_0fff) | 0x8000);
+  const third = hexOf((c & 0x3fff_ffff) | 0x8000_0000);
+  return `${hexOf(a)}-${second.slice(0, 4)}-${second.slice(4)}-${third.slice(0, 4)}-${third.slice(4)}${hexOf(d)}`;
+}
+
+/** A process has one pepper, a test a few. */
+const hmacs = new Map<string, Hmac>();
+
+function hmacOf(pepper: string): Hmac {
+  let hmac = hmacs.get(pepper);
+  if (hmac === undefined) {
+    if (hmacs.size >= 16) hmacs.clear();
+    hmac = createHmac256(pepper);
+    hmacs.set(pepper, hmac);
+  }
+  return hmac;
 }
 
 /** Normalises and keys in one step; null where the value names nobody. */

