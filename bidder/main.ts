@@ -4,12 +4,14 @@ import { availableParallelism } from 'node:os';
 import { pino } from 'pino';
 import { AggregatorRegistry, collectDefaultMetrics } from 'prom-client';
 import { readSettings, SettingsError } from '../proto/settings.ts';
+import type { Channel } from './compiler/source.ts';
+import type { WorkerMessage } from './messages.ts';
 import { createMetrics } from './metrics.ts';
-import { createPrimary, workerName } from './primary.ts';
+import { workerName } from './pid.ts';
+import { createPrimary } from './primary.ts';
 import { connectRedis } from './redis.ts';
 import { BidderSettings } from './settings.ts';
 import { createWorker } from './worker.ts';
-import type { WorkerMessage } from './worker-state.ts';
 
 /** Everything is stopped five seconds after the signal, whatever hangs. */
 const STOP_MS = 4_000;
@@ -37,6 +39,7 @@ async function runPrimary(): Promise<void> {
   const primary = createPrimary(redis, log, {
     workers,
     env: { ...process.env, WALKIN_BIDDER_PORT: String(port), WALKIN_BIDDER_WORKERS: String(workers) },
+    flags: workerFlags(),
     onFault: (message) => {
       log.fatal(message);
       stop(1);
@@ -80,6 +83,7 @@ async function runWorker(): Promise<void> {
       vendor: settings.WALKIN_TCF_VENDOR_ID,
       contextual: settings.WALKIN_GDPR_CONTEXTUAL,
       onSwap: report,
+      primary: channelToPrimary(),
     },
     metrics,
     log,
@@ -110,6 +114,19 @@ async function runWorker(): Promise<void> {
   function report(): void {
     tell({ type: 'walkin:state', reasons: worker.notReady(), snapshotVersion: worker.feed.current()?.version ?? null });
   }
+}
+
+/** Node's flags for a worker. */
+function workerFlags(): string[] {
+  return [];
+}
+
+function channelToPrimary(): Channel {
+  return {
+    send: tell,
+    on: (listener) => void process.on('message', listener),
+    off: (listener) => void process.off('message', listener),
+  };
 }
 
 function tell(message: WorkerMessage): void {

@@ -152,7 +152,8 @@ export function createMetrics(registry = new Registry()): Metrics {
     }),
     snapshotRefused: new Counter({
       name: 'walkin_snapshot_refused_total',
-      help: 'Broken snapshots that were not served.',
+      help: 'Broken snapshots that were not served; of several workers the most that one was told of.',
+      aggregator: 'max',
       registers,
     }),
     leases: new Counter({

@@ -5,17 +5,21 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import { WORKERS_KEY } from '../proto/keys.ts';
-import { isWorkerMessage, type WorkerState } from './worker-state.ts';
+import { startCompilerChild } from './compiler/child.ts';
+import { type IndexMade, isWorkerMessage, type PrimaryMessage, type WorkerMessage, type WorkerState } from './messages.ts';
+import { isRunning, workerName } from './pid.ts';
 
 export interface PrimaryOptions {
   readonly workers: number;
-  /** Environment of the workers. */
+  /** Environment of the workers and of the compiler. */
   readonly env: NodeJS.ProcessEnv;
+  /** Node's flags for workers, beside its own. */
+  readonly flags: readonly string[];
   /** A worker said that no worker can run. */
   readonly onFault: (message: string) => void;
 }
 
-/** The cluster's primary: keeps its workers alive, and answers for all of them on the metrics port. */
+/** The cluster's primary: keeps its workers and their compiler alive, and answers for all of them on the metrics port. */
 export interface Primary {
   readonly app: FastifyInstance;
   start(): void;
@@ -38,11 +42,23 @@ const PRUNE_MS = 15_000;
 /** Workers report every poll (5 s); one that has been silent this long is gone. */
 const SILENT_MS = 60_000;
 
-export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault }: PrimaryOptions): Primary {
+export function createPrimary(redis: Redis, log: Logger, { workers, env, flags, onFault }: PrimaryOptions): Primary {
   const registry = new Registry();
   const registers = [registry];
   const alive = new Gauge({ name: 'walkin_bidder_workers', help: 'Workers that run.', registers });
   const restarts = new Counter({ name: 'walkin_bidder_worker_restarts_total', help: 'Workers that died.', registers });
+  const deaths = new Counter({
+    name: 'walkin_bidder_compiler_restarts_total',
+    help: 'Compilers of snapshots that died.',
+    registers,
+  });
+  const compiler = startCompilerChild(log, {
+    env,
+    onIndex: tellAll,
+    onRefused: tellAll,
+    onNothing: () => tellAll({ type: 'walkin:no-index' }),
+    onDeath: () => deaths.inc(),
+  });
   const aggregator = new AggregatorRegistry();
   const slots: Slot[] = Array.from({ length: workers }, () => ({ worker: null, state: null, startedAt: 0, failures: 0 }));
   let stopping = false;
@@ -51,6 +67,8 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault
   return { app, start, stop };
 
   function start(): void {
+    compiler.start();
+    cluster.setupPrimary({ execArgv: [...process.execArgv, ...flags] });
     for (const slot of slots) fork(slot);
     redis.once('ready', () => void prune());
     pruner = setInterval(() => void prune(), PRUNE_MS);
@@ -62,11 +80,30 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault
     slot.startedAt = performance.now();
     alive.inc();
     worker.on('message', (message: unknown) => {
-      if (!isWorkerMessage(message)) return;
-      if (message.type === 'walkin:fault') onFault(message.message);
-      else slot.state = message;
+      if (isWorkerMessage(message)) take(slot, worker, message);
     });
     worker.once('exit', (code, signal) => onExit(slot, worker, code, signal));
+  }
+
+  function take(slot: Slot, worker: Worker, message: WorkerMessage): void {
+    if (message.type === 'walkin:fault') onFault(message.message);
+    else if (message.type === 'walkin:state') slot.state = message;
+    else answer(worker, compiler.current());
+  }
+
+  /** Who is not answered now is told with the others when there is something. */
+  function answer(worker: Worker, index: IndexMade | null): void {
+    if (index !== null) tell(worker, index);
+    else if (compiler.hasNothing()) tell(worker, { type: 'walkin:no-index' });
+  }
+
+  function tellAll(message: PrimaryMessage): void {
+    for (const { worker } of slots) if (worker !== null) tell(worker, message);
+  }
+
+  function tell(worker: Worker, message: PrimaryMessage): void {
+    // A worker that is just dying cannot be told; the next one asks.
+    if (worker.isConnected()) worker.send(message, () => undefined);
   }
 
   function onExit(slot: Slot, worker: Worker, code: number | null, signal: string | null): void {
@@ -104,7 +141,9 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault
       if (states.length === 0) reasons.push('no worker has started yet');
       const versions = states.flatMap(({ snapshotVersion }) => snapshotVersion ?? []);
       const snapshotVersion = versions.length === 0 ? null : Math.min(...versions);
-      return reply.code(ready ? 200 : 503).send({ ready, reasons, snapshotVersion, workers: states.length });
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ ready, reasons, snapshotVersion, snapshotRefused: refusedNow(), workers: states.length });
     });
     status.get('/metrics', async (_request, reply) => {
       reply.type(registry.contentType);
@@ -113,9 +152,16 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault
     return status;
   }
 
+  /** What is wrong with the snapshot that was published last, or null. */
+  function refusedNow(): { version: number | null; error: string } | null {
+    const refused = compiler.refused();
+    return refused === null ? null : { version: refused.version, error: refused.error };
+  }
+
   async function stop(ms: number): Promise<void> {
     stopping = true;
     clearInterval(pruner);
+    compiler.stop();
     const running = slots.flatMap(({ worker }) => worker ?? []);
     const exits = running.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())));
     for (const worker of running) worker.process.kill('SIGTERM');
@@ -129,10 +175,6 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, onFault
   }
 }
 
-export function workerName(pid: number | undefined): string {
-  return `${hostname()}:${pid ?? 0}`;
-}
-
 function isGone(name: string, value: string): boolean {
   const colon = name.lastIndexOf(':');
   if (name.slice(0, colon) === hostname() && !isRunning(Number(name.slice(colon + 1)))) return true;
@@ -140,14 +182,5 @@ function isGone(name: string, value: string): boolean {
     return Date.now() - Number((JSON.parse(value) as { at?: number }).at ?? 0) > SILENT_MS;
   } catch {
     return true;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

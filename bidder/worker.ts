@@ -7,6 +7,7 @@ import { AD_EVENT_STREAM } from '../proto/keys.ts';
 import { createConsents } from '../proto/privacy/permission.ts';
 import { buildApp } from './app.ts';
 import { createBooking } from './booking.ts';
+import { type Channel, compileHere, fromPrimary } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { createLeases, type Leases } from './lease.ts';
@@ -34,7 +35,10 @@ export interface WorkerOptions {
   readonly leaseMs?: number;
   /** Line items that are kept with an allowance at all times. */
   readonly warmLineItems?: number;
+  /** How often it looks for a snapshot whose announcement was lost, ms; only without a primary. */
   readonly pollMs?: number;
+  /** To the primary of its cluster, whose compiler makes its indexes; absent: it compiles for itself. */
+  readonly primary?: Channel;
   readonly onSwap?: (index: Index) => void;
 }
 
@@ -66,7 +70,6 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const writes = connectRedis(redisUrl, { connectionName: 'bidder-writes', commandTimeout: COMMAND_MS }, log);
   // A large snapshot on its way must not hold up notices.
   const background = connectRedis(redisUrl, { connectionName: 'bidder-background', commandTimeout: BACKGROUND_MS }, log);
-  const subscriber = connectRedis(redisUrl, { connectionName: 'bidder-snapshot' }, log);
   const unique = randomBytes(5).toString('hex');
   const leases = createLeases(background, metrics, {
     worker: unique,
@@ -79,8 +82,14 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     leases.keepWarm(Array.from({ length: few }, (_, position) => index.lineItemAt(position)));
     options.onSwap?.(index);
   };
-  const feedOptions = { worker: options.name, onSwap, ...defined({ pollMs: options.pollMs }) };
-  const feed = createFeed({ redis: background, subscriber, metrics, log }, feedOptions);
+  const { primary } = options;
+  const subscriber = primary === undefined ? connectRedis(redisUrl, { connectionName: 'bidder-snapshot' }, log) : null;
+  const source =
+    primary === undefined
+      ? compileHere(background, subscriber as Redis, log, defined({ pollMs: options.pollMs }))
+      : fromPrimary(primary);
+  const feed = createFeed({ redis: background, source, metrics, log }, { worker: options.name, onSwap });
+  const clients = [reads, writes, background, subscriber].filter((client) => client !== null);
   const outbox = createOutbox(writes, metrics);
   const consents = createConsents(options.vendor ?? 0, options.contextual);
   const app = buildApp({
@@ -115,7 +124,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   }
 
   async function start(): Promise<void> {
-    await Promise.all([reads, writes, background, subscriber].map((client) => whenReady(client, CONNECT_MS)));
+    await Promise.all(clients.map((client) => whenReady(client, CONNECT_MS)));
     await feed.start();
     await app.ready();
   }
@@ -126,7 +135,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     await leases.close();
     await outbox.close(FLUSH_MS);
     await feed.close();
-    for (const client of [reads, writes, background, subscriber]) client.disconnect();
+    for (const client of clients) client.disconnect();
   }
 }
 

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WORKERS_KEY } from '../../proto/keys.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { ANY, encodeSnapshot } from '../../proto/snapshot.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually, PEPPER, publish, SECRET } from './support/bidder.ts';
 import { lineItem, snapshot, wireRequest } from './support/live.ts';
@@ -87,6 +90,31 @@ async function bid(): Promise<number> {
   return reply.status;
 }
 
+interface Readiness {
+  readonly ready: boolean;
+  readonly workers: number;
+  readonly snapshotVersion: number | null;
+  readonly snapshotRefused: { readonly version: number | null; readonly error: string } | null;
+}
+
+async function readiness(): Promise<Readiness> {
+  return (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json() as Promise<Readiness>;
+}
+
+/** Versions that the workers serve, by what they report themselves. */
+async function served(): Promise<number[]> {
+  return Object.values(await client.hgetall(WORKERS_KEY)).map((value) => (JSON.parse(value) as { version: number }).version);
+}
+
+/** The compiler of the primary, found as the system sees it. */
+function compilerPid(): number {
+  const children = readFileSync(`/proc/${primary.pid}/task/${primary.pid}/children`, 'utf8').trim().split(' ').map(Number);
+  return children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('compiler/main')) ?? 0;
+}
+
+const indexFolders = (): string[] =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`walkin-index-${hostname()}-${primary.pid}-`));
+
 const pidOf = (name: string): number => Number(name.split(':').at(-1));
 
 describe('the bidder as a program', () => {
@@ -110,6 +138,55 @@ describe('the bidder as a program', () => {
     expect(await eventually(bid, (status) => status === 200)).toBe(200);
   });
 
+  it('serves what is published, in every worker', { timeout: PATIENCE }, async () => {
+    await publish(client, snapshot({ version: 2, lineItems: [lineItem('second')] }));
+    await eventually(served, (versions) => versions.length === 2 && versions.every((version) => version === 2));
+    expect(await bid()).toBe(200);
+    expect(indexFolders()).toHaveLength(1);
+    const folder = `${tmpdir()}/${indexFolders()[0]}`;
+    await eventually(
+      () => readdirSync(folder),
+      (files) => files.length === 1 && files[0] === 'index-2',
+    );
+  });
+
+  it('refuses a broken snapshot once, says which, and serves on', { timeout: PATIENCE }, async () => {
+    const dangling = snapshot({ version: 3, lineItems: [lineItem('third', { targeting: { ...ANY, stores: ['gone'] } })] });
+    await publish(client, dangling);
+    const error = 'snapshot: line item third names store gone, which is not in it';
+    await eventually(readiness, ({ snapshotRefused }) => snapshotRefused?.error === error);
+    expect(await readiness()).toMatchObject({ ready: true, snapshotVersion: 2, snapshotRefused: { version: 3, error } });
+    await client.publish(SNAPSHOT_CHANNEL, '3');
+    await client.set(SNAPSHOT_KEY, encodeSnapshot(dangling).subarray(0, 200));
+    await client.set(SNAPSHOT_VERSION_KEY, 4);
+    await client.publish(SNAPSHOT_CHANNEL, '4');
+    await eventually(readiness, ({ snapshotRefused }) => snapshotRefused?.error === 'snapshot: wrong digest');
+    expect(output.match(/names store gone/g)).toHaveLength(1);
+    const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(metrics).toMatch(/^walkin_snapshot_refused_total 2$/m);
+    expect(await served()).toEqual([2, 2]);
+    expect(await bid()).toBe(200);
+  });
+
+  it('has a new compiler when the one it had is killed', { timeout: PATIENCE }, async () => {
+    const killed = compilerPid();
+    process.kill(killed, 'SIGKILL');
+    await publish(client, snapshot({ version: 5, lineItems: [lineItem('fifth')] }));
+    await eventually(served, (versions) => versions.length === 2 && versions.every((version) => version === 5), PATIENCE);
+    expect(compilerPid()).not.toBe(killed);
+    expect(await readiness()).toMatchObject({ ready: true, snapshotRefused: null });
+  });
+
+  it('gives a worker that comes back the index that is there', { timeout: PATIENCE }, async () => {
+    const [victim] = (await workers()) as [string];
+    process.kill(pidOf(victim), 'SIGKILL');
+    // Nobody could make another one.
+    process.kill(compilerPid(), 'SIGSTOP');
+    await eventually(workers, (names) => names.length === 2 && !names.includes(victim), PATIENCE);
+    expect(await served()).toEqual([5, 5]);
+    process.kill(compilerPid(), 'SIGCONT');
+  });
+
   it('says whose port is taken and gives up', { timeout: PATIENCE }, async () => {
     const second = startMain({ WALKIN_BIDDER_METRICS_PORT: '0', WALKIN_BIDDER_WORKERS: '1' });
     const [code] = (await once(second, 'exit')) as [number | null];
@@ -125,6 +202,7 @@ describe('the bidder as a program', () => {
     expect([code, Date.now() - since < 5_000]).toEqual([0, true]);
     expect(await workers()).toEqual([]);
     expect(output).not.toContain(PEPPER);
+    expect(indexFolders()).toEqual([]);
   });
 
   it('takes its workers along when the primary is killed', { timeout: PATIENCE }, async () => {
@@ -137,6 +215,7 @@ describe('the bidder as a program', () => {
       (running) => running.length === 0,
     );
     expect(await workers()).toEqual([]);
+    await eventually(indexFolders, (folders) => folders.length === 0);
   });
 });
 
