@@ -61,6 +61,7 @@ function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: Encod
     crid: creative.id,
     cat: [...lineItem.categories],
     attr: [...attributesOf(choice.fit)],
+    ...(creative.apis.length === 0 ? {} : { apis: [...creative.apis] }),
     ...(creative.language === null ? {} : { language: creative.language }),
     ...(deal === null ? {} : { dealid: deal.id }),
     ...mediaFields(choice),
@@ -85,9 +86,10 @@ function mediaFields({ fit, imp }: Choice): Partial<WireBid> {
   const { creative, spot } = fit;
   const spotFields = { dur: Math.round(creative.duration), protocol: spot.format.protocol };
   const [file] = spot.media;
-  if (creative.type === 'audio' || file === undefined) return spotFields;
-  const slot = imp.video?.slotinpod ?? 0;
-  return { w: file.w, h: file.h, ...spotFields, ...(slot > 0 ? { slotinpod: slot } : {}) };
+  const slot = imp[creative.type]?.slotinpod ?? 0;
+  const slotFields = slot === 0 ? {} : { slotinpod: slot };
+  if (creative.type === 'audio' || file === undefined) return { ...spotFields, ...slotFields };
+  return { w: file.w, h: file.h, ...spotFields, ...slotFields };
 }
 
 /** Advertising label of Russian law, as Yandex and others take it. */

@@ -284,6 +284,8 @@ interface LiveCreativeBase {
   readonly iurl: string | null;
   /** OpenRTB creative attributes, checked against `battr`. */
   readonly attributes: readonly number[];
+  /** APIs (OpenRTB List: API Frameworks) of which the place must offer one; absent or empty: it needs none. */
+  readonly apis?: readonly number[];
   /** Language of the creative, ISO 639-1 lower case, or null. */
   readonly language: string | null;
   /** Exchanges that refused it, or where it waits for approval: it is not bid there. */

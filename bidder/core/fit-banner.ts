@@ -15,8 +15,9 @@ const SHOWS_HTML = /^(text\/(html|javascript)|application\/(xhtml\+xml|javascrip
 /** Of the usual sizes the smallest that can stand alone on a screen. */
 const LEAST_INTERSTITIAL = [300, 250] as const;
 
-/** An exact size, or a shape with a least width. A place without any is a whole screen. */
-function hasSize({ sizes, ratios }: BannerImp, { w, h }: Banner): boolean {
+/** An exact size, a shape with a least width, or a range. A place without any is a whole screen. */
+function hasSize({ sizes, ratios, range }: BannerImp, { w, h }: Banner): boolean {
+  if (range !== null) return w >= range.wmin && w <= range.wmax && h >= range.hmin && h <= range.hmax;
   if (sizes.length === 0 && ratios.length === 0) return w >= LEAST_INTERSTITIAL[0] && h >= LEAST_INTERSTITIAL[1];
   for (const [width, height] of sizes) if (width === w && height === h) return true;
   for (const ratio of ratios) if (w >= ratio.wmin && Math.abs((w * ratio.h) / ratio.w - h) < 1) return true;

@@ -61,8 +61,9 @@ function formatOf(protocols: readonly number[], isAudio: boolean): SpotFormat | 
   return isAudio && protocols.includes(DAAST.protocol) ? DAAST : null;
 }
 
-/** Exact lengths rule out least and longest. */
-function hasLength({ rqddurs, minduration, maxduration }: VideoImp | AudioImp, duration: number): boolean {
+/** Exact lengths rule out least and longest. What is longer than its whole pod has no room in it. */
+function hasLength({ rqddurs, minduration, maxduration, poddur }: VideoImp | AudioImp, duration: number): boolean {
+  if (duration > poddur) return false;
   if (rqddurs.length > 0) return rqddurs.includes(duration);
   return duration >= minduration && duration <= maxduration;
 }

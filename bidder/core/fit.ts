@@ -39,6 +39,7 @@ export function fitCreative(shown: Shown, imp: Imp, terms: Terms, turn: number):
 
 function fitOne(creative: Creative, imp: Imp, shown: Shown): Fit | null {
   if (imp.secure === true && !creative.secure) return null;
+  if (creative.apis.length > 0 && !offersApi(imp[creative.type]?.api, creative.apis)) return null;
   switch (creative.type) {
     case 'banner':
       return imp.banner !== null && fitsBanner(imp.banner, creative) ? { creative } : null;
@@ -55,6 +56,13 @@ function fitOne(creative: Creative, imp: Imp, shown: Shown): Fit | null {
       return assets === null ? null : { creative, assets };
     }
   }
+}
+
+/** An API that the place does not list is not there (OpenRTB 2.6, 3.2.6 to 3.2.9). */
+function offersApi(offered: readonly number[] | undefined, needed: readonly number[]): boolean {
+  if (offered === undefined) return false;
+  for (const api of needed) if (offered.includes(api)) return true;
+  return false;
 }
 
 /** A creative without a language has no words, or says so. `en` is allowed where `en-US` is. */

@@ -90,6 +90,8 @@ interface CreativeBase {
   readonly landing: readonly string[];
   readonly iurl: string | null;
   readonly attributes: readonly number[];
+  /** APIs of which the place must offer one; empty: it needs none. */
+  readonly apis: readonly number[];
   readonly language: string | null;
   readonly blockedExchanges: readonly string[];
   /** Nothing in it is fetched without TLS. */
@@ -232,7 +234,7 @@ function compileCreative(live: LiveCreative): Creative {
   const { id, iurl, attributes, blockedExchanges } = live;
   const language = live.language === null ? null : live.language.toLowerCase();
   const text = JSON.stringify(live);
-  const base = { id, landing: splitMacros(live.landing), iurl, attributes, language, blockedExchanges, bytes: text.length };
+  const base = { id, landing: splitMacros(live.landing), iurl, attributes, apis: live.apis ?? [], language, blockedExchanges, bytes: text.length };
   switch (live.type) {
     case 'banner': {
       const { w, h, html } = live;

@@ -14,13 +14,15 @@ export function bannerOf(banner: JsonObject, instl: boolean, quirks: Quirks): Ba
       pushRatio(ratios, format, quirks);
     }
   }
-  if (sizes.length === 0 && ratios.length === 0 && !instl) {
+  const range = sizes.length === 0 && ratios.length === 0 ? rangeOf(banner, quirks) : null;
+  if (sizes.length === 0 && ratios.length === 0 && range === null && !instl) {
     quirks.add('banner_without_size');
     return null;
   }
   return {
     sizes,
     ratios,
+    range,
     btype: integersOf(banner['btype'], quirks),
     battr: integersOf(banner['battr'], quirks),
     mimes: mediaTypesOf(banner, quirks),
@@ -39,6 +41,14 @@ function pushRatio(ratios: BannerImp['ratios'][number][], from: JsonObject, quir
   const w = amountOf(from['wratio'], quirks);
   const h = amountOf(from['hratio'], quirks);
   if (w > 0 && h > 0) ratios.push({ w, h, wmin: amountOf(from['wmin'], quirks) });
+}
+
+/** A range without an upper end could be a whole screen or a strip of it: none. */
+function rangeOf(banner: JsonObject, quirks: Quirks): BannerImp['range'] {
+  const wmax = amountOf(banner['wmax'], quirks);
+  const hmax = amountOf(banner['hmax'], quirks);
+  if (wmax === 0 || hmax === 0) return null;
+  return { wmin: amountOf(banner['wmin'], quirks), wmax, hmin: amountOf(banner['hmin'], quirks), hmax };
 }
 
 /** Media types in lower case. */

@@ -164,6 +164,8 @@ export interface BannerImp {
   readonly sizes: readonly (readonly [w: number, h: number])[];
   /** Ratios with a least width: w : h of `wratio`, `hratio`. */
   readonly ratios: readonly { readonly w: number; readonly h: number; readonly wmin: number }[];
+  /** Any size within, both ends included: `wmin` to `hmax` of before 2.5, where no other size is named. Null: none. */
+  readonly range: { readonly wmin: number; readonly wmax: number; readonly hmin: number; readonly hmax: number } | null;
   readonly btype: readonly number[];
   readonly battr: readonly number[];
   /** Empty: any. */
@@ -172,7 +174,18 @@ export interface BannerImp {
   readonly pos: number | null;
 }
 
-export interface VideoImp extends SpotFloors {
+/** Where in a pod of spots a place is, or the pod that one place stands for. */
+export interface PodPlace {
+  /** Places with the same one are of one pod; '' of none that is known. */
+  readonly podid: string;
+  /** -1 last, 1 first, 2 first or last; 0 any. */
+  readonly slotinpod: number;
+  /** The place is a dynamic pod: seconds and spots that it takes altogether; Infinity where that is not said. */
+  readonly poddur: number;
+  readonly maxseq: number;
+}
+
+export interface VideoImp extends SpotFloors, PodPlace {
   readonly mimes: readonly string[];
   readonly w: number;
   readonly h: number;
@@ -190,11 +203,9 @@ export interface VideoImp extends SpotFloors {
   readonly api: readonly number[];
   readonly minbitrate: number;
   readonly maxbitrate: number;
-  readonly podid: string;
-  readonly slotinpod: number;
 }
 
-export interface AudioImp extends SpotFloors {
+export interface AudioImp extends SpotFloors, PodPlace {
   readonly mimes: readonly string[];
   readonly minduration: number;
   readonly maxduration: number;

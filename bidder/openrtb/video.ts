@@ -11,7 +11,7 @@ import {
   type Quirks,
   textOf,
 } from './fields.ts';
-import type { AudioImp, SpotFloors, VideoImp } from './request.ts';
+import type { AudioImp, PodPlace, SpotFloors, VideoImp } from './request.ts';
 
 /** What every video player plays. */
 const MP4: readonly string[] = Object.freeze(['video/mp4']);
@@ -34,8 +34,7 @@ export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
     api: integersOf(video['api'], quirks),
     minbitrate: amountOf(video['minbitrate'], quirks),
     maxbitrate: limitOf(video['maxbitrate'], quirks),
-    podid: textOf(video['podid'], quirks),
-    slotinpod: slotOf(video, quirks),
+    ...podOf(video, quirks),
     ...spotFloorsOf(video, quirks),
   };
 }
@@ -57,7 +56,17 @@ export function audioOf(audio: JsonObject, quirks: Quirks): AudioImp | null {
     api: integersOf(audio['api'], quirks),
     minbitrate: amountOf(audio['minbitrate'], quirks),
     maxbitrate: limitOf(audio['maxbitrate'], quirks),
+    ...podOf(audio, quirks),
     ...spotFloorsOf(audio, quirks),
+  };
+}
+
+function podOf(media: JsonObject, quirks: Quirks): PodPlace {
+  return {
+    podid: textOf(media['podid'], quirks),
+    slotinpod: slotOf(media, quirks),
+    poddur: limitOf(media['poddur'], quirks),
+    maxseq: limitOf(media['maxseq'], quirks),
   };
 }
 

@@ -53,6 +53,13 @@ export const Creative = Type.Object(
     landing: Type.String({ minLength: 1, maxLength: 2_000 }),
     iurl: Type.Optional(Type.String({ maxLength: 2_000, format: 'uri' })),
     attributes: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 500 }), { uniqueItems: true, default: [] })),
+    apis: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 1, maximum: 1_000 }), {
+        uniqueItems: true,
+        description:
+          'API frameworks of OpenRTB of which a place must offer one; absent: MRAID where the HTML loads mraid.js, else none',
+      }),
+    ),
     categories: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 50 }), { uniqueItems: true, default: [], description: 'IAB categories' }),
     ),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Creative } from '../../dmp/campaigns/creative.ts';
+import { apisOf } from '../../dmp/creatives/apis.ts';
 import { blockedExchanges } from '../../dmp/creatives/approval.ts';
 import { auditCreative } from '../../dmp/creatives/audit.ts';
 import { takeVerdicts } from '../../dmp/creatives/verdicts.ts';
@@ -45,6 +46,20 @@ describe('the audit of a creative', () => {
 
   it('advises to name a category, but does not insist', () => {
     expect(codesOf({ categories: [] })).toEqual({ faults: [], advice: ['no_category'] });
+  });
+});
+
+describe('what a creative needs of a place', () => {
+  it('is as declared, else MRAID where it loads that, else nothing', () => {
+    for (const html of [
+      '<script src="mraid.js"></script>',
+      "<SCRIPT type=a src='/x/MRAID.js'></SCRIPT>",
+      '<script src=mraid.js>',
+    ])
+      expect(apisOf({ html })).toEqual([3, 5, 6]);
+    for (const html of ['<b>mraid.js</b>', '<script src="mraid.json"></script>', '']) expect(apisOf({ html })).toEqual([]);
+    expect(apisOf({ html: '<script src="mraid.js"></script>', apis: [] })).toEqual([]);
+    expect(apisOf({ apis: [2] })).toEqual([2]);
   });
 });
 

@@ -103,6 +103,8 @@ function judgeDuration(seconds: number, media: Json, bid: Json): string[] {
   if (exact.length > 0) {
     if (!exact.includes(seconds)) faults.push(`${seconds} s is none of ${exact.join(', ')} s`);
   } else if (seconds < least || seconds > most) faults.push(`${seconds} s is not within ${least} to ${most} s`);
+  const room = countOf(media['poddur']) || Number.POSITIVE_INFINITY;
+  if (seconds > room) faults.push(`${seconds} s in a pod of ${room} s`);
   const stated = wholeOf(bid['dur']);
   if (stated !== null && Math.abs(stated - seconds) > 1) faults.push(`dur ${stated} for ${seconds} s`);
   return faults;
