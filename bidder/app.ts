@@ -49,7 +49,7 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
     url: '/openrtb2/:exchange',
     handler: (_request, reply) => reply.code(405).header('allow', 'POST').send(),
   });
-  registerNoticeRoutes(app, notices);
+  registerNoticeRoutes(app, notices, log);
   registerSyncRoutes(app, sync);
   app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
@@ -59,9 +59,9 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   });
   return app;
 
-  async function answerBid(request: FastifyRequest<BidRoute>, reply: FastifyReply): Promise<FastifyReply> {
+  function answerBid(request: FastifyRequest<BidRoute>, reply: FastifyReply): FastifyReply | Promise<FastifyReply> {
     const { headers } = request;
-    const answer = await answerCall(auction, {
+    const answer = answerCall(auction, {
       exchange: request.params.exchange,
       token: request.query.token,
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
@@ -71,7 +71,9 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
       statedTime: headers['x-walkin-time'],
       arrival: performance.now(),
     });
-    return sendAnswer(reply, answer, headers['accept-encoding']);
+    const accept = headers['accept-encoding'];
+    if (answer instanceof Promise) return answer.then((later) => sendAnswer(reply, later, accept));
+    return sendAnswer(reply, answer, accept);
   }
 
   /** What the sender got wrong is said by the code alone; what we got wrong is a no-bid, and counted. */

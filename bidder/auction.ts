@@ -23,7 +23,7 @@ import { writeResponse } from './openrtb/write.ts';
 import type { Outbox } from './outbox.ts';
 import { type Permission, permissionOf } from './privacy.ts';
 import { isSampled } from './sampling.ts';
-import { identifiersOf, type Users } from './users.ts';
+import type { Users } from './users.ts';
 
 export interface AuctionDeps {
   readonly current: () => Index | null;
@@ -73,25 +73,29 @@ const LONGEST_MS = 1_000;
 /** What deciding and encoding take at most; a read that comes later is of no use. */
 const DECISION_MS = 2;
 
-/** Answers one bid request. May reject only through a bug of ours; the app answers such with a no-bid. */
-export async function answerCall(deps: AuctionDeps, call: Call): Promise<Answer> {
+/** Answers one bid request, at once where nobody needs to be asked. May fail only through a bug of ours; the app answers such with a no-bid. */
+export function answerCall(deps: AuctionDeps, call: Call): Answer | Promise<Answer> {
   const index = deps.current();
   const exchange = index?.exchanges.get(call.exchange) ?? null;
   const notes = decodeNotes();
   const format = formatOf(call.contentType, exchange ?? { format: 'json' });
-  const verdict = await answerAuction(deps, call, index, exchange, format, notes);
-  count(deps.metrics, call, exchange, verdict, notes);
-  return answerOf(verdict, exchange, format, notes);
+  const verdict = answerAuction(deps, call, index, exchange, format, notes);
+  return verdict instanceof Promise ? verdict.then(finish) : finish(verdict);
+
+  function finish(decided: Verdict): Answer {
+    count(deps.metrics, call, exchange, decided, notes);
+    return answerOf(decided, exchange, format, notes);
+  }
 }
 
-async function answerAuction(
+function answerAuction(
   deps: AuctionDeps,
   call: Call,
   index: Index | null,
   exchange: LiveExchange | null,
   format: Format,
   notes: DecodeNotes,
-): Promise<Verdict> {
+): Verdict | Promise<Verdict> {
   if (index === null) return 'no_snapshot';
   if (exchange === null || !isTokenOf(exchange, call.token)) return 'unknown_exchange';
   if (!isSignedBy(exchange, call.body, call.headers)) return 'unknown_exchange';
@@ -103,12 +107,14 @@ async function answerAuction(
   const deadline = deadlineOf(request, exchange, call.arrival);
   if (performance.now() >= deadline) return 'deadline';
   const permission = permissionOf(request, deps.consents);
-  deps.metrics.privacy.inc({ why: permission.why });
+  deps.metrics.privacy.add(permission.why);
   if (!permission.bid) return 'privacy';
   const now = clockOf(exchange, call.statedTime);
-  const identifiers = identifiersOf(request, exchange.id, deps.pepper, permission, now);
-  const person = await deps.users.read(identifiers, permission, deadline - DECISION_MS);
-  return bidOn({ deps, index, exchange, request, permission, person, deadline, now, format, notes });
+  const asking = { exchange: exchange.id, pepper: deps.pepper, permission, now, deadline: deadline - DECISION_MS };
+  const person = deps.users.read(request, asking);
+  const begun = { deps, index, exchange, request, permission, deadline, now, format, notes };
+  if (person instanceof Promise) return person.then((found) => bidOn({ ...begun, person: found }));
+  return bidOn({ ...begun, person });
 }
 
 const FAULTS = { malformed: 400, too_large: 400, unsupported_encoding: 400, unknown_exchange: 404 } as const;
@@ -136,7 +142,7 @@ function deadlineOf(request: BidRequest, exchange: LiveExchange, arrival: number
   return arrival + Math.min(request.tmax || exchange.defaultTmax, LONGEST_MS) - exchange.networkAllowance;
 }
 
-interface Auction {
+export interface Auction {
   readonly deps: AuctionDeps;
   readonly index: Index;
   readonly exchange: LiveExchange;
@@ -149,8 +155,9 @@ interface Auction {
   readonly notes: DecodeNotes;
 }
 
-async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
-  const { deps, index, exchange, request, permission, person, deadline, now } = auction;
+/** Decides, and does what follows from it. */
+export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
+  const { deps, index, exchange, request, permission, person, now } = auction;
   const { preciseLocation, childOnly } = permission;
   const allowance = (lineItem: LineItem, cost: number, at: number): number => deps.leases.free(lineItem, cost, at);
   const since = performance.now();
@@ -170,8 +177,17 @@ async function bidOn(auction: Auction): Promise<WireResponse | NoBidReason> {
   deps.metrics.decisionSeconds.observe((performance.now() - since) / 1000);
   // In the same tick as the decision, so that what it saw free is free.
   const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
-  const durable = ghosts.length === 0 || (await keepGhosts(auction, ghosts));
-  if (bids.length === 0) return choices.length > 0 ? 'budget' : durable ? reason : 'storage';
+  const without = choices.length > 0 ? 'budget' : reason;
+  if (ghosts.length === 0) return respond(auction, bids, without);
+  return keepGhosts(auction, ghosts).then((durable) =>
+    respond(auction, bids, durable || choices.length > 0 ? without : 'storage'),
+  );
+}
+
+/** @param without why nothing is bid, where there are no bids */
+function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): Verdict {
+  const { deps, exchange, request, permission, deadline, now } = auction;
+  if (bids.length === 0) return without;
   if (performance.now() >= deadline) {
     for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
     return 'deadline';
@@ -267,9 +283,9 @@ async function inTime(work: Promise<void>, deadline: number): Promise<boolean> {
 function count(metrics: Metrics, call: Call, known: LiveExchange | null, verdict: Verdict, { quirks }: DecodeNotes): void {
   // A label must come from a closed list: addresses that nobody configured are one.
   const exchange = known?.id ?? 'unknown';
-  metrics.requests.inc({ exchange, outcome: outcomeOf(verdict) });
-  if (typeof verdict === 'string' && !isFault(verdict)) metrics.noBids.inc({ reason: verdict });
-  for (const quirk of quirks) metrics.quirks.inc({ exchange, quirk });
+  metrics.requests.add(exchange, outcomeOf(verdict));
+  if (typeof verdict === 'string' && !isFault(verdict)) metrics.noBids.add(verdict);
+  for (const quirk of quirks) metrics.quirks.add(exchange, quirk);
   metrics.answerSeconds.observe((performance.now() - call.arrival) / 1000);
 }
 

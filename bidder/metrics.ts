@@ -1,21 +1,32 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Dial, Tally } from './tally.ts';
 
 /** Everything the bidder counts. Labels come from closed lists: exchanges of the snapshot, reasons, events, results. */
 export interface Metrics {
   readonly registry: Registry;
-  readonly requests: Counter<'exchange' | 'outcome'>;
-  readonly noBids: Counter<'reason'>;
-  readonly privacy: Counter<'why'>;
-  readonly quirks: Counter<'exchange' | 'quirk'>;
+  readonly requests: Tally<'exchange' | 'outcome'>;
+  readonly noBids: Tally<'reason'>;
+  readonly privacy: Tally<'why'>;
+  readonly quirks: Tally<'exchange' | 'quirk'>;
+  readonly shed: Tally<'exchange' | 'cause'>;
+  readonly late: Tally<'exchange'>;
   readonly notices: Counter<'event' | 'result'>;
   readonly noticePrices: Counter<'fault'>;
   readonly noticeLag: Histogram<'event'>;
   readonly syncs: Counter<'exchange' | 'way' | 'result'>;
   readonly losses: Counter<'exchange' | 'reason'>;
   readonly minToWin: Counter<'exchange' | 'event'>;
-  readonly decisionSeconds: Histogram;
-  readonly answerSeconds: Histogram;
-  readonly profileSeconds: Histogram;
+  readonly queueSeconds: Dial;
+  readonly decisionSeconds: Dial;
+  readonly candidates: Dial;
+  readonly truncated: Counter;
+  readonly answerSeconds: Dial;
+  readonly gcSeconds: Dial;
+  readonly profileSeconds: Dial;
+  readonly profileCache: Tally<'result'>;
+  readonly profileCorrupt: Counter;
+  readonly profileBreaker: Gauge;
+  readonly profileBreakerOpened: Counter;
   readonly profileFailures: Counter<'cause'>;
   readonly ghosts: Counter<'result'>;
   readonly errors: Counter<'place'>;
@@ -23,6 +34,7 @@ export interface Metrics {
   readonly outboxDropped: Counter;
   readonly snapshotVersion: Gauge;
   readonly snapshotTime: Gauge;
+  readonly snapshotAge: Gauge;
   readonly snapshotRefused: Counter;
   readonly leases: Counter<'result'>;
   readonly leasedMicros: Counter<'way'>;
@@ -35,33 +47,45 @@ export function createMetrics(registry = new Registry()): Metrics {
   const registers = [registry];
   return {
     registry,
-    requests: new Counter({
+    requests: new Tally({
       name: 'walkin_bid_requests_total',
       help: 'Bid requests by exchange and what they were answered: bid, no_bid, malformed, too_large, unsupported_encoding, unknown_exchange.',
       labelNames: ['exchange', 'outcome'],
       registers,
     }),
-    noBids: new Counter({
+    noBids: new Tally({
       name: 'walkin_no_bids_total',
       help: 'Requests that were not bid on, by the one reason (see proto/no-bid.ts).',
       labelNames: ['reason'],
       registers,
     }),
-    quirks: new Counter({
+    quirks: new Tally({
       name: 'walkin_bidder_quirks_total',
       help: 'Requests by exchange in which a field was not as the specification has it, by what it was (see openrtb/quirks.ts).',
       labelNames: ['exchange', 'quirk'],
       registers,
     }),
-    privacy: new Counter({
+    privacy: new Tally({
       name: 'walkin_bidder_privacy_total',
       help: 'Requests by what the law and the person allow: the reason of the table of privacy (see docs/privacy.md).',
       labelNames: ['why'],
       registers,
     }),
+    shed: new Tally({
+      name: 'walkin_bidder_shed_total',
+      help: 'Requests by exchange that were not considered, by cause: time (they could not be answered in time), qps (over its limit), sampled.',
+      labelNames: ['exchange', 'cause'],
+      registers,
+    }),
+    late: new Tally({
+      name: 'walkin_bidder_late_total',
+      help: 'Answers by exchange that left after their deadline.',
+      labelNames: ['exchange'],
+      registers,
+    }),
     notices: new Counter({
       name: 'walkin_notices_total',
-      help: 'Notices by event and result: booked, repeated, queued, audit, bad_signature, unreadable, foreign_landing, storage, no_snapshot.',
+      help: 'Notices by event and result: booked, repeated, queued, lost, audit, bad_signature, unreadable, foreign_landing, storage, no_snapshot.',
       labelNames: ['event', 'result'],
       registers,
     }),
@@ -96,19 +120,63 @@ export function createMetrics(registry = new Registry()): Metrics {
       labelNames: ['exchange', 'event'],
       registers,
     }),
-    decisionSeconds: new Histogram({
+    queueSeconds: new Dial({
+      name: 'walkin_queue_seconds',
+      help: 'Time from when a bid request may have reached the socket until it was looked at.',
+      buckets: MILLISECONDS,
+      registers,
+    }),
+    decisionSeconds: new Dial({
       name: 'walkin_decision_seconds',
       help: 'Time to decide one request, without reading and writing.',
       buckets: MICROSECONDS,
       registers,
     }),
-    answerSeconds: new Histogram({
+    candidates: new Dial({
+      name: 'walkin_candidates',
+      help: 'Line items that the index brought for one request.',
+      buckets: [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
+      registers,
+    }),
+    truncated: new Counter({
+      name: 'walkin_truncated_decisions_total',
+      help: 'Decisions for which the index brought more line items than are looked at.',
+      registers,
+    }),
+    gcSeconds: new Dial({
+      name: 'walkin_gc_pause_seconds',
+      help: 'Pauses for the garbage collector.',
+      buckets: MILLISECONDS,
+      registers,
+    }),
+    answerSeconds: new Dial({
       name: 'walkin_answer_seconds',
       help: 'Time from the arrival of a bid request to its answer.',
       buckets: MILLISECONDS,
       registers,
     }),
-    profileSeconds: new Histogram({
+    profileCache: new Tally({
+      name: 'walkin_profile_cache_total',
+      help: 'People who were asked for, by result: hit (known for a moment already), miss (read).',
+      labelNames: ['result'],
+      registers,
+    }),
+    profileCorrupt: new Counter({
+      name: 'walkin_profile_corrupt_total',
+      help: 'Profile values that could not be read: taken for empty.',
+      registers,
+    }),
+    profileBreaker: new Gauge({
+      name: 'walkin_profile_breaker_open',
+      help: 'Workers that ask nothing of the profile store, since it did not answer.',
+      registers,
+    }),
+    profileBreakerOpened: new Counter({
+      name: 'walkin_profile_breaker_opened_total',
+      help: 'Times that a worker stopped asking the profile store.',
+      registers,
+    }),
+    profileSeconds: new Dial({
       name: 'walkin_profile_read_seconds',
       help: 'Time of one batched read of profiles and caps.',
       buckets: MILLISECONDS,
@@ -116,7 +184,7 @@ export function createMetrics(registry = new Registry()): Metrics {
     }),
     profileFailures: new Counter({
       name: 'walkin_profile_read_failures_total',
-      help: 'Requests decided without their profile, by cause: timeout, away, overload.',
+      help: 'Requests decided without their profile, by cause: timeout, away, open (the breaker).',
       labelNames: ['cause'],
       registers,
     }),
@@ -150,6 +218,16 @@ export function createMetrics(registry = new Registry()): Metrics {
       aggregator: 'min',
       registers,
     }),
+    snapshotAge: new Gauge({
+      name: 'walkin_snapshot_age_seconds',
+      help: 'Age of the served snapshot; of several workers the oldest.',
+      aggregator: 'max',
+      registers,
+      async collect() {
+        const at = (await registry.getSingleMetric('walkin_snapshot_timestamp_seconds')?.get())?.values[0]?.value ?? 0;
+        this.set(at === 0 ? 0 : Math.max(0, Date.now() / 1_000 - at));
+      },
+    }),
     snapshotRefused: new Counter({
       name: 'walkin_snapshot_refused_total',
       help: 'Broken snapshots that were not served; of several workers the most that one was told of.',
@@ -158,7 +236,7 @@ export function createMetrics(registry = new Registry()): Metrics {
     }),
     leases: new Counter({
       name: 'walkin_leases_total',
-      help: 'Budget leases by result: granted, empty (nothing left), failed (Redis away), reaped.',
+      help: 'Budget leases by result: granted, extended (unused), ended (not extended), empty (nothing left), failed (Redis away), reaped.',
       labelNames: ['result'],
       registers,
     }),

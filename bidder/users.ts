@@ -1,21 +1,33 @@
 import type { Redis } from 'ioredis';
 import { type Identifier, identifierKey, keyIdentifier, normalizeIdentifier } from '../proto/identifier.ts';
 import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
-import { anchorIn, isProfile } from '../proto/profile.ts';
+import { anchorIn, isOptedOut, isProfile } from '../proto/profile.ts';
+import { createBreaker } from './breaker.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
 import type { Metrics } from './metrics.ts';
 import type { BidRequest } from './openrtb/request.ts';
+import { createPersonCache } from './person-cache.ts';
 import type { Permission } from './privacy.ts';
 import { createScript } from './redis.ts';
 
 /** Who a request is about: profile and caps, read in one round trip for all requests of an event-loop tick. */
 export interface Users {
   /**
-   * The person behind the identifier keys, in the order in which they are tried. `unread` where the answer is not there by
-   * `deadline` (monotonic ms). Of what `permission` does not allow nothing is asked for: without `profile` the impressions are
-   * counted, and nothing else is known. Never rejects.
+   * The person whom a request names; at once where nobody needs to be asked. `unread` where the answer is not there by `deadline`
+   * (monotonic ms). Of what `permission` does not allow nothing is asked for: without `profile` the impressions are counted, and
+   * nothing else is known. Never rejects.
    */
-  read(identifiers: readonly string[], permission: Permission, deadline: number): Promise<Person>;
+  read(request: BidRequest, asking: Asking): Person | Promise<Person>;
+}
+
+export interface Asking {
+  readonly exchange: string;
+  readonly pepper: string;
+  readonly permission: Permission;
+  /** Epoch ms of the request. */
+  readonly now: number;
+  /** Monotonic ms. */
+  readonly deadline: number;
 }
 
 /**
@@ -52,7 +64,11 @@ function dayKeys({ kind, value }: Identifier, pepper: string, now: number): stri
   return normalized === null ? [] : [identifierKey(kind, `${normalized}\n${dayOf(now)}`, pepper)];
 }
 
+/** Reply of `lua/persons.lua` for one person. */
+type Found = readonly [position: number, profiles: readonly Buffer[], caps: readonly Buffer[]];
+
 interface Waiting {
+  readonly key: string;
   readonly identifiers: readonly string[];
   readonly permission: Permission;
   readonly deadline: number;
@@ -60,79 +76,187 @@ interface Waiting {
   done: boolean;
 }
 
-/** Reply of `lua/persons.lua` for one person. */
-type Found = [position: number, profile: Buffer | null, caps: Buffer[]];
+/** Requests that share a round trip. */
+interface Batch {
+  readonly people: readonly Waiting[];
+  /** The earliest of them. */
+  deadline: number;
+  failed: boolean;
+}
 
-/** Batches that may be under way: more means that Redis hangs, and asking on would only fill the memory. */
-const MOST_BATCHES = 64;
+interface UsersOptions {
+  /** How long a person is known without being read again, ms; see `person-cache`. 0: not at all. */
+  readonly cacheMs?: number;
+}
 
-export function createUsers(redis: Redis, metrics: Metrics): Users {
+/**
+ * Round trips that may be under way. What comes meanwhile waits for one to end and goes as one, so under load batches grow in
+ * place of their number.
+ */
+const MOST_BATCHES = 4;
+/** How often deadlines are looked at, while anybody waits: one timer for all, so a person is given up up to this much earlier. */
+const SWEEP_MS = 2;
+const CACHED_PEOPLE = 20_000;
+/** Batches that failed in a row, and how long nothing is asked for after. */
+const FAILURES = 5;
+const OPEN_MS = 500;
+
+export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }: UsersOptions = {}): Users {
   const readPersons = createScript(redis, 'persons', { buffers: true });
-  let gathering: Waiting[] | null = null;
-  let underWay = 0;
+  const cache = createPersonCache({ lifeMs: cacheMs, most: CACHED_PEOPLE });
+  const breaker = createBreaker({
+    failures: FAILURES,
+    openMs: OPEN_MS,
+    onChange: (state) => {
+      metrics.profileBreaker.set(state === 'closed' ? 0 : 1);
+      if (state === 'open') metrics.profileBreakerOpened.inc();
+    },
+  });
+  const underWay = new Set<Batch>();
+  let gathering: Waiting[] = [];
+  let isSending = false;
+  let sweeper: NodeJS.Timeout | null = null;
   return { read };
 
-  function read(identifiers: readonly string[], permission: Permission, deadline: number): Promise<Person> {
-    if (permission.caps === null && !permission.profile) return Promise.resolve(WITHHELD);
-    if (identifiers.length === 0) return Promise.resolve(permission.profile ? NOBODY : WITHHELD);
+  function read(request: BidRequest, asking: Asking): Person | Promise<Person> {
+    const { exchange, pepper, permission, now, deadline } = asking;
+    if (permission.caps === null) return permission.profile ? NOBODY : WITHHELD;
+    const key = memoryKeyOf(request, exchange, permission, now);
+    const known = cache.get(key, performance.now());
+    if (known !== undefined) {
+      metrics.profileCache.add('hit');
+      return known;
+    }
+    const identifiers = identifiersOf(request, exchange, pepper, permission, now);
+    if (identifiers.length === 0) return permission.profile ? NOBODY : WITHHELD;
+    if (redis.status !== 'ready') return unread('away');
+    metrics.profileCache.add('miss');
     return new Promise((resolve) => {
-      const waiting = { identifiers, permission, deadline, resolve, done: false };
-      if (gathering !== null) gathering.push(waiting);
-      else {
-        gathering = [waiting];
-        setImmediate(sendGathered);
-      }
+      gathering.push({ key, identifiers, permission, deadline, resolve, done: false });
+      sweepLater();
+      sendLater();
     });
   }
 
-  function sendGathered(): void {
-    const batch = gathering ?? [];
-    gathering = null;
-    void send(batch);
+  function unread(cause: FailureCause): Person {
+    metrics.profileFailures.inc({ cause });
+    return UNREAD;
   }
 
-  async function send(batch: readonly Waiting[]): Promise<void> {
-    if (redis.status !== 'ready') return giveUp(batch, 'away');
-    if (underWay >= MOST_BATCHES) return giveUp(batch, 'overload');
-    const timer = watch(batch);
+  function sendLater(): void {
+    if (isSending || underWay.size >= MOST_BATCHES) return;
+    isSending = true;
+    setImmediate(sendGathered);
+  }
+
+  function sendGathered(): void {
+    isSending = false;
+    const people = gathering.filter(({ done }) => !done);
+    gathering = [];
+    if (people.length === 0) return;
+    const closed = redis.status !== 'ready' ? 'away' : breaker.allows(performance.now()) ? null : 'open';
+    if (closed !== null) {
+      giveUp(people, closed);
+      return;
+    }
+    const batch: Batch = { people, deadline: earliest(people), failed: false };
+    underWay.add(batch);
     const since = performance.now();
-    underWay++;
-    try {
-      const keys = batch.flatMap(({ identifiers }) => identifiers.map(profileKey));
-      const counts = batch.map(({ identifiers, permission }) => (permission.profile ? identifiers.length : -identifiers.length));
-      const found = (await readPersons(keys, [profileKey(''), capsKey(''), ...counts])) as Found[];
-      metrics.profileSeconds.observe((performance.now() - since) / 1000);
-      batch.forEach((waiting, at) => {
-        settle(waiting, personOf(waiting, found[at] as Found));
-      });
-    } catch {
-      giveUp(batch, 'away');
-    } finally {
-      underWay--;
-      timer.stop();
+    ask(people).then(
+      (found) => {
+        metrics.profileSeconds.observe((performance.now() - since) / 1000);
+        // Whoever asked before has been given up meanwhile: it works again all the same.
+        if (!batch.failed || breaker.state !== 'closed') breaker.succeeded();
+        end(batch);
+        take(people, found);
+      },
+      () => {
+        fail(batch);
+        end(batch);
+        giveUp(people, 'away');
+      },
+    );
+  }
+
+  function ask(people: readonly Waiting[]): Promise<readonly Found[]> {
+    const keys: string[] = [];
+    const args: (string | number)[] = [PROFILE_PREFIX, CAPS_PREFIX];
+    for (const { identifiers, permission } of people) {
+      for (const identifier of identifiers) keys.push(PROFILE_PREFIX + identifier);
+      args.push(permission.profile ? identifiers.length : -identifiers.length);
+    }
+    return readPersons(keys, args) as Promise<readonly Found[]>;
+  }
+
+  function take(people: readonly Waiting[], found: readonly Found[]): void {
+    const now = performance.now();
+    for (let at = 0; at < people.length; at++) {
+      const waiting = people[at] as Waiting;
+      const person = personOf(waiting, found[at] as Found, metrics);
+      cache.set(waiting.key, person, now);
+      settle(waiting, person);
     }
   }
 
-  /** Gives up on each request at its deadline, the earliest first, with one timer. */
-  function watch(batch: readonly Waiting[]): { stop(): void } {
-    let timer: NodeJS.Timeout | undefined;
-    const arm = (): void => {
-      const now = performance.now();
-      giveUp(
-        batch.filter(({ deadline }) => deadline <= now),
-        'timeout',
-      );
-      const open = batch.filter(({ done }) => !done);
-      if (open.length === 0) return;
-      timer = setTimeout(arm, Math.max(1, Math.min(...open.map(({ deadline }) => deadline)) - now));
-    };
-    arm();
-    return { stop: () => clearTimeout(timer) };
+  function end(batch: Batch): void {
+    underWay.delete(batch);
+    if (gathering.length > 0) sendLater();
   }
 
-  function giveUp(batch: readonly Waiting[], cause: 'timeout' | 'away' | 'overload'): void {
-    for (const waiting of batch) if (settle(waiting, UNREAD)) metrics.profileFailures.inc({ cause });
+  /** One failure a batch, whether it ends in an error or is never heard of again. */
+  function fail(batch: Batch): void {
+    if (batch.failed) return;
+    batch.failed = true;
+    breaker.failed(performance.now());
   }
+
+  function sweepLater(): void {
+    sweeper ??= setTimeout(sweep, SWEEP_MS);
+  }
+
+  function sweep(): void {
+    const due = performance.now() + SWEEP_MS;
+    for (const batch of underWay) {
+      if (batch.deadline > due) continue;
+      const late = batch.people.filter(({ done, deadline }) => !done && deadline <= due);
+      if (late.length > 0) fail(batch);
+      giveUp(late, 'timeout');
+      batch.deadline = earliest(batch.people);
+      // It may never come: others must not wait for its place. Should it come after all, it is taken.
+      if (batch.deadline === Number.POSITIVE_INFINITY) end(batch);
+    }
+    giveUp(
+      gathering.filter(({ done, deadline }) => !done && deadline <= due),
+      'timeout',
+    );
+    if (gathering.length > 0 && gathering.every(({ done }) => done)) gathering = [];
+    if (gathering.length > 0 || underWay.size > 0) (sweeper as NodeJS.Timeout).refresh();
+    else sweeper = null;
+  }
+
+  function giveUp(people: readonly Waiting[], cause: FailureCause): void {
+    for (const waiting of people) if (settle(waiting, UNREAD)) metrics.profileFailures.inc({ cause });
+  }
+}
+
+/** What the person depends on, before any key is made of it: who is known already costs no HMAC. */
+function memoryKeyOf({ device, buyeruid, userId }: BidRequest, exchange: string, permission: Permission, now: number): string {
+  const { caps, profile, identifiers } = permission;
+  const rights = `${caps === 'day' ? Math.floor(now / DAY_MS) : caps}${profile ? 'p' : ''}${identifiers ? 'i' : ''}`;
+  return `${rights}\n${exchange}\n${device.ifa}\n${buyeruid}\n${userId}`;
+}
+
+type FailureCause = 'timeout' | 'away' | 'open';
+
+const DAY_MS = 86_400_000;
+const PROFILE_PREFIX = profileKey('');
+const CAPS_PREFIX = capsKey('');
+
+/** Infinity where all of them have been answered. */
+function earliest(people: readonly Waiting[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { done, deadline } of people) if (!done && deadline < least) least = deadline;
+  return least;
 }
 
 function settle(waiting: Waiting, person: Person): boolean {
@@ -142,17 +266,27 @@ function settle(waiting: Waiting, person: Person): boolean {
   return true;
 }
 
-function personOf({ identifiers, permission }: Waiting, [position, value, counts]: Found): Person {
+function personOf({ identifiers, permission }: Waiting, [position, profiles, counts]: Found, metrics: Metrics): Person {
   const key = identifiers[position - 1] as string;
   const identifier = permission.identifiers ? key : '';
   const caps = countsOf(counts);
   if (!permission.profile) return { state: 'counted', identifier, anchor: key, memberships: [], caps };
-  if (value === null || !isProfile(value)) return { state: 'unknown', identifier, anchor: key, memberships: [], caps };
-  return { state: 'known', identifier, anchor: anchorIn(value), memberships: [value], caps };
+  const memberships = profiles.filter(isProfile);
+  if (memberships.length < profiles.length) metrics.profileCorrupt.inc(profiles.length - memberships.length);
+  const [first] = memberships;
+  if (first === undefined) return { state: 'unknown', identifier, anchor: key, memberships, caps };
+  if (memberships.some(isOptedOut)) return WITHHELD;
+  return { state: 'known', identifier, anchor: anchorIn(first), memberships, caps };
 }
 
-function countsOf(caps: readonly Buffer[]): Map<string, number> {
+const NO_CAPS: ReadonlyMap<string, number> = new Map();
+
+function countsOf(caps: readonly Buffer[]): ReadonlyMap<string, number> {
+  if (caps.length === 0) return NO_CAPS;
   const counts = new Map<string, number>();
-  for (let at = 0; at + 1 < caps.length; at += 2) counts.set(String(caps[at]), Number(String(caps[at + 1])));
+  for (let at = 0; at + 1 < caps.length; at += 2) {
+    const field = String(caps[at]);
+    counts.set(field, (counts.get(field) ?? 0) + Number(String(caps[at + 1])));
+  }
   return counts;
 }

@@ -33,6 +33,8 @@ export interface WorkerOptions {
   readonly contextual?: boolean;
   /** How long a lease is used, ms. */
   readonly leaseMs?: number;
+  /** How long a person is known without being read again, ms. */
+  readonly personCacheMs?: number;
   /** Line items that are kept with an allowance at all times. */
   readonly warmLineItems?: number;
   /** How often it looks for a snapshot whose announcement was lost, ms; only without a primary. */
@@ -95,7 +97,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const app = buildApp({
     auction: {
       current: feed.current,
-      users: createUsers(reads, metrics),
+      users: createUsers(reads, metrics, defined({ cacheMs: options.personCacheMs })),
       leases,
       outbox,
       writeGhosts: (events) => writeGhosts(writes, events),

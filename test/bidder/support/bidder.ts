@@ -44,6 +44,8 @@ export async function startBidder(redisUrl: string, options: Partial<WorkerOptio
       noticeSecret: SECRET,
       publicUrl: `${PUBLIC_URL}/`,
       reservationSeconds: 60,
+      // Tests write of somebody and ask in the same moment.
+      personCacheMs: 0,
       ...options,
     },
     metrics,

@@ -1,0 +1,188 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createBreaker } from '../../bidder/breaker.ts';
+import type { Person } from '../../bidder/core/person.ts';
+import { createMetrics, type Metrics } from '../../bidder/metrics.ts';
+import { decodeRequest } from '../../bidder/openrtb/decode.ts';
+import type { BidRequest } from '../../bidder/openrtb/request.ts';
+import { createPersonCache } from '../../bidder/person-cache.ts';
+import { permissionOf } from '../../bidder/privacy.ts';
+import { createUsers, type Users } from '../../bidder/users.ts';
+import { type Identifier, keyIdentifier } from '../../proto/identifier.ts';
+import { capsKey, profileKey } from '../../proto/keys.ts';
+import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { PEPPER } from './support/bidder.ts';
+import { wireRequest } from './support/live.ts';
+import { profileValue } from './support/person.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let metrics: Metrics;
+const NOW = Date.now();
+const A = '0b0e8c8e-1111-8111-8111-0123456789ab';
+const B = '0b0e8c8e-2222-8222-8222-0123456789ab';
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = server.connect();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  metrics = createMetrics();
+});
+
+const key = (kind: Identifier['kind'], value: string): string => keyIdentifier({ kind, value }, PEPPER) as string;
+
+function requestOf(device: object, user: object = {}): BidRequest {
+  const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest({ device: { ...device }, user }))));
+  if (typeof request === 'string') throw new Error(request);
+  return request;
+}
+
+async function read(users: Users, request: BidRequest, ms = 1_000): Promise<Person> {
+  const permission = permissionOf(request);
+  return users.read(request, { exchange: 'x', pepper: PEPPER, permission, now: NOW, deadline: performance.now() + ms });
+}
+
+function segmentsIn({ memberships }: Person): number[] {
+  return memberships.flatMap((value) => decodeProfile(value)?.memberships.map(({ segment }) => segment) ?? []);
+}
+
+async function counted(name: 'profileCorrupt' | 'profileCache' | 'profileFailures', label?: string): Promise<number> {
+  const { values } = await (metrics[name] as Metrics['profileFailures']).get();
+  return values
+    .filter(({ labels }) => label === undefined || Object.values(labels).includes(label))
+    .reduce((sum, { value }) => sum + value, 0);
+}
+
+describe('a person', () => {
+  it('is all of their identifiers: segments of every profile, caps of every anchor', async () => {
+    await redis.set(profileKey(key('ifa', 'phone')), profileValue([1, 5], NOW, { anchor: A }));
+    await redis.set(profileKey(key('cookie', 'ours')), profileValue([5, 9], NOW, { anchor: B }));
+    await redis.hset(capsKey(A), 'li:1:1', 2, 'other:1:1', 1);
+    await redis.hset(capsKey(B), 'li:1:1', 3);
+    await redis.hset(capsKey(key('exchange', 'x:theirs')), 'li:1:1', 4);
+    const person = await read(createUsers(redis, metrics), requestOf({ ifa: 'phone' }, { buyeruid: 'ours', id: 'theirs' }));
+    expect(person).toMatchObject({ state: 'known', identifier: key('ifa', 'phone'), anchor: A });
+    expect(segmentsIn(person)).toEqual([1, 5, 5, 9]);
+    expect([...person.caps]).toEqual([
+      ['li:1:1', 9],
+      ['other:1:1', 1],
+    ]);
+  });
+
+  it('whose identifiers lead to one profile has it once', async () => {
+    for (const id of [key('ifa', 'phone'), key('cookie', 'ours')])
+      await redis.set(profileKey(id), profileValue([1], NOW, { anchor: A }));
+    await redis.hset(capsKey(A), 'li:1:1', 2);
+    const person = await read(createUsers(redis, metrics), requestOf({ ifa: 'phone' }, { buyeruid: 'ours' }));
+    expect(person.memberships).toHaveLength(1);
+    expect([...person.caps]).toEqual([['li:1:1', 2]]);
+  });
+
+  it('whose value is corrupt is unknown, and that is counted', async () => {
+    const value = profileValue([1, 300], NOW, { anchor: A });
+    await redis.set(profileKey(key('ifa', 'phone')), value.subarray(0, -1));
+    expect(await read(createUsers(redis, metrics), requestOf({ ifa: 'phone' }))).toMatchObject({
+      state: 'unknown',
+      memberships: [],
+    });
+    expect(await counted('profileCorrupt')).toBe(1);
+  });
+
+  it('who has opted out is withheld', async () => {
+    await redis.set(profileKey(key('ifa', 'phone')), profileValue([1], NOW, { anchor: A, consent: OPTED_OUT }));
+    expect(await read(createUsers(redis, metrics), requestOf({ ifa: 'phone' }))).toMatchObject({ state: 'withheld', anchor: '' });
+  });
+
+  it('is known without being read again for a second at most', async () => {
+    const users = createUsers(redis, metrics, { cacheMs: 60 });
+    const request = requestOf({ ifa: 'phone' });
+    expect(await read(users, request)).toMatchObject({ state: 'unknown' });
+    await redis.set(profileKey(key('ifa', 'phone')), profileValue([1], NOW, { anchor: A, consent: OPTED_OUT }));
+    expect(
+      users.read(request, { exchange: 'x', pepper: PEPPER, permission: permissionOf(request), now: NOW, deadline: 0 }),
+    ).toMatchObject({ state: 'unknown' });
+    expect([await counted('profileCache', 'hit'), await counted('profileCache', 'miss')]).toEqual([1, 1]);
+    await new Promise((resolve) => setTimeout(resolve, 70));
+    expect(await read(users, request)).toMatchObject({ state: 'withheld' });
+  });
+
+  it('is not mixed up with another, nor read in one request and told in another that may not know', async () => {
+    const users = createUsers(redis, metrics);
+    await redis.set(profileKey(key('ifa', 'phone')), profileValue([1], NOW, { anchor: A }));
+    expect(await read(users, requestOf({ ifa: 'phone' }))).toMatchObject({ state: 'known' });
+    expect(await read(users, requestOf({ ifa: 'other' }))).toMatchObject({ state: 'unknown' });
+    expect(await read(users, requestOf({ ifa: 'phone', lmt: 1 }))).toMatchObject({ state: 'withheld' });
+  });
+});
+
+it('a thousand requests of one moment are a few round trips, and none is turned away', async () => {
+  const users = createUsers(redis, metrics);
+  await redis.config('RESETSTAT');
+  const people = await Promise.all(
+    Array.from({ length: 1_000 }, async (_, n) => {
+      await new Promise((resolve) => setTimeout(resolve, n % 10));
+      return read(users, requestOf({ ifa: `phone-${n}` }));
+    }),
+  );
+  expect(people.filter(({ state }) => state !== 'unknown')).toEqual([]);
+  expect(await counted('profileFailures')).toBe(0);
+  const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1];
+  expect(Number(calls)).toBeLessThan(100);
+});
+
+describe('the memory of people', () => {
+  it('forgets after its life, and never holds more than it may', () => {
+    const cache = createPersonCache({ lifeMs: 100, most: 10 });
+    const person = {} as Person;
+    for (let now = 0; now < 1_000; now++) {
+      cache.set(`p${now}`, person, now);
+      expect(cache.size).toBeLessThanOrEqual(10);
+      expect(cache.get(`p${now}`, now)).toBe(person);
+    }
+    for (const setAt of [0, 40, 99]) {
+      for (const looks of [[], [49, 99], [95]]) {
+        const kept = createPersonCache({ lifeMs: 100, most: 10 });
+        kept.set('p', person, setAt);
+        expect(kept.get('p', setAt + 49)).toBe(person);
+        for (const look of looks) kept.get('p', setAt + look);
+        expect(kept.get('p', setAt + 100)).toBeUndefined();
+      }
+    }
+  });
+});
+
+describe('a circuit breaker', () => {
+  const changes: string[] = [];
+  const breaker = createBreaker({ failures: 3, openMs: 100, onChange: (state) => changes.push(state) });
+
+  it('opens after failures in a row, tries one at a time, and closes when one succeeds', () => {
+    breaker.failed(0);
+    breaker.failed(1);
+    breaker.succeeded();
+    for (let at = 2; at < 5; at++) {
+      expect(breaker.allows(at)).toBe(true);
+      breaker.failed(at);
+    }
+    expect(breaker.state).toBe('open');
+    expect(breaker.allows(50)).toBe(false);
+    expect(breaker.allows(104)).toBe(true);
+    expect(breaker.allows(105)).toBe(false);
+    breaker.failed(106);
+    expect(breaker.allows(150)).toBe(false);
+    expect(breaker.allows(206)).toBe(true);
+    breaker.succeeded();
+    expect(breaker.allows(207)).toBe(true);
+    expect(changes).toEqual(['open', 'half_open', 'open', 'half_open', 'closed']);
+  });
+
+  it('tries again where a probe was never heard of', () => {
+    for (let at = 0; at < 3; at++) breaker.failed(1_000);
+    expect(breaker.allows(1_100)).toBe(true);
+    expect(breaker.allows(1_199)).toBe(false);
+    expect(breaker.allows(1_200)).toBe(true);
+  });
+});
