@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
 import { lossReasonName } from '../proto/loss-reason.ts';
 import { impressionCost } from '../proto/money.ts';
 import { decodeRecord, verify } from '../proto/notice.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
-import { type Book, eventOf } from './booking.ts';
+import { type Book, type BookingOptions, eventOf } from './booking.ts';
 import { type Clearing, clearingOf, lossReasonOf, multiplierOf, priceTold, shownAt } from './clearing.ts';
 import { clockOf } from './clock.ts';
 import type { Index } from './core/index.ts';
@@ -22,6 +23,7 @@ import {
 } from './notice-paths.ts';
 import type { Outbox } from './outbox.ts';
 import { PIXEL } from './pixel.ts';
+import { createRebooking, type Rebooking } from './rebooking.ts';
 import { createReplayGuard } from './replay-guard.ts';
 
 export interface NoticeDeps {
@@ -44,32 +46,46 @@ const VIDEO = 2;
 const AUDIO = 3;
 /** A person does not wait longer for our books before the page that they asked for. */
 const PATIENCE_MS = 250;
+/** What a process that ends may take to book what it kept. */
+const CLOSING_MS = 1_000;
 
 /**
  * `/n/win|bill|loss|imp|click|event`. A notice is answered with success only after it is booked; a repetition changes nothing,
  * so where Redis is away the answer is 503 and the exchange calls again. What a browser tells beside money (clicks, viewability,
  * VAST events) nobody tells again: it is kept in the outbox instead, and the click goes on its way. It waits there bounded and
- * counted, and an event that was booked after all is the same event. A notice that is not signed changes nothing: 403.
+ * counted, and an event that was booked after all is the same event. An impression may be money and moves caps: its picture is sent,
+ * and its booking is kept and asked for again until it is done. A notice that is not signed changes nothing: 403.
  */
-export function registerNoticeRoutes(app: FastifyInstance, deps: NoticeDeps): void {
-  const isReplayed = createReplayGuard();
+export function registerNoticeRoutes(app: FastifyInstance, deps: NoticeDeps, log?: Pick<Logger, 'error'>): void {
+  const rebooking = createRebooking(deps.book);
+  const noticing: Noticing = { ...deps, rebooking, isReplayed: createReplayGuard() };
   app.route<NoticeRoute>({
     method: ['GET', 'POST'],
     url: '/n/:event',
-    handler: (request, reply) => answerNotice(deps, isReplayed, request, reply),
+    handler: (request, reply) => answerNotice(noticing, request, reply),
   });
   // Link checkers ask with HEAD: nothing has happened.
   app.head('/n/:event', (_request, reply) => reply.code(204).send());
+  app.addHook('onClose', async () => reportLost(deps, await rebooking.close(CLOSING_MS), log));
 }
 
-type IsReplayed = ReturnType<typeof createReplayGuard>;
+/** What could not be booked by the end: the warehouse may still hear of it, the budget does not, and the operator must know. */
+function reportLost({ outbox, metrics }: NoticeDeps, events: readonly AdEvent[], log?: Pick<Logger, 'error'>): void {
+  if (events.length === 0) return;
+  for (const event of events) {
+    metrics.notices.inc({ event: event.type as NoticeEvent, result: 'lost' });
+    outbox.push(event);
+  }
+  const costMicros = events.reduce((sum, { cost }) => sum + cost, 0);
+  log?.error({ impressions: events.length, costMicros }, 'impressions were not booked: Redis was away until the end');
+}
 
-async function answerNotice(
-  deps: NoticeDeps,
-  isReplayed: IsReplayed,
-  request: FastifyRequest<NoticeRoute>,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+interface Noticing extends NoticeDeps {
+  readonly rebooking: Rebooking;
+  readonly isReplayed: ReturnType<typeof createReplayGuard>;
+}
+
+async function answerNotice(deps: Noticing, request: FastifyRequest<NoticeRoute>, reply: FastifyReply): Promise<FastifyReply> {
   const query: Query = (name) => parameterOf(request.query, name);
   const { event: path } = request.params;
   const type = isNoticePath(path) ? typeOf(path, query('e')) : null;
@@ -87,7 +103,7 @@ async function answerNotice(
   if (type === 'click' && landing === null) return answer(403, 'foreign_landing');
   const now = clockOf(index.exchanges.get(record.exchange), request.headers['x-walkin-time']);
   try {
-    deps.metrics.notices.inc({ event: type, result: await take({ deps, index, record, type, query, now, isReplayed }) });
+    deps.metrics.notices.inc({ event: type, result: await take({ deps, index, record, type, query, now }) });
   } catch {
     return answer(503, 'storage');
   }
@@ -123,27 +139,27 @@ function domainsOf(index: Index, record: BidRecord): readonly string[] | null {
 }
 
 interface Notice {
-  readonly deps: NoticeDeps;
+  readonly deps: Noticing;
   readonly index: Index;
   readonly record: BidRecord;
   readonly type: NoticeEvent;
   readonly query: Query;
   readonly now: number;
-  readonly isReplayed: IsReplayed;
 }
 
 async function take(notice: Notice): Promise<'booked' | 'repeated' | 'queued' | 'audit'> {
-  const { deps, index, record, type, query, now, isReplayed } = notice;
+  const { deps, index, record, type, query, now } = notice;
   const exchange = index.exchanges.get(record.exchange);
-  const context = { bid: record, exchange: exchange ?? PLAIN, now, isReplayed };
+  const context = { bid: record, exchange: exchange ?? PLAIN, now, isReplayed: deps.isReplayed };
   const price = clearingOf(query('p'), query('c'), context);
   if (price.kind === 'audit') return 'audit';
   const charged = billedOn(exchange?.billing ?? 'burl', record) === type && !record.test;
   const event = eventFor(notice, price, charged);
   const counts = type === 'impression' && !record.test;
   const caps = counts ? (index.lineItem(record.lineItem)?.caps ?? []) : [];
-  const booking = deps.book(event, { settles: charged || (type === 'loss' && event.lossReason !== 0), caps });
-  const result = isTold(type) ? await bookOrQueue(booking, event, deps.outbox) : resultOf(await booking);
+  const options = { settles: charged || (type === 'loss' && event.lossReason !== 0), caps };
+  const booking = deps.book(event, options);
+  const result = isTold(type) ? await bookOrKeep(booking, () => keep(deps, event, options)) : resultOf(await booking);
   if (result === 'booked') count(deps.metrics, event, charged ? price : null);
   return result;
 }
@@ -172,25 +188,27 @@ function eventFor({ record, type, query, now }: Notice, price: Clearing, charged
 
 /** What only the person's browser tells, and only once. */
 function isTold(type: NoticeEvent): boolean {
-  return type === 'click' || type === 'view' || type === 'media';
+  return type === 'click' || type === 'view' || type === 'media' || type === 'impression';
+}
+
+/** Throws where there is no room for an impression: then it is said to be lost, by the status and in the metric. */
+function keep({ rebooking, outbox }: Noticing, event: AdEvent, options: BookingOptions): void {
+  if (event.type !== 'impression') outbox.push(event);
+  else if (!rebooking.keep(event, options)) throw new Error('no room for an impression that could not be booked');
 }
 
 function resultOf(booked: boolean): 'booked' | 'repeated' {
   return booked ? 'booked' : 'repeated';
 }
 
-async function bookOrQueue(
-  booking: Promise<boolean>,
-  event: AdEvent,
-  outbox: NoticeDeps['outbox'],
-): Promise<'booked' | 'repeated' | 'queued'> {
+async function bookOrKeep(booking: Promise<boolean>, keepIt: () => void): Promise<'booked' | 'repeated' | 'queued'> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<'queued'>((resolve) => {
     timer = setTimeout(() => resolve('queued'), PATIENCE_MS);
   });
   const result = await Promise.race([booking.then(resultOf, () => 'queued' as const), patience]);
   clearTimeout(timer);
-  if (result === 'queued') outbox.push(event);
+  if (result === 'queued') keepIt();
   return result;
 }
 

@@ -39,7 +39,12 @@ let client: Redis;
 let bidder: TestBidder;
 
 const LIVE = snapshot({
-  exchanges: [exchange('x'), exchange('google', { price: { kind: 'google', ...KEYS } }), exchange('vast', { billing: 'vast' })],
+  exchanges: [
+    exchange('x'),
+    exchange('google', { price: { kind: 'google', ...KEYS } }),
+    exchange('vast', { billing: 'vast' }),
+    exchange('pixel', { billing: 'pixel' }),
+  ],
   lineItems: [lineItem('a')],
 });
 
@@ -212,7 +217,7 @@ describe('what a notice teaches', () => {
 });
 
 describe('while Redis is away', () => {
-  it('a click goes on its way, and is booked when it is back; money waits for its repetition', async () => {
+  it('a click goes on its way and a picture is sent, both are booked when it is back; money waits for its repetition', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'walkin-away-'));
     const path = join(folder, 'redis.sock');
     const start = () =>
@@ -230,18 +235,25 @@ describe('while Redis is away', () => {
     await publish(own, LIVE);
     const away = await startBidder(path);
     const bid = await away.onlyBid(REQUEST);
+    const byPixel = JSON.parse((await away.bid(REQUEST, {}, 'pixel')).body).seatbid[0].bid[0] as WireBid;
     server.kill('SIGKILL');
     await once(server, 'exit');
     const reply = await away.call(clickOf(bid));
     expect([reply.statusCode, reply.headers.location]).toEqual([302, 'https://shop.example/?s=']);
     expect((await away.call(noticeAddresses(recordOf(bid), PUBLIC_URL, SECRET).event('viewable'))).statusCode).toBe(200);
     expect((await away.call(bid.burl, WON)).statusCode).toBe(503);
+    for (let time = 0; time < 2; time++) {
+      const picture = await away.call(addressesOf(recordOf(byPixel)).impression, WON);
+      expect([picture.statusCode, picture.headers['content-type']]).toEqual([200, 'image/gif']);
+    }
     expect(await away.count('notices', { event: 'click', result: 'queued' })).toBe(1);
     server = start();
     const kept = await eventually(
       async () => (await adEvents(own)).map(({ type }) => type),
-      (types) => types.includes('click') && types.includes('view'),
+      (types) => types.includes('click') && types.includes('view') && types.includes('impression'),
     );
+    expect(kept.filter((type) => type === 'impression')).toHaveLength(1);
+    expect(await own.hget(campaignBudgetKey('cmp_a'), 'spent')).toBe('1500');
     expect(kept).not.toContain('billing');
     await away.close();
     own.disconnect();
