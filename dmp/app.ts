@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { registerAdvertisersRoutes } from './advertisers/routes.ts';
 import { registerCampaignsRoutes } from './campaigns/routes.ts';
 import { registerCreativeLifeRoutes } from './creatives/routes.ts';
+import { registerDebugRoutes } from './debug/routes.ts';
 import type { DmpDeps } from './deps.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { registerExchangesRoutes } from './exchanges/routes.ts';
@@ -76,6 +77,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerCampaignsRoutes(api, deps);
   registerCreativeLifeRoutes(api, deps);
   registerSnapshotRoutes(api, deps);
+  registerDebugRoutes(api, deps);
   registerRatesRoutes(api, deps);
   registerReportsRoutes(api, deps);
   registerJobRoutes(api, deps);

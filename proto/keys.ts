@@ -23,6 +23,9 @@ export const SNAPSHOT_CHANNEL = 'walkin:snapshot';
 /** Hash: worker name → `{version, at}` JSON of the snapshot it serves. */
 export const WORKERS_KEY = 'walkin:workers';
 
+/** Hash: bidder name → `{address, at}` JSON of its private port, see `debug.ts`. */
+export const BIDDERS_KEY = 'walkin:bidders';
+
 /** Stream of ad events (see `ad-event.ts`); field `e` holds the JSON. The warehouse group writes them to ClickHouse. */
 export const AD_EVENT_STREAM = 'walkin:ad-events';
 export const WAREHOUSE_GROUP = 'warehouse';

@@ -19,6 +19,7 @@ export const SCOPES = [
   'jobs:write',
   'snapshot:read',
   'reports:read',
+  'debug:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

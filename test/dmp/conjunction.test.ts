@@ -12,7 +12,7 @@ function holds(rule: SegmentRule, person: Memberships): boolean {
   return 'all' in rule ? rule.all.every((part) => holds(part, person)) : rule.any.some((part) => holds(part, person));
 }
 
-const segment = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+const segment: fc.Arbitrary<string> = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const leaf = fc.record({ segment, withinHours: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }) }).map((node) => {
   const { withinHours, ...bare } = node;
   return withinHours === undefined ? bare : { ...bare, withinHours };
