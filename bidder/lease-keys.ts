@@ -4,7 +4,7 @@
 export const leasesKey = (campaign: string): string => `bl:{${campaign}}`;
 /** Sorted set of the same names by the time from which they are reaped. */
 export const leaseEndsKey = (campaign: string): string => `bx:{${campaign}}`;
-/** Sorted set of the campaigns that have leases, by the time (ms) of the latest one. */
+/** Sorted set of the campaigns that have leases, by the time (ms, clock of Redis) at which one of them may have ended. */
 export const LEASED_KEY = 'walkin:leased';
 /** Held by the worker that reaps in this second. */
 export const REAPER_KEY = 'walkin:reaper';

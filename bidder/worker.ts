@@ -63,8 +63,6 @@ const COMMAND_MS = 1_000;
 const BACKGROUND_MS = 10_000;
 const DRAIN_MS = 1_500;
 const FLUSH_MS = 1_000;
-/** Of more line items those are leased for that are asked for. */
-const MOST_WARM = 1_000;
 
 export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logger): Worker {
   const { redisUrl, noticeSecret, pepper } = options;
@@ -80,8 +78,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     ...defined({ usableMs: options.leaseMs, warm: options.warmLineItems }),
   });
   const onSwap = (index: Index): void => {
-    const few = index.size <= MOST_WARM ? index.size : 0;
-    leases.keepWarm(Array.from({ length: few }, (_, position) => index.lineItemAt(position)));
+    leases.keepWarm(index.size, index.lineItemAt);
     options.onSwap?.(index);
   };
   const { primary } = options;

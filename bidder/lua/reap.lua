@@ -5,7 +5,7 @@
 --       2 leases of the campaign   hash: <line item>/<lease> -> micros still held; a lease is named <day or ->.<unique>
 --       3 ends of the leases
 -- ARGV  1 how many at most
--- Returns { number of leases reaped, micros given back, number of leases that go on }.
+-- Returns { number of leases reaped, micros given back, end of the first of those that go on or '' }.
 -- A lease is gone in the same step in which its rest is given back, so nothing is given back twice.
 
 local time = redis.call('TIME')
@@ -24,4 +24,4 @@ for _, name in ipairs(ended) do
   redis.call('HDEL', KEYS[2], name)
   redis.call('ZREM', KEYS[3], name)
 end
-return { #ended, total, redis.call('ZCARD', KEYS[3]) }
+return { #ended, total, redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or '' }
