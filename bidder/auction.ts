@@ -14,6 +14,7 @@ import { auctionTypeOf } from './core/ways.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
 import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
+import type { MatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { formatOf } from './openrtb/content.ts';
 import { type DecodeNotes, decodeNotes, decodeRequest, type Format } from './openrtb/decode.ts';
@@ -38,6 +39,8 @@ export interface AuctionDeps {
   readonly pepper: string;
   readonly consents: Consents;
   readonly encode: EncodeOptions;
+  /** Absent in a dry run: nothing is counted. */
+  readonly matches?: Pick<MatchCounts, 'count'>;
 }
 
 /** A bid request as it comes off the wire. */
@@ -159,6 +162,7 @@ export interface Auction {
 export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
   const { deps, index, exchange, request, permission, person, now } = auction;
   const { preciseLocation, childOnly } = permission;
+  deps.matches?.count(exchange.id, request, person, now);
   const allowance = (lineItem: LineItem, cost: number, at: number): number => deps.leases.free(lineItem, cost, at);
   const since = performance.now();
   const {

@@ -10,6 +10,7 @@ export interface Metrics {
   readonly quirks: Tally<'exchange' | 'quirk'>;
   readonly shed: Tally<'exchange' | 'cause'>;
   readonly late: Tally<'exchange'>;
+  readonly namedRequests: Tally<'exchange' | 'matched'>;
   readonly notices: Counter<'event' | 'result'>;
   readonly noticePrices: Counter<'fault'>;
   readonly noticeLag: Histogram<'event'>;
@@ -75,6 +76,12 @@ export function createMetrics(registry = new Registry()): Metrics {
       name: 'walkin_bidder_shed_total',
       help: 'Requests by exchange that were not considered, by cause: time (they could not be answered in time), qps (over its limit), sampled.',
       labelNames: ['exchange', 'cause'],
+      registers,
+    }),
+    namedRequests: new Tally({
+      name: 'walkin_bidder_named_requests_total',
+      help: 'Requests by exchange about somebody who may be named, and whether we know them: by our own id, or by a profile.',
+      labelNames: ['exchange', 'matched'],
       registers,
     }),
     late: new Tally({

@@ -11,6 +11,7 @@ import { type Channel, compileHere, fromPrimary } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { createLeases, type Leases } from './lease.ts';
+import { createMatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
@@ -91,6 +92,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const clients = [reads, writes, background, subscriber].filter((client) => client !== null);
   const outbox = createOutbox(writes, metrics);
   const consents = createConsents(options.vendor ?? 0, options.contextual);
+  const matches = createMatchCounts(background, metrics);
   const app = buildApp({
     auction: {
       current: feed.current,
@@ -107,6 +109,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
         noticeSecret,
         reservationSeconds: options.reservationSeconds,
       },
+      matches,
     },
     notices: { current: feed.current, book: createBooking(writes), outbox, metrics, noticeSecret },
     sync: { current: feed.current, consents, pepper, metrics, keep: createMatches(writes), now: Date.now },
@@ -133,6 +136,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
     await leases.close();
     await outbox.close(FLUSH_MS);
+    await matches.close();
     await feed.close();
     for (const client of clients) client.disconnect();
   }

@@ -23,6 +23,10 @@ export const SNAPSHOT_CHANNEL = 'walkin:snapshot';
 /** Hash: worker name → `{version, at}` JSON of the snapshot it serves. */
 export const WORKERS_KEY = 'walkin:workers';
 
+/** Hash by UTC day: field `<exchange>:named` and `<exchange>:matched` → requests, see the bidder's match counts. */
+export const namedRequestsKey = (day: string): string => `walkin:named-requests:${day}`;
+export const NAMED_REQUESTS_MEMORY_S = 100 * 86_400;
+
 /** Hash: bidder name → `{address, at}` JSON of its private port, see `debug.ts`. */
 export const BIDDERS_KEY = 'walkin:bidders';
 

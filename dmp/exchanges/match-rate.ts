@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import type { Redis } from 'ioredis';
 import { Type } from 'typebox';
+import { dayOf, namedRequestsKey } from '../../proto/keys.ts';
 import { matchSource } from '../../proto/match.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { DmpDeps } from '../deps.ts';
@@ -25,10 +27,18 @@ const View = Type.Object({
     type: ['number', 'null'],
     description: 'matchedBids / namedBids, null where there are none',
   }),
+  namedRequests: Type.Integer({
+    description: 'requests of the UTC days of the window about somebody who may be named; tests do not count',
+  }),
+  matchedRequests: Type.Integer({ description: 'those that brought our own id, or whose person has a profile' }),
+  requestRate: Type.Unsafe<number | null>({
+    type: ['number', 'null'],
+    description: 'matchedRequests / namedRequests, null where there are none',
+  }),
 });
 
-/** How many of those whom an exchange names we know by our own id: user sync, measured on the bids that were made. */
-export function registerMatchRateRoute(app: FastifyInstance, { warehouse, things, now }: DmpDeps): void {
+/** How many of those whom an exchange names we know: user sync, measured on the bids that were made, and on all that it asks. */
+export function registerMatchRateRoute(app: FastifyInstance, { warehouse, redis, things, now }: DmpDeps): void {
   const schema = {
     tags: ['exchanges'],
     operationId: 'getExchangeMatchRate',
@@ -46,7 +56,10 @@ export function registerMatchRateRoute(app: FastifyInstance, { warehouse, things
       if (things.get('exchange', id) === undefined) throw notFound('exchange');
       const to = now();
       const from = to - request.query.days * DAY_MS;
-      const { users, named, matched } = await countMatches(warehouse, id, from, to);
+      const [{ users, named, matched }, requests] = await Promise.all([
+        countMatches(warehouse, id, from, to),
+        countRequests(redis, id, from, to),
+      ]);
       return {
         exchange: id,
         from: new Date(from).toISOString(),
@@ -55,6 +68,9 @@ export function registerMatchRateRoute(app: FastifyInstance, { warehouse, things
         namedBids: named,
         matchedBids: matched,
         rate: named === 0 ? null : matched / named,
+        namedRequests: requests.named,
+        matchedRequests: requests.matched,
+        requestRate: requests.named === 0 ? null : requests.matched / requests.named,
       };
     },
   );
@@ -80,4 +96,24 @@ async function countMatches(
   const params = { source: matchSource(exchange), exchange, from, to };
   const [row] = await warehouse.query<{ users: string; named: string; matched: string }>({ sql: SQL, params });
   return { users: Number(row?.users ?? 0), named: Number(row?.named ?? 0), matched: Number(row?.matched ?? 0) };
+}
+
+/** As the bidders count them, by whole days. */
+async function countRequests(
+  redis: Redis,
+  exchange: string,
+  from: number,
+  to: number,
+): Promise<{ named: number; matched: number }> {
+  const reading = redis.pipeline();
+  for (let day = Math.floor(from / DAY_MS); day * DAY_MS <= to; day++)
+    reading.hmget(namedRequestsKey(dayOf(day * DAY_MS)), `${exchange}:named`, `${exchange}:matched`);
+  const sums = { named: 0, matched: 0 };
+  for (const [error, counts] of (await reading.exec()) ?? []) {
+    if (error !== null) throw error;
+    const [named, matched] = counts as (string | null)[];
+    sums.named += Number(named ?? 0);
+    sums.matched += Number(matched ?? 0);
+  }
+  return sums;
 }

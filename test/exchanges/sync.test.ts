@@ -2,10 +2,11 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startIntake } from '../../dmp/ad-events/intake.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
-import { AD_EVENT_STREAM } from '../../proto/keys.ts';
+import { AD_EVENT_STREAM, dayOf, namedRequestsKey, profileKey } from '../../proto/keys.ts';
 import type { Match } from '../../proto/match.ts';
 import { adEvents, eventually, PEPPER, publish, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
 import { exchange, lineItem, snapshot, wireRequest } from '../bidder/support/live.ts';
+import { profileValue } from '../bidder/support/person.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -117,6 +118,32 @@ describe('our call of user sync', () => {
 });
 
 describe('the match rate', () => {
+  it('of requests is the share of those whom we know, and does not need a bid', async () => {
+    const asked = (given: Record<string, unknown>) =>
+      bidder.bid(wireRequest({ ...given, imp: [{ id: '1', banner: { w: 1, h: 1 } }] }));
+    await client.set(profileKey(keyOf('exchange', 'x:known') ?? ''), profileValue([7], Date.now()));
+    for (const user of [{ id: 'known' }, { id: 'stranger' }, { id: 'third' }, { buyeruid: 'ours', id: 'sent-with-ours' }, {}])
+      expect((await asked({ device: {}, user })).statusCode).toBe(204);
+    await asked({ device: {}, user: { id: 'known' }, test: 1 });
+    await asked({ device: {}, user: { id: 'known' }, regs: { gdpr: 1 } });
+    expect(await bidder.count('namedRequests', { exchange: 'x', matched: 'yes' })).toBe(2);
+    await bidder.close();
+    const key = namedRequestsKey(dayOf(Date.now()));
+    const api: TestApi = await startApi();
+    try {
+      await api.ok('POST', '/v1/exchanges', { id: 'x', name: 'X' });
+      await api.deps.redis.hset(key, await client.hgetall(key));
+      expect(await api.ok('GET', '/v1/exchanges/x/match-rate?days=1')).toMatchObject({
+        namedRequests: 4,
+        matchedRequests: 2,
+        requestRate: 0.5,
+        namedBids: 0,
+      });
+    } finally {
+      await api.stop();
+    }
+  });
+
   it('is the share of named bids whose person is matched', async () => {
     const api: TestApi = await startApi();
     try {
