@@ -18,27 +18,29 @@ const ROUND = Int32Array.from(firstPrimes(64), (prime) => fraction(Math.cbrt(pri
 /** The same of their square roots (5.3.3). */
 const INITIAL = Int32Array.from(firstPrimes(8), (prime) => fraction(Math.sqrt(prime)));
 
+/** Its first 16 words are the block that `rounds` takes. */
 const schedule = new Int32Array(64);
 const state = new Int32Array(8);
 const digest = new Int32Array(8);
-/** A text with its padding; longer ones get a buffer of their own. */
+/** A text with its padding. */
 let bytes = Buffer.alloc(4_096);
-const outerBlock = Buffer.alloc(BLOCK);
+/** Longest text that fits one block with its padding. */
+const SHORT = BLOCK - 9;
 
 export function createHmac256(key: string): Hmac {
   const inner = new Int32Array(INITIAL);
   const outer = new Int32Array(INITIAL);
   const block = keyBlock(key);
-  compress(
-    inner,
+  loadBlock(
     block.map((byte) => byte ^ 0x36),
     0,
   );
-  compress(
-    outer,
+  rounds(inner);
+  loadBlock(
     block.map((byte) => byte ^ 0x5c),
     0,
   );
+  rounds(outer);
   return { words, after };
 
   function words(text: string): Int32Array {
@@ -51,7 +53,10 @@ export function createHmac256(key: string): Hmac {
     const begun = new Int32Array(inner);
     reserve(whole);
     bytes.write(beginning, 0, whole, 'latin1');
-    for (let at = 0; at < whole; at += BLOCK) compress(begun, bytes, at);
+    for (let at = 0; at < whole; at += BLOCK) {
+      loadBlock(bytes, at);
+      rounds(begun);
+    }
     const left = beginning.slice(whole);
     return (rest) => {
       state.set(begun);
@@ -61,16 +66,39 @@ export function createHmac256(key: string): Hmac {
 
   /** Goes on from `state`, which has taken `hashed` bytes. */
   function finish(text: string, hashed: number): Int32Array {
-    reserve(text.length * 3 + 2 * BLOCK);
-    const length = bytes.write(text, 0);
-    const end = pad(bytes, length, hashed + length);
-    for (let at = 0; at < end; at += BLOCK) compress(state, bytes, at);
-    for (let at = 0; at < 8; at++) outerBlock.writeInt32BE(state[at] as number, at * 4);
-    pad(outerBlock, 32, BLOCK + 32);
+    if (text.length <= SHORT && loadShort(text, hashed)) rounds(state);
+    else {
+      reserve(text.length * 3 + 2 * BLOCK);
+      const length = bytes.write(text, 0);
+      const end = pad(bytes, length, hashed + length);
+      for (let at = 0; at < end; at += BLOCK) {
+        loadBlock(bytes, at);
+        rounds(state);
+      }
+    }
+    for (let at = 0; at < 8; at++) schedule[at] = state[at] as number;
+    schedule[8] = 0x80 << 24;
+    for (let at = 9; at < 15; at++) schedule[at] = 0;
+    schedule[15] = (BLOCK + 32) * 8;
     digest.set(outer);
-    compress(digest, outerBlock, 0);
+    rounds(digest);
     return digest;
   }
+}
+
+/** A whole last block out of a text; false where it is not ASCII. */
+function loadShort(text: string, hashed: number): boolean {
+  const w = schedule;
+  const { length } = text;
+  for (let at = 0; at < 15; at++) w[at] = 0;
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return false;
+    w[at >> 2] = (w[at >> 2] as number) | (code << (24 - ((at & 3) << 3)));
+  }
+  w[length >> 2] = (w[length >> 2] as number) | (0x80 << (24 - ((length & 3) << 3)));
+  w[15] = (hashed + length) * 8;
+  return true;
 }
 
 /** Keys longer than a block are hashed first. */
@@ -85,7 +113,10 @@ function keyBlock(key: string): Buffer {
   given.copy(padded);
   const end = pad(padded, given.length, given.length);
   const hashed = new Int32Array(INITIAL);
-  for (let at = 0; at < end; at += BLOCK) compress(hashed, padded, at);
+  for (let at = 0; at < end; at += BLOCK) {
+    loadBlock(padded, at);
+    rounds(hashed);
+  }
   for (let at = 0; at < 8; at++) block.writeInt32BE(hashed[at] as number, at * 4);
   return block;
 }
@@ -104,15 +135,18 @@ function pad(buffer: Buffer, length: number, total: number): number {
   return end;
 }
 
-/** One block of the compression function (6.2.2). */
-function compress(to: Int32Array, from: Uint8Array, start: number): void {
-  const w = schedule;
+function loadBlock(from: Uint8Array, start: number): void {
   for (let i = 0, at = start; i < 16; i++, at += 4)
-    w[i] =
+    schedule[i] =
       ((from[at] as number) << 24) |
       ((from[at + 1] as number) << 16) |
       ((from[at + 2] as number) << 8) |
       (from[at + 3] as number);
+}
+
+/** The compression function on the block that is loaded (6.2.2). */
+function rounds(to: Int32Array): void {
+  const w = schedule;
   for (let i = 16; i < 64; i++) {
     const x = w[i - 15] as number;
     const y = w[i - 2] as number;

@@ -21,14 +21,19 @@ const REPEATED = /^(.)\1*$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const EDGE_SPACE = /^[\s\u00a0\u200b\ufeff]+|[\s\u00a0\u200b\ufeff]+$/g;
 const PLACEHOLDERS = new Set(['', 'null', 'undefined', 'nil', 'none', 'unknown', 'optout', 'n/a', '-1', '0']);
+const LONGEST_PLACEHOLDER = Math.max(...[...PLACEHOLDERS].map(({ length }) => length));
+const NORMAL_IFA = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/;
 
 /**
  * The one canonical form of an identifier's value, or null where the value names nobody (empty, zeroed, a macro that was
  * never expanded): a profile under such a value would merge millions of people.
  */
 export function normalizeIdentifier(kind: IdentifierKind, raw: string): string | null {
+  // What nearly all requests have is normal already (0.1 µs in place of 0.5).
+  if (kind === 'ifa' && NORMAL_IFA.test(raw) && raw[0] !== raw[9]) return raw;
   const value = raw.replace(EDGE_SPACE, '');
-  if (value.length > 512 || PLACEHOLDERS.has(value.toLowerCase()) || value.includes('${') || value.includes('{{')) return null;
+  if (value.length > 512 || value.includes('${') || value.includes('{{')) return null;
+  if (value.length <= LONGEST_PLACEHOLDER && PLACEHOLDERS.has(value.toLowerCase())) return null;
   switch (kind) {
     case 'ifa': {
       const ifa = value.toLowerCase();

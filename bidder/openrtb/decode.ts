@@ -107,13 +107,17 @@ function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks
 
 const USD: readonly string[] = Object.freeze(['USD']);
 const EMPTY: ReadonlySet<string> = new Set();
+const ANY_LANGUAGE: readonly string[] = Object.freeze([]);
 const upper = (text: string): string => text.toUpperCase();
 const lower = (text: string): string => text.toLowerCase();
 const same = (text: string): string => text;
 
 function setOf(value: unknown, form: (text: string) => string, quirks: Quirks): ReadonlySet<string> {
   const texts = textsOf(value, quirks);
-  return texts.length === 0 ? EMPTY : new Set(texts.map((text) => form(text.trim())));
+  if (texts.length === 0) return EMPTY;
+  const set = new Set<string>();
+  for (const text of texts) set.add(form(text.trim()));
+  return set;
 }
 
 function tmaxOf(wire: JsonObject, quirks: Quirks): number {
@@ -124,6 +128,7 @@ function tmaxOf(wire: JsonObject, quirks: Quirks): number {
 
 /** ISO 639-1 of `wlang`, and the language of the BCP 47 tags of `wlangb`. */
 function languagesOf(wire: JsonObject, quirks: Quirks): readonly string[] {
+  if (isAbsent(wire['wlang']) && isAbsent(wire['wlangb'])) return ANY_LANGUAGE;
   const tags = [...textsOf(wire['wlang'], quirks), ...textsOf(wire['wlangb'], quirks)];
   return tags.map((tag) => tag.trim().split(/[-_]/, 1)[0]?.toLowerCase() ?? '');
 }
