@@ -8,16 +8,21 @@ type Node = Schain['nodes'][number];
 /** Who may sell for whom, by what has been imported. */
 export interface SupplyLists {
   /** By domain of the site or app: `<asi>/<account>` of its ads.txt. */
-  readonly adsTxt: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly adsTxt: { readonly size: number; get(domain: string): Listed | undefined };
   /** By domain of a seller system: what its sellers.json says of each seller id. */
-  readonly sellers: ReadonlyMap<string, ReadonlyMap<string, SellerType>>;
+  readonly sellers: { get(domain: string): { get(seller: string): SellerType | undefined } | undefined };
+}
+
+/** `<asi>/<account>` that an ads.txt lists. */
+interface Listed {
+  has(entry: string): boolean;
 }
 
 /** No real chain is so long, and each node costs time for each line item with a rule. */
 const LONGEST_CHAIN = 50;
 
 /** Publisher, intermediary, both. */
-type SellerType = 'P' | 'I' | 'B';
+export type SellerType = 'P' | 'I' | 'B';
 
 export function compileSupply(live: LiveSupply | undefined): SupplyLists {
   const adsTxt = Object.entries(live?.adsTxt ?? {}).map(([domain, text]) => [domain, new Set(linesOf(text))] as const);
@@ -78,12 +83,12 @@ function screenAuthorized(nodes: readonly Node[], inventory: Inventory, lists: S
   return isListed(listed, first) && isListed(listed, last) ? null : 'ads_txt_violated';
 }
 
-function isListed(listed: ReadonlySet<string>, { asi, sid }: Node): boolean {
+function isListed(listed: Listed, { asi, sid }: Node): boolean {
   return listed.has(`${asi.toLowerCase()}/${sid}`);
 }
 
 /** That of the domain, else of the domains above it; of an app that of its developer's domain or of its bundle. */
-function adsTxtOf({ domain, bundle }: Inventory, { adsTxt }: SupplyLists): ReadonlySet<string> | null {
+function adsTxtOf({ domain, bundle }: Inventory, { adsTxt }: SupplyLists): Listed | null {
   if (adsTxt.size === 0) return null;
   for (let name = domain.toLowerCase(); name.includes('.'); name = name.slice(name.indexOf('.') + 1)) {
     const listed = adsTxt.get(name);

@@ -167,6 +167,45 @@ export function cellOf(lat: number, lon: number): string {
   return latLngToCell(lat, lon, CELL_RESOLUTION);
 }
 
+/** A cell as two numbers of 32 bits: in the hot path there are neither texts nor BigInts. */
+export interface Cell {
+  readonly high: number;
+  readonly low: number;
+}
+
+export function splitCell(cell: string): Cell {
+  return { high: hexadecimal(cell, 0, cell.length - 8), low: hexadecimal(cell, cell.length - 8, cell.length) };
+}
+
+/** As `parseInt` does, at a fifth of its cost: 100,000 fences have millions of cells. */
+function hexadecimal(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const code = text.charCodeAt(at);
+    value = (value << 4) | (code > 57 ? (code | 32) - 87 : code - 48);
+  }
+  return value >>> 0;
+}
+
+/** Bits 52 to 55 of an index. */
+export function resolutionOf(high: number): number {
+  return (high >>> 20) & 15;
+}
+
+/** The lower half of a cell's parent: digits below the resolution are 7. Resolutions 6 to 15 have no digits in the upper half. */
+export function parentLow(low: number, resolution: number): number {
+  return (low | ((1 << (3 * (15 - resolution))) - 1)) >>> 0;
+}
+
+export function parentHigh(high: number, resolution: number): number {
+  return ((high & ~(15 << 20)) | (resolution << 20)) >>> 0;
+}
+
+/** The cell itself or a parent of it, of resolution 6 or finer. */
+export function parentCell({ high, low }: Cell, resolution: number): Cell {
+  return { high: parentHigh(high, resolution), low: parentLow(low, resolution) };
+}
+
 /** The cell itself and its parents up to the coarsest: everything a compacted cover can hold this point in. */
 export function cellProbes(cell: string): string[] {
   const probes: string[] = [];

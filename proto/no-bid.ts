@@ -33,6 +33,8 @@ export const NO_BID = {
   flight: 519,
   unsupported_format: 520,
   storage: 521,
+  inventory: 522,
+  outside_area: 523,
 } as const;
 
 export type NoBidReason = keyof typeof NO_BID;
@@ -83,6 +85,11 @@ export const NO_BID_MEANINGS: Readonly<Record<NoBidReason, { readonly means: str
   no_snapshot: { means: 'This process has just started, and has not been told yet what is live.', who: 'operator' },
   flight: { means: 'The flight of the line item has not begun, or is over.', who: 'advertiser' },
   unsupported_format: { means: 'The imp asks for a kind of ad that we do not make.', who: 'exchange' },
+  inventory: {
+    means: 'No line item wants this site, app, content or place on the page.',
+    who: 'nobody',
+  },
+  outside_area: { means: 'The request is from no country, region, city or zip that the line item wants.', who: 'nobody' },
   storage: { means: 'Redis was away or slow, and without it this bid could not be answered for.', who: 'operator' },
 };
 

@@ -1,20 +1,20 @@
 import { isHeldOut } from '../../proto/bucket.ts';
-import { impressionCost, type Micros } from '../../proto/money.ts';
+import { impressionCost, MICROS, type Micros } from '../../proto/money.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
-import { isPreciseFor, type Signal, signalOf } from '../../proto/signal.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
-import type { BidRequest, Deal, Imp, Location } from '../openrtb/request.ts';
+import type { BidRequest, Deal, Imp } from '../openrtb/request.ts';
 import { screenSupply } from '../supply.ts';
 import { screenBlocks } from './blocks.ts';
+import { numberOf } from './clauses.ts';
 import { type Fit, fitCreative } from './fit.ts';
-import { placesAt } from './geo.ts';
-import type { Creative, FencedPlace, Index, LineItem } from './index.ts';
+import { BIDS, COUNTS, type Creative, type Index, type LineItem } from './index.ts';
+import type { Offer } from './match.ts';
 import type { Person } from './person.ts';
-import { priceOf } from './price.ts';
-import { nearestStore } from './promote.ts';
+import { bidsFor, hasRoom } from './pod.ts';
 import { type Money, moneyFor, quoteOf } from './quote.ts';
+import { rateOf } from './rates.ts';
 import { furtherOf } from './reason.ts';
-import { screenCaps, screenLineItem } from './screen.ts';
+import { screenCaps, screenSpot } from './screen.ts';
 import { screenWay, spotFloor, type Way, waysOf } from './ways.ts';
 
 export interface Question {
@@ -60,28 +60,19 @@ export interface Decision {
   readonly reason: NoBidReason;
 }
 
-/** A line item that passed all that does not depend on the imp. */
-interface Offer {
-  readonly lineItem: LineItem;
-  readonly store: LiveStore | null;
-  readonly metres: number | null;
-  readonly price: Micros;
-  /** Impressions of it that this response already holds, their cost in micros, and the imp of the latest. */
-  used: number;
-  reserved: Micros;
-  usedFor: Imp | null;
-}
-
 /** What the bids of one response have in common. */
-interface Round {
+export interface Round {
   readonly index: Index;
   readonly question: Question;
-  readonly offers: readonly Offer[];
   readonly turn: number;
+  /** By imp of the request. */
+  readonly ways: readonly (readonly Way[])[];
   /** Of the response, once something is bid. */
   currency: string | null;
   /** About how long the answer is. */
   bytes: number;
+  /** Seconds of spots that are bid for the present imp. */
+  seconds: number;
   reason: NoBidReason;
 }
 
@@ -91,23 +82,38 @@ const MAX_ANSWER = 256 * 1024;
 const BID_BYTES = 3_000;
 const SPOT_BYTES = 12_000;
 
-/** Decides a request. Synchronous and pure: no I/O, no clock, no randomness. */
+/** Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. */
 export function decide(index: Index, question: Question): Decision {
-  const { offers, reason } = offersFor(index, question);
   const bids: Choice[] = [];
   const ghosts: Choice[] = [];
-  const turn = turnOf(question.request.id);
-  const round: Round = { index, question, offers, turn, currency: null, bytes: 0, reason };
-  for (const imp of question.request.imps) decideImp(round, imp, bids, ghosts);
-  return { bids, ghosts, reason: round.reason };
+  const shut = screenAll(index, question);
+  if (shut !== null) return { bids, ghosts, reason: shut };
+  const round = roundOf(index, question);
+  index.stages.decisions++;
+  const { imps } = question.request;
+  for (let at = 0; at < imps.length; at++) decideImp(round, imps[at] as Imp, round.ways[at] as readonly Way[], bids, ghosts);
+  return { bids, ghosts, reason: bids.length + ghosts.length === 0 ? furthestReason(round) : round.reason };
+}
+
+/** What shuts out all line items. */
+export function screenAll(index: Index, { request, exchange }: Question): NoBidReason | null {
+  return screenSeat(request, exchange) ?? screenSupply(exchange.supply, request, index.supply);
+}
+
+/** Begins a request: the index's `match` is at its first offer. */
+export function roundOf(index: Index, question: Question): Round {
+  const { request, exchange } = question;
+  const turn = turnOf(request.id);
+  const ways = request.imps.map((imp) => waysOf(imp, request.at, exchange.seat));
+  index.match.begin(question, leastPrices(index, question, ways), turn);
+  return { index, question, turn, ways, currency: null, bytes: 0, seconds: 0, reason: 'no_line_item' };
 }
 
 /** Takes the best of each deal and of the open market, until the exchange takes no more for the imp. */
-function decideImp(round: Round, imp: Imp, bids: Choice[], ghosts: Choice[]): void {
-  const { exchange, request } = round.question;
-  const ways = waysOf(imp, request.at, exchange.seat);
+function decideImp(round: Round, imp: Imp, ways: readonly Way[], bids: Choice[], ghosts: Choice[]): void {
   if (ways.length === 0) round.reason = furtherOf(round.reason, 'deal');
-  let left = exchange.bidsPerImp;
+  round.seconds = 0;
+  let left = bidsFor(imp, round.question.exchange.bidsPerImp);
   for (const way of ways) {
     while (left > 0) {
       const best = bestFor(round, imp, way);
@@ -118,6 +124,7 @@ function decideImp(round: Round, imp: Imp, bids: Choice[], ghosts: Choice[]): vo
         return;
       }
       bids.push(best);
+      countAt(round.index, best.lineItem.position, BIDS);
       round.currency = best.currency;
       left--;
       if (way.deal !== null) break;
@@ -125,46 +132,36 @@ function decideImp(round: Round, imp: Imp, bids: Choice[], ghosts: Choice[]): vo
   }
 }
 
-function isGhost({ lineItem: { holdout } }: Choice, { person }: Question): boolean {
-  return holdout !== null && isHeldOut(person.anchor, holdout.salt, holdout.share);
+/**
+ * By currency of the index: the least price of a line item, in micros, that reaches some floor of the request. A hair less, since
+ * rates are rounded elsewhere.
+ */
+function leastPrices({ meta, rates }: Index, { request, now }: Question, ways: readonly (readonly Way[])[]): number[] {
+  return meta.currencies.map((currency) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let at = 0; at < ways.length; at++) {
+      const imp = request.imps[at] as Imp;
+      for (const way of ways[at] as readonly Way[]) {
+        const floor = lowestFloor(way, imp);
+        const rate = floor > 0 ? rateOf(rates, way.floorcur, currency, now) : null;
+        least = Math.min(least, rate === null ? 0 : floor * rate * MICROS * (1 - 1e-9) - 2);
+      }
+    }
+    return Math.max(least, 0.5);
+  });
 }
 
-function offersFor(index: Index, question: Question): { offers: Offer[]; reason: NoBidReason } {
-  const { request, exchange, now } = question;
-  const offers: Offer[] = [];
-  let reason: NoBidReason = 'no_line_item';
-  const seats = screenSeat(request, exchange);
-  if (seats !== null) return { offers, reason: seats };
-  const path = screenSupply(exchange.supply, request, index.supply);
-  if (path !== null) return { offers, reason: path };
-  const location = question.preciseLocation ? request.device.location : null;
-  const signal = location === null ? null : signalOf(asTrusted(location, exchange));
-  for (const lineItem of index.anywhere) {
-    const failed = screenLineItem(lineItem, question, index.supply) ?? offer(lineItem, lineItem.promotedStores);
-    if (failed !== null) reason = furtherOf(reason, failed);
-  }
-  if (index.hasFenced) {
-    const fenced = fencedAt(index, question, location, signal);
-    reason = furtherOf(reason, fenced.reason);
-    for (const [lineItem, stores] of fenced.matched) {
-      const failed =
-        screenLineItem(lineItem, question, index.supply) ?? offer(lineItem, stores.length > 0 ? stores : lineItem.promotedStores);
-      if (failed !== null) reason = furtherOf(reason, failed);
-    }
-  }
-  const turn = turnOf(request.id);
-  offers.sort((a, b) => b.price - a.price || tie(a.lineItem, turn) - tie(b.lineItem, turn));
-  return { offers, reason };
+/** Floors by length may be lower than that of the place. */
+function lowestFloor({ deal, floor }: Way, { video, audio }: Imp): number {
+  let lowest = floor;
+  if (video === null && audio === null) return lowest;
+  for (const place of [deal, video, audio])
+    for (const { bidfloor } of place?.durfloors ?? []) lowest = Math.min(lowest, bidfloor);
+  return lowest;
+}
 
-  function offer(lineItem: LineItem, stores: readonly LiveStore[]): NoBidReason | null {
-    const promoted = nearestStore(stores, location, now);
-    if (lineItem.openStoresOnly && !promoted?.open) return 'store_closed';
-    // A vague place may choose the store, but must not say how far it is.
-    const metres = signal === null || signal.class === 'low' ? null : (promoted?.metres ?? null);
-    const price = priceOf(lineItem.bid, metres);
-    offers.push({ lineItem, store: promoted?.store ?? null, metres, price, used: 0, reserved: 0, usedFor: null });
-    return null;
-  }
+function isGhost({ lineItem: { holdout } }: Choice, { person }: Question): boolean {
+  return holdout !== null && isHeldOut(person.anchor, holdout.salt, holdout.share);
 }
 
 function screenSeat(request: BidRequest, { seat }: LiveExchange): NoBidReason | null {
@@ -172,76 +169,102 @@ function screenSeat(request: BidRequest, { seat }: LiveExchange): NoBidReason | 
   return seat !== null && request.bseat.includes(seat) ? 'deal' : null;
 }
 
-/** Some exchanges send the device's own place without its type. */
-function asTrusted(location: Location, { trustsUnknownLocation }: LiveExchange): Location {
-  return trustsUnknownLocation && location.type === null ? { ...location, type: 1 } : location;
-}
-
-/** Line items whose places hold the device, with the stores in whose fences it is. */
-function fencedAt(index: Index, question: Question, location: Location | null, signal: Signal | null) {
-  const matched = new Map<LineItem, LiveStore[]>();
-  if (location === null || signal === null) {
-    const withheld = !question.preciseLocation && question.request.device.location !== null;
-    return { matched, reason: (withheld ? 'privacy' : 'outside_fence') as NoBidReason };
-  }
-  let reason: NoBidReason = 'outside_fence';
-  for (const place of placesAt(index.geo, location.lat, location.lon)) {
-    if (!isPreciseFor(signal, place.radius)) reason = 'untrusted_location';
-    else match(matched, place);
-  }
-  return { matched, reason };
-}
-
-function match(matched: Map<LineItem, LiveStore[]>, place: FencedPlace): void {
-  for (const lineItem of place.lineItems) {
-    const stores = matched.get(lineItem);
-    if (stores === undefined) matched.set(lineItem, place.store === null ? [] : [place.store]);
-    else if (place.store !== null) stores.push(place.store);
-  }
-}
-
 /** The dearest offer that may be bid for the imp this way, or null. Offers come in falling price. */
 function bestFor(round: Round, imp: Imp, way: Way): Choice | null {
-  for (const offer of round.offers) {
+  const { index } = round;
+  for (let rank = 0; ; rank++) {
+    const offer = index.match.offer(rank);
+    if (offer === null) return null;
     if (offer.usedFor === imp) continue;
     const choice = choiceOf(round, imp, way, offer);
+    index.stages.tried++;
     if (typeof choice === 'string') {
       round.reason = furtherOf(round.reason, choice);
+      countAt(index, offer.position, numberOf(choice));
       continue;
     }
     offer.used++;
     offer.reserved += choice.cost;
     offer.usedFor = imp;
     round.bytes += bytesOf(choice.creative);
+    if ('duration' in choice.creative) round.seconds += choice.creative.duration;
     return choice;
   }
-  return null;
+}
+
+function countAt({ counts }: Index, position: number, number: number): void {
+  (counts[position * COUNTS + number] as number)++;
+}
+
+/** Line items that are asked why at most, on a no-bid, and of them those that are tried on all imps. */
+const MOST_ASKED = 16;
+const MOST_TRIED = 8;
+
+/** Why nothing is bid: the furthest reason of line items that came far, those below the floors included. */
+function furthestReason(round: Round): NoBidReason {
+  const { index, question } = round;
+  const { match } = index;
+  let reason = furtherOf(round.reason, match.awayReason() ?? 'no_line_item');
+  if (isFurthest(reason)) return reason;
+  reason = furtherOf(reason, match.rowReason());
+  let tried = 0;
+  for (const position of match.furthest(MOST_ASKED)) {
+    const [failure] = match.failuresOf(position, false);
+    if (failure !== undefined) {
+      countAt(index, position, numberOf(failure.reason));
+      reason = furtherOf(reason, failure.reason);
+      continue;
+    }
+    const offer = match.offerOf(position);
+    if (offer === null) reason = furtherOf(reason, 'store_closed');
+    else if (tried++ < MOST_TRIED) {
+      for (let at = 0; at < round.ways.length; at++)
+        for (const way of round.ways[at] as readonly Way[]) {
+          const why = choiceOf(round, question.request.imps[at] as Imp, way, offer);
+          if (typeof why === 'string') reason = furtherOf(reason, why);
+        }
+    }
+    if (isFurthest(reason)) return reason;
+  }
+  return reason;
+}
+
+/** No line item that could not be bid came further than to its price. */
+function isFurthest(reason: NoBidReason): boolean {
+  return reason === 'below_floor' || reason === 'budget';
 }
 
 /** The filters that depend on the imp, cheap ones first. */
-function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice | NoBidReason {
+export function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice | NoBidReason {
   const { index, question, turn } = round;
   const { request, exchange, person, now } = question;
-  const { lineItem, store, metres } = offer;
-  const other = screenWay(lineItem, way, index.deals);
+  offer.lineItem ??= index.lineItemAt(offer.position);
+  const { lineItem } = offer;
+  const other = screenWay(lineItem, way, index.deals) ?? screenSpot(lineItem, imp);
   if (other !== null) return other;
   const money = moneyOf(round, way, lineItem.currency);
   if (money === null || (way.floor > 0 && money.floorRate === null)) return 'currency';
-  const fit = fitCreative(offer, imp, { wlang: request.wlang, exchange }, turn);
+  if (!offer.shown) index.match.show(offer);
+  const { store, metres } = offer;
+  const fit = fitCreative({ lineItem, store, metres }, imp, { wlang: request.wlang, exchange }, turn);
   if (typeof fit === 'string') return fit;
   const { creative } = fit;
-  if (round.bytes + bytesOf(creative) > MAX_ANSWER) return 'no_creative';
+  if (round.bytes + bytesOf(creative) > MAX_ANSWER || !hasSeconds(round, imp, creative)) return 'no_creative';
   const late = screenBlocks(lineItem, request) ?? screenCaps(lineItem, person, offer.used, now);
   if (late !== null) return late;
   const quote = quoteOf(offer.price, floorOf(way, imp, creative), way.fixed, money);
   if (typeof quote === 'string') return quote;
   const cost = impressionCost(quote.price, imp.multiplier);
-  if (!hasAllowance(offer, cost, question)) return 'budget';
+  if (!hasAllowance(lineItem, offer.reserved, cost, question)) return 'budget';
   return { imp, lineItem, fit, creative, deal: way.deal, store, metres, ...quote, currency: money.currency, cost };
 }
 
+function hasSeconds({ seconds }: Round, imp: Imp, creative: Creative): boolean {
+  return !('duration' in creative) || hasRoom(imp, creative.type, seconds, creative.duration);
+}
+
 /** Asked last, so that no allowance is leased for what could not be bid. */
-function hasAllowance({ lineItem, reserved }: Offer, cost: Micros, { request, allowance, now }: Question): boolean {
+function hasAllowance(lineItem: LineItem, reserved: Micros, cost: Micros, { request, allowance, now }: Question): boolean {
   return !lineItem.limited || request.test || allowance(lineItem, cost, now) >= reserved + cost;
 }
 
@@ -263,8 +286,4 @@ function turnOf(auction: string): number {
   let hash = 0;
   for (let i = 0; i < auction.length; i++) hash = (Math.imul(hash, 31) + auction.charCodeAt(i)) | 0;
   return hash >>> 1;
-}
-
-function tie(lineItem: LineItem, turn: number): number {
-  return Math.imul(lineItem.position + 1, turn | 1) >>> 0;
 }

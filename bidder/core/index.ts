@@ -1,55 +1,72 @@
-import { fenceRadius } from '../../proto/fence.ts';
-import type { WeekSpans } from '../../proto/hours.ts';
-import { splitMacros } from '../../proto/macros.ts';
 import type { Micros } from '../../proto/money.ts';
 import type {
   BidRule,
   FrequencyCap,
-  LiveCreative,
   LiveExchange,
   LiveLineItem,
   LiveNative,
   LiveStore,
   MediaFile,
   Snapshot,
+  Targeting,
 } from '../../proto/snapshot.ts';
-import { compileSupply, type SupplyLists } from '../supply.ts';
-import { bannerKinds } from './fit-banner.ts';
-import { imageMime } from './fit-native.ts';
-import { type GeoIndex, indexPlaces, type Place } from './geo.ts';
+import type { SellerType, SupplyLists } from '../supply.ts';
+import { FLAGS, REASONS } from './clauses.ts';
+import { compileIndex } from './compile.ts';
+import { findText, NONE, TEXT } from './dictionary.ts';
+import { readSections, type Sections } from './layout.ts';
+import { Match } from './match.ts';
+import type { Meta } from './meta.ts';
+import { readLineItem } from './records.ts';
 
-/** A snapshot compiled for deciding. Immutable: a request keeps the index that it began with. */
+/** A snapshot compiled for deciding. Immutable but for what is paused: a request keeps the index that it began with. */
 export interface Index {
   readonly version: number;
   /** When the snapshot was made, epoch ms. */
   readonly at: number;
   readonly exchanges: ReadonlyMap<string, LiveExchange>;
-  /** How many line items are live. Their positions are 0 to `size` − 1. */
+  /** How many line items are live. Their positions are 0 to `size` − 1, by falling price. */
   readonly size: number;
   lineItem(id: string): LineItem | undefined;
   lineItemAt(position: number): LineItem;
   /** Domains of an advertiser who has something live; null where there is none. */
   domainsOf(advertiser: string): readonly string[] | null;
-  /** Line items that any place may match. */
-  readonly anywhere: readonly LineItem[];
-  /** Whether any line item is bound to places. */
-  readonly hasFenced: boolean;
-  readonly geo: GeoIndex<FencedPlace>;
+  /** A line item that is not live bids nothing, from the next request on. */
+  setLive(position: number, live: boolean): void;
+  /** Whether a line item has a budget of any kind, without making it. */
+  isLimited(position: number): boolean;
   /** Deals for which some line item is made. */
-  readonly deals: ReadonlySet<string>;
+  readonly deals: { has(deal: string): boolean };
   readonly rates: Snapshot['rates'];
   readonly supply: SupplyLists;
+  /** By position: how often a line item that was looked at had each of `REASONS`, and last how often it was bid. */
+  readonly counts: Uint32Array;
+  readonly stages: Stages;
+  readonly meta: Meta;
+  readonly sections: Sections;
+  /** Where a request is matched: one at a time. */
+  readonly match: Match;
+  storeAt(store: number): LiveStore;
 }
 
-/** A store's fence or a geofence, with the line items bound to it. */
-export interface FencedPlace extends Place {
-  readonly store: LiveStore | null;
-  readonly lineItems: readonly LineItem[];
+/** How many line items came to each stage of all decisions. */
+export interface Stages {
+  decisions: number;
+  /** Line items that a place, a term or a word of bits led to; those whose targeting held; those that were tried on an imp. */
+  reached: number;
+  passed: number;
+  tried: number;
+  /** Decisions in which some line items were not looked at, because too many passed. */
+  truncated: number;
 }
+
+/** Counts of one line item: its reasons and its bids. */
+export const COUNTS = REASONS.length + 1;
+export const BIDS = REASONS.length;
 
 export interface LineItem {
   readonly id: string;
-  /** Position in the snapshot, for fair ties. */
+  /** In the index, by falling price. */
   readonly position: number;
   readonly campaign: string;
   readonly advertiser: string;
@@ -67,20 +84,10 @@ export interface LineItem {
   readonly bid: BidRule;
   readonly caps: readonly FrequencyCap[];
   readonly holdout: { readonly share: number; readonly salt: string } | null;
-  readonly exchanges: ReadonlySet<string> | null;
   /** Deals under which alone it bids, or null. */
   readonly deals: ReadonlySet<string> | null;
-  readonly supply: LiveExchange['supply'] | null;
-  readonly segments: readonly (readonly number[])[] | null;
-  readonly excludedSegments: readonly number[];
-  /** Whether it cannot be decided without knowing who is asked for. */
-  readonly needsPerson: boolean;
-  readonly deviceTypes: ReadonlySet<number> | null;
-  readonly os: ReadonlySet<string> | null;
-  readonly dayparts: WeekSpans | null;
-  readonly timeZone: string;
-  readonly promotedStores: readonly LiveStore[];
-  readonly openStoresOnly: boolean;
+  /** What it asks of the place for the ad, null: nothing. */
+  readonly spot: Pick<Targeting, 'positions' | 'viewability' | 'interstitial' | 'rewarded'> | null;
   readonly creatives: readonly Creative[];
 }
 
@@ -141,128 +148,126 @@ export function buildIndex(snapshot: Snapshot): Index {
   return openIndex(compileIndex(snapshot));
 }
 
-/** Compiles a snapshot into one buffer. Throws where it is not one: the caller keeps what it has. */
-export function compileIndex(snapshot: Snapshot): ArrayBuffer {
-  const bytes = new TextEncoder().encode(JSON.stringify(snapshot));
-  return bytes.buffer as ArrayBuffer;
-}
-
-/** The index in a buffer of `compileIndex`. Throws where the buffer is none. */
+/**
+ * The index in a buffer of `compileIndex`: views only, nothing of the line items is read. Throws an Error that says why the buffer is
+ * none.
+ */
 export function openIndex(buffer: ArrayBuffer): Index {
-  const snapshot = JSON.parse(new TextDecoder().decode(buffer)) as Snapshot;
-  const stores = new Map(snapshot.stores.map((store) => [store.id, store]));
-  const compiled = snapshot.lineItems.map((live, position) => compileLineItem(live, position, stores));
-  const places = new Map<string, { place: FencedPlace; lineItems: LineItem[] }>();
-  for (const store of snapshot.stores) places.set(`store:${store.id}`, placeOf(store, store));
-  for (const geofence of snapshot.geofences) places.set(`geofence:${geofence.id}`, placeOf(geofence, null));
-  const anywhere: LineItem[] = [];
-  snapshot.lineItems.forEach(({ targeting }, position) => {
-    const lineItem = compiled[position] as LineItem;
-    if (targeting.stores === null && targeting.geofences === null) anywhere.push(lineItem);
-    for (const id of targeting.stores ?? []) places.get(`store:${id}`)?.lineItems.push(lineItem);
-    for (const id of targeting.geofences ?? []) places.get(`geofence:${id}`)?.lineItems.push(lineItem);
-  });
-  const byId = new Map(compiled.map((lineItem) => [lineItem.id, lineItem]));
-  const bound = [...places.values()].filter(({ lineItems }) => lineItems.length > 0).map(({ place }) => place);
-  return {
-    version: snapshot.version,
-    at: snapshot.at,
-    exchanges: new Map(snapshot.exchanges.map((exchange) => [exchange.id, exchange])),
-    size: compiled.length,
-    lineItem: (id) => byId.get(id),
-    lineItemAt: (position) => compiled[position] as LineItem,
-    domainsOf: (advertiser) => compiled.find((lineItem) => lineItem.advertiser === advertiser)?.domains ?? null,
-    anywhere,
-    hasFenced: anywhere.length < compiled.length,
-    geo: indexPlaces(bound),
-    deals: new Set(snapshot.lineItems.flatMap(({ targeting }) => targeting.deals ?? [])),
-    rates: snapshot.rates,
-    supply: compileSupply(snapshot.supply),
-  };
+  const sections = readSections(buffer);
+  const meta = JSON.parse(textIn(sections.meta, 0, sections.meta.length)) as Meta;
+  return new OpenIndex(sections, meta);
 }
 
-function placeOf({ fence, cover }: Pick<Place, 'fence' | 'cover'>, store: LiveStore | null) {
-  const lineItems: LineItem[] = [];
-  return { place: { fence, cover, radius: fenceRadius(fence), store, lineItems }, lineItems };
+/** The same index with counts and a match of its own, for who asks beside the auctions. Nothing is copied. */
+export function twinOf({ sections, meta }: Index): Index {
+  return new OpenIndex(sections, meta);
 }
 
-function compileLineItem(live: LiveLineItem, position: number, stores: ReadonlyMap<string, LiveStore>): LineItem {
-  const { targeting, budget } = live;
-  return {
-    id: live.id,
-    position,
-    campaign: live.campaign,
-    advertiser: live.advertiser,
-    domains: live.domains.map((domain) => domain.toLowerCase()),
-    bundle: live.bundle,
-    adLabel: live.adLabel,
-    childSafe: live.childSafe,
-    categories: live.categories.map((category) => category.toUpperCase()),
-    currency: live.currency,
-    start: live.start,
-    end: live.end,
-    budget,
-    limited: budget.campaign !== null || budget.total !== null || budget.daily !== null,
-    bid: live.bid,
-    caps: live.caps,
-    holdout: live.holdout !== null && live.holdout.share > 0 ? live.holdout : null,
-    exchanges: setOf(targeting.exchanges),
-    deals: setOf(targeting.deals),
-    supply: targeting.supply,
-    segments: targeting.segments,
-    excludedSegments: targeting.excludedSegments,
-    needsPerson: live.caps.length > 0 || targeting.segments !== null || targeting.excludedSegments.length > 0 || hasHoldout(live),
-    deviceTypes: setOf(targeting.deviceTypes),
-    os: setOf(targeting.os),
-    dayparts: targeting.dayparts,
-    timeZone: targeting.timeZone,
-    promotedStores: targeting.promotedStores.flatMap((id) => stores.get(id) ?? []),
-    openStoresOnly: targeting.openStoresOnly,
-    creatives: live.creatives.map(compileCreative),
-  };
-}
+/** Line items that are kept once they have been made, a slot for each number modulo this. */
+const KEPT = 16_384;
+const KEPT_STORES = 4_096;
 
-function hasHoldout(live: LiveLineItem): boolean {
-  return live.holdout !== null && live.holdout.share > 0;
-}
+class OpenIndex implements Index {
+  readonly sections: Sections;
+  readonly meta: Meta;
+  readonly version: number;
+  readonly at: number;
+  readonly size: number;
+  readonly exchanges: ReadonlyMap<string, LiveExchange>;
+  readonly rates: Snapshot['rates'];
+  readonly supply: SupplyLists;
+  readonly deals: Index['deals'];
+  readonly counts: Uint32Array;
+  readonly stages: Stages = { decisions: 0, reached: 0, passed: 0, tried: 0, truncated: 0 };
+  readonly match: Match;
+  readonly #kept: (LineItem | null)[];
+  readonly #keptStores = new Map<number, LiveStore>();
 
-function setOf<Value>(values: readonly Value[] | null): ReadonlySet<Value> | null {
-  return values === null ? null : new Set(values);
-}
+  constructor(sections: Sections, meta: Meta) {
+    this.sections = sections;
+    this.meta = meta;
+    this.version = meta.version;
+    this.at = meta.at;
+    this.size = meta.size;
+    this.exchanges = new Map(meta.exchanges.map((exchange) => [exchange.id, exchange]));
+    this.rates = meta.rates;
+    this.supply = supplyIn(sections, meta.adsTxt);
+    this.deals = { has: (deal) => findText(sections, TEXT.deal, deal) !== NONE };
+    this.counts = new Uint32Array(meta.size * COUNTS);
+    this.#kept = new Array<LineItem | null>(Math.min(KEPT, meta.size)).fill(null);
+    this.match = new Match(this);
+  }
 
-function compileCreative(live: LiveCreative): Creative {
-  const { id, iurl, attributes, blockedExchanges } = live;
-  const language = live.language === null ? null : live.language.toLowerCase();
-  const text = JSON.stringify(live);
-  const base = { id, landing: splitMacros(live.landing), iurl, attributes, apis: live.apis ?? [], language, blockedExchanges, bytes: text.length };
-  switch (live.type) {
-    case 'banner': {
-      const { w, h, html } = live;
-      return { ...base, type: 'banner', w, h, html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html) };
-    }
-    case 'video': {
-      const { duration, skipAfter, media } = live;
-      return { ...base, type: 'video', duration, skipAfter, title: splitMacros(live.title), media, secure: areSecure(media) };
-    }
-    case 'audio': {
-      const { duration, media } = live;
-      return { ...base, type: 'audio', duration, title: splitMacros(live.title), media, secure: areSecure(media) };
-    }
-    case 'native': {
-      const data = new Map(Object.entries(live.data).map(([type, value]) => [Number(type), splitMacros(value)]));
-      const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
-      return { ...base, type: 'native', title: splitMacros(live.title), data, images, secure: areSecure(images) };
-    }
+  lineItem(id: string): LineItem | undefined {
+    const position = findText(this.sections, TEXT.lineItem, id);
+    return position === NONE ? undefined : this.lineItemAt(position);
+  }
+
+  lineItemAt(position: number): LineItem {
+    const slot = position % KEPT;
+    const kept = this.#kept[slot];
+    if (kept?.position === position) return kept;
+    const { recordStart, recordLength, records } = this.sections;
+    const json = textIn(records, recordStart[position] as number, recordLength[position] as number);
+    const lineItem = readLineItem(json, position);
+    this.#kept[slot] = lineItem;
+    return lineItem;
+  }
+
+  domainsOf(advertiser: string): readonly string[] | null {
+    const position = findText(this.sections, TEXT.advertiser, advertiser);
+    return position === NONE ? null : this.lineItemAt(position).domains;
+  }
+
+  setLive(position: number, live: boolean): void {
+    const bits = this.sections.live;
+    const word = position >>> 5;
+    const bit = 1 << (position & 31);
+    bits[word] = live ? (bits[word] as number) | bit : (bits[word] as number) & ~bit;
+  }
+
+  isLimited(position: number): boolean {
+    return ((this.sections.flags[position] as number) & FLAGS.limited) !== 0;
+  }
+
+  storeAt(store: number): LiveStore {
+    const kept = this.#keptStores.get(store);
+    if (kept !== undefined) return kept;
+    const { storeStart, storeBytes } = this.sections;
+    const start = storeStart[store] as number;
+    const made = JSON.parse(textIn(storeBytes, start, (storeStart[store + 1] as number) - start)) as LiveStore;
+    if (this.#keptStores.size >= KEPT_STORES) this.#keptStores.clear();
+    this.#keptStores.set(store, made);
+    return made;
   }
 }
 
-/** Names of XML namespaces look like addresses and are none. */
-function isSecure(html: string): boolean {
-  return !/http:\/\/(?!www\.w3\.org\/)/i.test(html);
+function textIn(bytes: Uint8Array, start: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('utf8');
 }
 
-function areSecure(files: readonly { readonly url: string }[]): boolean {
-  return files.every(({ url }) => /^https:/i.test(url));
+/** ads.txt and sellers.json as texts in the buffer. */
+function supplyIn(sections: Sections, adsTxt: number): SupplyLists {
+  return {
+    adsTxt: {
+      size: adsTxt,
+      get: (domain) =>
+        findText(sections, TEXT.adsTxt, domain) === NONE
+          ? undefined
+          : { has: (entry) => findText(sections, TEXT.adsTxtEntry, `${domain}\n${entry}`) !== NONE },
+    },
+    sellers: {
+      get: (domain) =>
+        findText(sections, TEXT.sellers, domain) === NONE
+          ? undefined
+          : { get: (seller) => sellerIn(sections, `${domain}\n${seller}`) },
+    },
+  };
+}
+
+function sellerIn(sections: Sections, text: string): SellerType | undefined {
+  const code = findText(sections, TEXT.seller, text);
+  return code === NONE ? undefined : (String.fromCharCode(code) as SellerType);
 }
 
 /** The most that one impression of a line item can cost, micros. */

@@ -11,6 +11,8 @@ const WAY: readonly NoBidReason[] = [
   'ads_txt_violated',
   'outside_fence',
   'untrusted_location',
+  'inventory',
+  'outside_area',
   'unsupported_device',
   'daypart',
   'privacy',

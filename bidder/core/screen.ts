@@ -1,60 +1,26 @@
-import { isWithin, minuteOfWeek, zoneOffset } from '../../proto/hours.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
-import { type SupplyLists, screenSupply } from '../supply.ts';
-import type { Question } from './decide.ts';
+import type { Imp } from '../openrtb/request.ts';
 import type { LineItem } from './index.ts';
-import { capField, type Person, segmentsOf } from './person.ts';
+import { capField, type Person } from './person.ts';
 
-/** The filters: each says null to pass, or the one reason why not. Cheap ones first. */
+/** Filters that depend on the imp or on what was bid before: each says null to pass, or the one reason why not. */
 
-/** What does not depend on the imp. */
-export function screenLineItem(lineItem: LineItem, question: Question, lists: SupplyLists): NoBidReason | null {
-  const { request, person, exchange, childOnly, now } = question;
-  if (lineItem.exchanges !== null && !lineItem.exchanges.has(exchange.id)) return 'no_line_item';
-  if (now < lineItem.start || now >= lineItem.end) return 'flight';
-  // A child sees only what is made for children.
-  if (childOnly && !lineItem.childSafe) return 'privacy';
-  const { device } = request;
-  if (lineItem.deviceTypes !== null && (device.type === null || !lineItem.deviceTypes.has(device.type)))
-    return 'unsupported_device';
-  if (lineItem.os !== null && !lineItem.os.has(device.os)) return 'unsupported_device';
-  if (lineItem.dayparts !== null) {
-    const offset = device.utcoffset ?? zoneOffset(lineItem.timeZone, now);
-    if (!isWithin(lineItem.dayparts, minuteOfWeek(now, offset))) return 'daypart';
-  }
-  const path = lineItem.supply === null ? null : screenSupply(lineItem.supply, request, lists);
-  if (path !== null) return path;
-  return lineItem.needsPerson ? screenPerson(lineItem, person, now) : null;
-}
-
-/**
- * A line item with segments, caps or a holdout needs a person: without one it can neither be targeted nor capped nor measured.
- * Where the store was not read, a profile might exist under another anchor, so the bucket is unknown too.
- */
-function screenPerson(lineItem: LineItem, person: Person, now: number): NoBidReason | null {
-  if (person.state === 'withheld') return 'privacy';
-  if (person.state === 'nobody') return 'unmatched_user';
-  if (person.state === 'unread') return 'storage';
-  if (person.state === 'counted') return needsProfile(lineItem) ? 'privacy' : null;
-  if (lineItem.segments === null && lineItem.excludedSegments.length === 0) return null;
-  const segments = segmentsOf(person, now);
-  for (const group of lineItem.segments ?? []) if (!isInAny(group, segments)) return 'segment';
-  return isInAny(lineItem.excludedSegments, segments) ? 'segment' : null;
-}
-
-/** Caps alone can be kept without knowing more of a person than a count. */
-function needsProfile({ segments, excludedSegments, holdout }: LineItem): boolean {
-  return segments !== null || excludedSegments.length > 0 || holdout !== null;
-}
-
-function isInAny(wanted: readonly number[], segments: ReadonlySet<number>): boolean {
-  for (const segment of wanted) if (segments.has(segment)) return true;
-  return false;
+/** What a line item asks of the place for the ad. */
+export function screenSpot({ spot }: LineItem, imp: Imp): NoBidReason | null {
+  if (spot === null) return null;
+  const { positions, viewability, interstitial, rewarded } = spot;
+  if (positions !== null && (imp.position === null || !positions.includes(imp.position))) return 'inventory';
+  if (viewability !== null && (imp.viewability === null || imp.viewability < viewability)) return 'inventory';
+  if (interstitial !== null && imp.instl !== interstitial) return 'inventory';
+  return rewarded === null || imp.rwdd === rewarded ? null : 'inventory';
 }
 
 /** `more`: impressions of the line item that this response already holds. */
-export function screenCaps(lineItem: LineItem, person: Person, more: number, now: number): NoBidReason | null {
-  for (const { count, windowMs } of lineItem.caps)
-    if ((person.caps.get(capField(lineItem.id, windowMs, now)) ?? 0) + more >= count) return 'frequency_cap';
+export function screenCaps({ id, caps }: LineItem, person: Person, more: number, now: number): NoBidReason | null {
+  const known = person.caps.size > 0;
+  for (const { count, windowMs } of caps) {
+    const seen = known ? (person.caps.get(capField(id, windowMs, now)) ?? 0) : 0;
+    if (seen + more >= count) return 'frequency_cap';
+  }
   return null;
 }

@@ -67,7 +67,7 @@ export function spotFloor({ deal, floor }: Way, place: SpotFloors, seconds: numb
  * Line items with deals bid under these only. Others bid on the open market, and under deals that no line item is made for
  * (`known` holds those that some is).
  */
-export function screenWay(lineItem: LineItem, { deal }: Way, known: ReadonlySet<string>): NoBidReason | null {
+export function screenWay(lineItem: LineItem, { deal }: Way, known: { has(deal: string): boolean }): NoBidReason | null {
   if (deal === null) return lineItem.deals === null ? null : 'deal';
   if (lineItem.deals === null ? known.has(deal.id) : !lineItem.deals.has(deal.id)) return 'deal';
   return deal.wadomain.length === 0 || areAllowed(lineItem.domains, deal.wadomain) ? null : 'deal';

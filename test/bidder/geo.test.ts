@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { indexPlaces, placesAt } from '../../bidder/core/geo.ts';
-import { contains, coverOf, type Fence, fenceRadius } from '../../proto/fence.ts';
+import { placesAt } from '../../bidder/core/geo.ts';
+import { buildIndex } from '../../bidder/core/index.ts';
+import { contains, type Fence } from '../../proto/fence.ts';
+import { geofence, lineItem, snapshot } from './support/live.ts';
 
 /** Fences of 20 m to 8 km around a town, and points among them. */
 const TOWN = { lat: 55.75, lon: 37.61 };
@@ -31,11 +33,10 @@ describe('the geo index', () => {
     const points = fc.array(fc.tuple(latitude, longitude), { minLength: 50, maxLength: 50 });
     fc.assert(
       fc.property(fences, points, (given, where) => {
-        const places = given.map((fence, id) => ({ id, fence, cover: coverOf(fence), radius: fenceRadius(fence) }));
-        const index = indexPlaces(places);
+        const index = indexOf(given);
         for (const [lat, lon] of [...where, ...edgePoints(given)]) {
-          const found = placesAt(index, lat, lon).map(({ id }) => id);
-          const expected = places.filter(({ fence }) => contains(fence, lat, lon)).map(({ id }) => id);
+          const found = placesAt(index.sections, index.meta.resolutions, lat, lon);
+          const expected = given.flatMap((fence, id) => (contains(fence, lat, lon) ? [id] : []));
           expect(found.sort()).toEqual(expected);
         }
       }),
@@ -44,9 +45,17 @@ describe('the geo index', () => {
   });
 
   it('finds nothing where nothing is', () => {
-    expect(placesAt(indexPlaces([]), 55, 37)).toEqual([]);
+    const index = indexOf([]);
+    expect(placesAt(index.sections, index.meta.resolutions, 55, 37)).toEqual([]);
   });
 });
+
+/** Places are numbered as line items are bound to them. */
+function indexOf(fences: readonly Fence[]) {
+  const geofences = fences.map((fence, id) => geofence(`${id}`, fence));
+  const bound = lineItem('li', { targeting: { geofences: geofences.map(({ id }) => id) } });
+  return buildIndex(snapshot({ geofences, lineItems: [bound] }));
+}
 
 /** Points just inside and just outside of each edge, where covers err. */
 function edgePoints(fences: readonly Fence[]): [number, number][] {
