@@ -21,8 +21,8 @@ export interface CacheOptions {
 }
 
 export function createPersonCache({ lifeMs, most }: CacheOptions): PersonCache {
-  const generationMs = lifeMs / 2;
-  const mostYoung = Math.floor(most / 2);
+  const generationMs = Math.max(1, lifeMs / 2);
+  const mostYoung = lifeMs > 0 ? Math.floor(most / 2) : 0;
   let young = new Map<string, Person>();
   let old = new Map<string, Person>();
   let generation = 0;
