@@ -1,5 +1,6 @@
 import { decodeSnapshot } from '../../proto/snapshot.ts';
-import { buildIndex, type Index } from '../core/index.ts';
+import { compileIndex } from '../core/compile.ts';
+import { type Index, openIndex } from '../core/index.ts';
 import { checkSnapshot } from './check.ts';
 
 /** A published value as the workers open it. */
@@ -16,10 +17,10 @@ export function compileValue(value: Buffer): Compiled {
   return {
     version: snapshot.version,
     lineItems: snapshot.lineItems.length,
-    bytes: value.buffer.slice(value.byteOffset, value.byteOffset + value.length) as ArrayBuffer,
+    bytes: compileIndex(snapshot),
   };
 }
 
 export function openCompiled(bytes: ArrayBuffer): Index {
-  return buildIndex(decodeSnapshot(Buffer.from(bytes)));
+  return openIndex(bytes);
 }
