@@ -20,6 +20,8 @@ export interface PublishedOptions {
 const POLL_MS = 5_000;
 /** Of the header of a snapshot, see proto/snapshot.ts: enough to tell one from another without reading hundreds of megabytes. */
 const HEADER = 44;
+/** Read at once: Redis copies what it sends, and serves nobody meanwhile. */
+const PIECE = 1 << 20;
 
 /** `subscriber` is a connection for subscribing only; null to look only. */
 export function followPublished(redis: Redis, subscriber: Redis | null, options: PublishedOptions): Published {
@@ -64,23 +66,37 @@ export function followPublished(redis: Redis, subscriber: Redis | null, options:
   }
 
   async function look(): Promise<void> {
-    const found = markOf(await redis.getrangeBuffer(SNAPSHOT_KEY, 0, HEADER - 1), await redis.strlen(SNAPSHOT_KEY));
-    if (found !== taken) {
-      const value = await redis.getBuffer(SNAPSHOT_KEY);
-      if (value !== null) {
-        taken = markOf(value.subarray(0, HEADER), value.length);
-        await take(value);
-      }
+    let there = await peek();
+    while (there !== null && there.mark !== taken) {
+      const { mark, length } = there;
+      const value = await read(length);
+      there = await peek();
+      // Else another one was published in the midst of it.
+      if (there?.mark !== mark) continue;
+      taken = mark;
+      await take(value);
     }
     if (taken === null) onNothing?.();
+  }
+
+  /** What tells the value that is there from others; null where there is none. */
+  async function peek(): Promise<{ readonly mark: string; readonly length: number } | null> {
+    const [exists, header, length] = await Promise.all([
+      redis.exists(SNAPSHOT_KEY),
+      redis.getrangeBuffer(SNAPSHOT_KEY, 0, HEADER - 1),
+      redis.strlen(SNAPSHOT_KEY),
+    ]);
+    return exists === 0 ? null : { mark: `${header.toString('latin1')}${length}`, length };
+  }
+
+  async function read(length: number): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < length; at += PIECE) pieces.push(await redis.getrangeBuffer(SNAPSHOT_KEY, at, at + PIECE - 1));
+    return Buffer.concat(pieces);
   }
 
   async function close(): Promise<void> {
     if (timer !== null) clearInterval(timer);
     await looking;
   }
-}
-
-function markOf(header: Buffer, length: number): string {
-  return `${header.toString('latin1')}${length}`;
 }

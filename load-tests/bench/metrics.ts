@@ -9,7 +9,7 @@ export function countsBy(text: string, name: string, label: string): Map<string,
 }
 
 /** A number without labels. */
-function numberOf(text: string, name: string): number {
+export function numberOf(text: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1] ?? 0);
 }
 

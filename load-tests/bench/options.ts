@@ -12,7 +12,7 @@ export interface Options {
   readonly seed: number;
   /** `bid` says where the bidder's time goes, and is slower for it. */
   readonly profile: boolean;
-  /** Line items that `match` is measured at; null: its own list. */
+  /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Where the valid corpus is, or null. */
   readonly shared: string | null;
@@ -27,7 +27,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
-    .addOption(new Option('--sizes <list>', 'numbers of line items for match, with commas').argParser(listOf))
+    .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
   if (!isBench(name)) command.error(`There is no bench ${name}: ${BENCHES.join(', ')}.`);

@@ -32,7 +32,7 @@ export interface Rig {
   startBidder(options?: BidderOptions): Promise<Server>;
   /** Starts the bare server with the answers of a bidder. */
   startFloor(bidder: Server): Promise<Server>;
-  publish(snapshot: Snapshot): Promise<void>;
+  publish(snapshot: Snapshot, value?: Buffer): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -85,8 +85,8 @@ export async function setUpRig(options: Options): Promise<Rig> {
     throw error;
   }
 
-  async function publish(snapshot: Snapshot): Promise<void> {
-    await redis.set(SNAPSHOT_KEY, encodeSnapshot(snapshot));
+  async function publish(snapshot: Snapshot, value = encodeSnapshot(snapshot)): Promise<void> {
+    await redis.set(SNAPSHOT_KEY, value);
     await redis.set(SNAPSHOT_VERSION_KEY, snapshot.version);
     await redis.publish(SNAPSHOT_CHANNEL, String(snapshot.version));
   }

@@ -1,63 +1,127 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Calls } from './capacity.ts';
-import { round } from './capacity.ts';
+import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { type Calls, round } from './capacity.ts';
 import { capacityNow, from, sayRun } from './latency.ts';
+import { residentMb } from './machine.ts';
+import { numberOf } from './metrics.ts';
 import { runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
-import { type Rig, servingVersions } from './rig.ts';
-import { LATE_MS } from './world.ts';
+import { type Rig, type Server, servingVersions } from './rig.ts';
+import { say } from './say.ts';
+import { drawSnapshot, LATE_MS } from './world.ts';
 
 const LOAD = 0.25;
 const POLL_MS = 5;
+/** A swap that takes longer than this after the run has failed. */
+const PATIENCE_MS = 120_000;
+/** After the last worker serves it, what it costs may still be felt. */
+const AFTERMATH_MS = 500;
 
-/** A new snapshot under load: how long until every worker serves it, and the worst request around it and without it. */
-export async function benchSwap(rig: Rig, options: Options): Promise<object> {
-  const { seconds } = options;
+export interface SwapResult {
+  readonly lineItems: number;
+  /** Megabytes of the snapshot as published. */
+  readonly snapshotMb: number;
+  /** Milliseconds from the publication until every worker serves it. */
+  readonly liveMs: number;
+  /** The worst request, milliseconds from its intended moment: between publication and half a second after the swap, and before. */
+  readonly worstMs: number;
+  readonly worstWithoutMs: number;
+  /** The longest time in the same spans for which a worker's event loop stood still. */
+  readonly stallMs: number;
+  readonly stallWithoutMs: number;
+  readonly errors: number;
+  readonly rssMb: number;
+}
+
+/** New snapshots under load: the rig's own, or of the sizes that are given, each first put in place and then swapped. */
+export async function benchSwap(rig: Rig, options: Options): Promise<SwapResult | { sizes: Record<string, SwapResult> }> {
   const bidder = await rig.startBidder();
   const calls: Calls = { next: 0 };
-  const capacity = await capacityNow(rig, bidder, calls, Math.min(5, seconds));
+  const capacity = await capacityNow(rig, bidder, calls, Math.min(5, options.seconds));
+  let version = rig.snapshot.version;
+  const sizes: Record<string, SwapResult> = {};
+  for (const size of options.sizes ?? [rig.size.lineItems]) {
+    const isOwn = size === rig.size.lineItems;
+    const snapshot = isOwn ? rig.snapshot : drawSnapshot(options.seed, { lineItems: size, fences: size });
+    if (!isOwn) {
+      const ms = await publishAndWait(rig, { ...snapshot, version: ++version });
+      say(`The first swap to ${size.toLocaleString('en')} line items, without load: ${Math.round(ms)} ms`);
+    }
+    sizes[size] = await swapUnderLoad(
+      rig,
+      bidder,
+      { ...snapshot, version: ++version },
+      { options, calls, rate: capacity * LOAD },
+    );
+    say(JSON.stringify(sizes[size]));
+  }
+  await bidder.stop();
+  const [only] = Object.values(sizes) as [SwapResult];
+  return options.sizes === null ? only : { sizes };
+}
+
+interface Load {
+  readonly options: Options;
+  readonly calls: Calls;
+  readonly rate: number;
+}
+
+async function swapUnderLoad(rig: Rig, bidder: Server, snapshot: Snapshot, load: Load): Promise<SwapResult> {
+  const { options, calls, rate } = load;
+  const { seconds, seed } = options;
+  const value = encodeSnapshot(snapshot);
   const ends: { due: number; end: number }[] = [];
   const startedAt = performance.now();
   const running = runOpenLoop({
     port: bidder.port,
     message: from(rig, calls),
-    rate: capacity * LOAD,
-    seconds,
-    seed: options.seed,
+    rate,
+    seconds: 2 * seconds,
+    seed,
     lateMs: LATE_MS,
     onAnswer: (_status, due, end) => void ends.push({ due, end }),
   });
-  await sleep((seconds * 1_000) / 2);
-  const from_ = performance.now() - startedAt;
-  const liveMs = await publishAndWait(rig, seconds * 1_000);
-  const until = performance.now() - startedAt;
+  await stallOf(bidder);
+  await sleep(seconds * 1_000);
+  const stallWithoutMs = await stallOf(bidder);
+  const since = performance.now() - startedAt;
+  const liveMs = await publishAndWait(rig, snapshot, value);
+  const until = performance.now() - startedAt + AFTERMATH_MS;
+  await sleep(AFTERMATH_MS);
+  const stallMs = await stallOf(bidder);
   const result = await running;
-  sayRun('Under the swap', result);
-  await bidder.stop();
-  const during = ends.filter(({ due, end }) => end >= from_ && due <= until + 500);
-  const without = ends.filter(({ end }) => end < from_);
+  calls.next += result.scheduled;
+  sayRun(`Under the swap to ${snapshot.lineItems.length.toLocaleString('en')} line items`, result);
   return {
-    lineItems: rig.size.lineItems,
+    lineItems: snapshot.lineItems.length,
+    snapshotMb: round(value.length / 2 ** 20, 1),
     liveMs: round(liveMs, 0),
-    worstMs: worstOf(during),
-    worstWithoutMs: worstOf(without),
+    worstMs: worstOf(ends.filter(({ due, end }) => end >= since && due <= until)),
+    worstWithoutMs: worstOf(ends.filter(({ end }) => end < since)),
+    stallMs,
+    stallWithoutMs,
     errors: result.errors,
+    rssMb: Math.max(...(await bidder.pids()).map(residentMb)),
   };
 }
 
-const worstOf = (answers: readonly { due: number; end: number }[]): number =>
-  round(
-    answers.reduce((worst, { due, end }) => Math.max(worst, end - due), 0),
-    3,
-  );
+function worstOf(answers: readonly { due: number; end: number }[]): number {
+  const worst = answers.reduce((most, { due, end }) => Math.max(most, end - due), 0);
+  return round(worst, 3);
+}
 
-/** Milliseconds from the announcement; infinite where it takes longer than the run and a minute. */
-async function publishAndWait(rig: Rig, patience: number): Promise<number> {
-  const version = rig.snapshot.version + 1;
-  await rig.publish({ ...rig.snapshot, version });
+/** The longest that the event loop stood still since the last time that this was asked, milliseconds. */
+async function stallOf(bidder: Server): Promise<number> {
+  return round(1_000 * numberOf(await bidder.metrics(), 'nodejs_eventloop_lag_max_seconds'), 1);
+}
+
+/** Milliseconds from the publication; infinite where it takes too long. */
+async function publishAndWait(rig: Rig, snapshot: Snapshot, value = encodeSnapshot(snapshot)): Promise<number> {
   const since = performance.now();
-  while (performance.now() - since < patience + 60_000) {
-    if ((await servingVersions(rig.redis)).every((worker) => worker.version === version)) return performance.now() - since;
+  await rig.publish(snapshot, value);
+  while (performance.now() - since < PATIENCE_MS) {
+    if ((await servingVersions(rig.redis)).every((worker) => worker.version === snapshot.version))
+      return performance.now() - since;
     await sleep(POLL_MS);
   }
   return Number.POSITIVE_INFINITY;

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
-import { adEvents, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
-import { lineItem, snapshot, wireRequest } from './support/live.ts';
+import { adEvents, bidsOf, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
+import { lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 
 /** A Redis that can be killed, frozen and started again with its data. */
 let folder: string;
@@ -62,6 +62,7 @@ function killServer(): Promise<void> {
 
 const CAPPED = snapshot({ lineItems: [lineItem('a', { caps: [{ count: 9, windowMs: 3_600_000 }] })] });
 const PRICE = { AUCTION_PRICE: '1', AUCTION_CURRENCY: 'USD' };
+const DEAR = { maxCpm: 9_000_000, distance: null };
 /** Whoever was asked for a moment ago is still known. */
 const STRANGER = { device: { ifa: 'd1b1f9c2-6a52-4b7e-8a53-1f2f7c9a0e11' } };
 
@@ -123,6 +124,57 @@ describe('without Redis', () => {
   });
 });
 
+describe('with a Redis that is gone for a while', () => {
+  /** docs/benchmarks.md has the same for a minute. */
+  const AWAY_MS = 4_000;
+
+  it.each([
+    ['hangs', () => server.kill('SIGSTOP'), () => server.kill('SIGCONT')],
+    ['is killed', killServer, () => (server = startServer())],
+  ])(
+    'every request is answered on time, and all is as before after it: it %s',
+    async (_how, away, back) => {
+      await publish(
+        client,
+        snapshot({ lineItems: [lineItem('a', { caps: CAPPED.lineItems[0]?.caps ?? [], bid: DEAR }), lineItem('free')] }),
+      );
+      bidder = await startBidder(path);
+      await bidder.onlyBid();
+      await away();
+      const since = performance.now();
+      let [answers, worst] = [0, 0];
+      const creatives = new Set<string>();
+      while (performance.now() - since < AWAY_MS) {
+        await Promise.all(
+          Array.from({ length: 5 }, async (_, at) => {
+            const asked = performance.now();
+            const reply = await (bidder as TestBidder).bid(
+              wireRequest({ device: { ifa: `stranger-${answers}-${at}` }, tmax: 100 }),
+            );
+            worst = Math.max(worst, performance.now() - asked);
+            if (reply.statusCode === 200) creatives.add(bidsOf(reply)[0]?.crid ?? '');
+            else expect(reply.statusCode).toBe(204);
+          }),
+        );
+        answers += 5;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      expect(answers).toBeGreaterThan(100);
+      // The network has 10 of the 100; the rest is for a machine that does other things too.
+      expect(worst).toBeLessThan(250);
+      // What asks for nothing personal goes on.
+      expect([...creatives]).toEqual(['cr_free']);
+      await back();
+      await eventually(
+        async () =>
+          bidsOf(await (bidder as TestBidder).bid(wireRequest({ device: { ifa: `back-${performance.now()}` } })))[0]?.crid,
+        (creative) => creative === 'cr_a',
+      );
+    },
+    30_000,
+  );
+});
+
 describe('with a Redis that hangs', () => {
   it('requests are answered by their deadline', async () => {
     await publish(client, CAPPED);
@@ -157,6 +209,48 @@ describe('with a Redis that hangs', () => {
     server.kill('SIGCONT');
     expect((await bidder.call(bid.burl, PRICE)).statusCode).toBe(204);
     expect((await adEvents(client)).filter(({ type }) => type === 'billing')).toHaveLength(1);
+  });
+});
+
+describe('a clock that jumps', () => {
+  const HOUR = 3_600_000;
+  const flight = (id: string, from: number, to: number) => lineItem(id, { start: NOON + from * HOUR, end: NOON + to * HOUR });
+
+  afterEach(() => vi.restoreAllMocks());
+
+  it('is followed at once, forth and back, without a crash', async () => {
+    let now = NOON;
+    vi.spyOn(Date, 'now').mockImplementation(() => now);
+    const early = flight('early', -1, 1);
+    const late = {
+      ...flight('late', 4, 6),
+      budget: { campaign: 1e9, total: null, daily: 1e9 },
+      caps: [{ count: 99, windowMs: HOUR }],
+    };
+    await publish(client, snapshot({ lineItems: [early, late] }));
+    bidder = await startBidder(path);
+    const creativeAt = async (hours: number): Promise<string | null> => {
+      now = NOON + hours * HOUR;
+      const reply = await (bidder as TestBidder).bid();
+      return reply.statusCode === 200 ? (bidsOf(reply)[0]?.crid ?? null) : null;
+    };
+    for (const [hours, creative] of [
+      [0, 'cr_early'],
+      [5, 'cr_late'],
+      [-30, null],
+      [0.5, 'cr_early'],
+      [50, null],
+      [5.5, 'cr_late'],
+      [2, null],
+    ] as const) {
+      // A budget's lease is asked for by the first request.
+      for (let tries = 0; tries < 100 && (await creativeAt(hours)) !== creative; tries++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      // It stays so.
+      expect(await creativeAt(hours)).toBe(creative);
+    }
+    expect(await bidder.count('errors')).toBe(0);
+    expect((await bidder.worker.app.inject('/readyz')).statusCode).toBe(200);
   });
 });
 
