@@ -31,8 +31,13 @@ export const lineItemId = (index: number): string => `li_${index}`;
 
 /** Half of them bound to fences (the even ones), the others to segments, devices, sizes and hours. */
 export function drawLineItems(seed: number, count: number, fences: number, stores: number): LiveLineItem[] {
+  return [...eachLineItem(seed, count, fences, stores)];
+}
+
+/** One by one: a million of them at once are four gigabytes. */
+export function* eachLineItem(seed: number, count: number, fences: number, stores: number): Generator<LiveLineItem> {
   const draw = createDraw(seed, 2);
-  return Array.from({ length: count }, (_, index) => drawLineItem(draw, index, fences, stores));
+  for (let index = 0; index < count; index++) yield drawLineItem(draw, index, fences, stores);
 }
 
 function drawLineItem(draw: Draw, index: number, fences: number, stores: number): LiveLineItem {

@@ -53,7 +53,13 @@ const exchange: LiveExchange = {
 };
 
 /** Everything live: the same for the same seed and size. */
-export function drawSnapshot(seed: number, { lineItems, fences }: Omit<WorldSize, 'profiles'>): Snapshot {
+export function drawSnapshot(seed: number, size: Omit<WorldSize, 'profiles'>): Snapshot {
+  const around = drawSurroundings(seed, size);
+  return { ...around, lineItems: drawLineItems(seed, size.lineItems, size.fences, around.stores.length) };
+}
+
+/** All but the line items. */
+export function drawSurroundings(seed: number, { lineItems, fences }: Omit<WorldSize, 'profiles'>): Omit<Snapshot, 'lineItems'> {
   const stores = drawStores(seed, Math.max(5, Math.min(500, Math.round(lineItems * STORES_A_LINE_ITEM))), fences);
   return {
     version: 1,
@@ -61,7 +67,6 @@ export function drawSnapshot(seed: number, { lineItems, fences }: Omit<WorldSize
     exchanges: [exchange],
     stores,
     geofences: drawFences(seed, fences),
-    lineItems: drawLineItems(seed, lineItems, fences, stores.length),
     lists: [],
     rates: null,
   };

@@ -4,13 +4,14 @@ import type { Question } from '../../bidder/core/decide.ts';
 import type { Index } from '../../bidder/core/index.ts';
 import { type Person, WITHHELD } from '../../bidder/core/person.ts';
 import { readCorpus } from '../../load-tests/bench/corpus.ts';
+import { eachLineItem } from '../../load-tests/bench/line-items.ts';
 import type { MatchTask, MatchTiming } from '../../load-tests/bench/match.ts';
 import { createHistogram } from '../../load-tests/bench/open-loop.ts';
 import { capsOf, keyOf, profileOf } from '../../load-tests/bench/people.ts';
 import { drawTraffic } from '../../load-tests/bench/requests.ts';
-import { drawSnapshot, worldSize } from '../../load-tests/bench/world.ts';
+import { drawSurroundings, worldSize } from '../../load-tests/bench/world.ts';
 import { encodeProfile } from '../../proto/profile.ts';
-import type { Snapshot } from '../../proto/snapshot.ts';
+import type { LiveLineItem, Snapshot } from '../../proto/snapshot.ts';
 
 const PEPPER = 'pepper-of-the-benchmarks';
 const NOW = Date.UTC(2026, 5, 2, 12);
@@ -21,7 +22,10 @@ const LEAST_DECISIONS = 200;
 
 const { lineItems, seconds, seed, shared, modules, extension } = JSON.parse(process.argv[2] as string) as MatchTask;
 // Not by import statements: the loader of this file would compile another code than the one that runs in production.
-const { buildIndex } = (await import(`${modules}bidder/core/index${extension}`)) as typeof import('../../bidder/core/index.ts');
+const { openIndex } = (await import(`${modules}bidder/core/index${extension}`)) as typeof import('../../bidder/core/index.ts');
+const { compileIndex } = (await import(
+  `${modules}bidder/core/compile${extension}`
+)) as typeof import('../../bidder/core/compile.ts');
 const { decide } = (await import(`${modules}bidder/core/decide${extension}`)) as typeof import('../../bidder/core/decide.ts');
 const { decodeRequest } = (await import(
   `${modules}bidder/openrtb/decode${extension}`
@@ -35,15 +39,15 @@ function time(): MatchTiming {
   const traffic = drawTraffic({ seed, fences: lineItems, profiles, corpus: readCorpus(shared) });
   const asked = Array.from({ length: QUESTIONS }, (_, call) => questionOf(call)).flatMap((question) => question ?? []);
   const before = heldBytes();
-  let snapshot: Snapshot | null = drawSnapshot(seed, { lineItems, fences: lineItems });
-  const fencedOnly = { ...snapshot, lineItems: snapshot.lineItems.filter(({ targeting }) => targeting.geofences !== null) };
+  let around: Omit<Snapshot, 'lineItems'> | null = drawSurroundings(seed, { lineItems, fences: lineItems });
+  const drawn = (fencedOnly: boolean) => ({ ...(around as Omit<Snapshot, 'lineItems'>), lineItems: lineItemsOf(fencedOnly) });
   const since = performance.now();
-  const index = buildIndex(snapshot);
-  const buildSeconds = (performance.now() - since) / 1_000;
-  const fenced = timeDecisions(buildIndex(fencedOnly), asked, seconds / 2);
-  fencedOnly.lineItems = [];
-  fencedOnly.geofences = [];
-  snapshot = null;
+  const buffer = compileIndex(drawn(false));
+  const opening = performance.now();
+  const index = openIndex(buffer);
+  const opened = performance.now();
+  const fenced = timeDecisions(openIndex(compileIndex(drawn(true))), asked, seconds / 2);
+  around = null;
   const mb = (heldBytes() - before) / 2 ** 20;
   const { decisions, meanUs, p99Us, bidRate } = timeDecisions(index, asked, seconds);
   const tenths = (value: number): number => Math.round(value * 10) / 10;
@@ -53,9 +57,21 @@ function time(): MatchTiming {
     p99Us: tenths(p99Us),
     mb: Math.round(mb),
     bidRate,
-    buildSeconds: tenths(buildSeconds),
+    buildSeconds: tenths((opening - since) / 1_000),
+    openMs: tenths(opened - opening),
     fencedUs: tenths(fenced.meanUs),
+    truncated: index.stages.truncated / index.stages.decisions,
+    reached: tenths(index.stages.reached / index.stages.decisions),
+    passed: tenths(index.stages.passed / index.stages.decisions),
+    tried: tenths(index.stages.tried / index.stages.decisions),
   };
+
+  /** Drawn as they are compiled. */
+  function* lineItemsOf(fencedOnly: boolean): Generator<LiveLineItem> {
+    const { length } = (around as Omit<Snapshot, 'lineItems'>).stores;
+    for (const lineItem of eachLineItem(seed, lineItems, lineItems, length))
+      if (!fencedOnly || lineItem.targeting.geofences !== null) yield lineItem;
+  }
 
   /** A call as the auction would put it to the core; null where it would not come so far. */
   function questionOf(call: number): Omit<Question, 'exchange'> | null {
