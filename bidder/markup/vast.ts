@@ -92,13 +92,17 @@ function linear(spot: Spot): string {
     : duration + element('TrackingEvents', tracking) + clicks + files;
 }
 
+/** Playlists of adaptive streams. */
+const STREAMS = /^application\/(x-mpegurl|vnd\.apple\.mpegurl|dash\+xml)$/;
+
 /** Sound has no size, which VAST before 4.1 asks for all the same. */
 function mediaFile({ url, mime, bitrate, w, h }: MediaFile, spot: Spot): string {
   const rate = bitrate > 0 ? ` bitrate="${bitrate}"` : '';
   const sized = spot.fit.format.root === 'VAST' && (spot.creative.type === 'video' || !isFrom(spot, 4.1));
   const size = sized ? ` width="${w}" height="${h}"` : '';
   const scaling = spot.creative.type === 'video' ? ' scalable="true" maintainAspectRatio="true"' : '';
-  return `<MediaFile delivery="progressive" type="${escapeXml(mime)}"${rate}${size}${scaling}>${cdata(url)}</MediaFile>`;
+  const delivery = STREAMS.test(mime) ? 'streaming' : 'progressive';
+  return `<MediaFile delivery="${delivery}" type="${escapeXml(mime)}"${rate}${size}${scaling}>${cdata(url)}</MediaFile>`;
 }
 
 function element(name: string, content: string): string {

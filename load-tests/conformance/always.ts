@@ -1,5 +1,5 @@
 import type { Api } from '../replay/api.ts';
-import type { Wishes } from './wishes.ts';
+import type { Picture, Wishes } from './wishes.ts';
 
 /** Exchange that the requests are sent as. */
 export const EXCHANGE = 'conformance';
@@ -9,7 +9,12 @@ const DOMAIN = 'always.example';
 const MAX_CPM_MICROS = 900_000_000;
 const DAY = 86_400_000;
 /** Published to the bidder, and what the judge reckons with: near enough to any day's. */
-export const PER_USD = { EUR: 0.9, GBP: 0.8, JPY: 150, RUB: 90, MXN: 18, NZD: 1.6, CAD: 1.4, AUD: 1.5, INR: 85, CNY: 7 };
+export const PER_USD = {
+  ...{ EUR: 0.9, GBP: 0.8, JPY: 150, RUB: 90, MXN: 18, NZD: 1.6, CAD: 1.4, AUD: 1.5, INR: 85, CNY: 7, CHF: 0.85, SEK: 10 },
+  ...{ NOK: 10, DKK: 6.8, PLN: 4, CZK: 23, HUF: 360, RON: 4.5, BGN: 1.8, TRY: 34, UAH: 41, ILS: 3.7, AED: 3.67, SAR: 3.75 },
+  ...{ ZAR: 18, EGP: 48, NGN: 1_600, KES: 129, BRL: 5.5, ARS: 1_000, CLP: 940, COP: 4_200, PEN: 3.8, KRW: 1_380, TWD: 32 },
+  ...{ HKD: 7.8, SGD: 1.3, MYR: 4.4, THB: 34, IDR: 15_800, PHP: 57, VND: 25_000, PKR: 278, BDT: 119, KZT: 500 },
+};
 const CDN = `https://cdn.${DOMAIN}`;
 
 /** For each advertiser a line item for each format: it always wants to bid, in the open market and under any deal. */
@@ -59,7 +64,7 @@ type Creative = Record<string, unknown> & { readonly id: string };
 
 function creativesFor(advertiser: string, landing: string, wishes: Wishes): Record<string, Creative[]> {
   const base = { advertiser, landing };
-  const { sizes, videoSeconds, audioSeconds } = wishes;
+  const { sizes, videoSeconds, audioSeconds, pictures } = wishes;
   return {
     banner: sizes.map(({ w, h }) => {
       const name = `${w}x${h}`;
@@ -73,33 +78,53 @@ function creativesFor(advertiser: string, landing: string, wishes: Wishes): Reco
       const name = `spot-${duration}`;
       return { ...base, id: `${advertiser}-${name}`, name, type: 'audio', title: 'Always', duration, media: AUDIO_FILES };
     }),
-    native: [
-      {
-        ...base,
-        id: `${advertiser}-native`,
-        name: 'native',
-        type: 'native',
-        title: 'Always here',
-        data: NATIVE_DATA,
-        images: NATIVE_IMAGES.map(([type, w, h]) => ({ type, url: `${CDN}/${w}x${h}.png`, w, h })),
-      },
-    ],
+    native: [NATIVE_IMAGES, ...pictures].map((images, index) => ({
+      ...base,
+      id: `${advertiser}-native-${index}`,
+      name: `native ${index}`,
+      type: 'native',
+      title: 'Always here',
+      data: NATIVE_DATA,
+      images: images.map(({ type, w, h, extension }) => ({ type, url: `${CDN}/${w}x${h}.${extension}`, w, h })),
+    })),
   };
 }
 
-const VIDEO_FILES = ['mp4', 'webm', 'ogg', 'quicktime', '3gpp', 'x-flv'].map((kind) => ({
-  url: `${CDN}/film.${kind}`,
-  mime: `video/${kind}`,
-  bitrate: 800,
-  w: 640,
-  h: 480,
-}));
+/** Kinds of files, and the bitrates (kbit/s) of each: what every player plays comes in several. */
+const VIDEO_KINDS: Readonly<Record<string, readonly number[]>> = {
+  'video/mp4': [300, 800, 1_500, 2_500, 5_000, 10_000],
+  'video/webm': [800, 2_500],
+  'video/ogg': [800],
+  'video/quicktime': [800],
+  'video/3gpp': [800],
+  'video/x-flv': [800],
+  'video/x-m4v': [800],
+  'video/x-ms-wmv': [800],
+  'video/mpeg': [800],
+  'application/x-mpegurl': [800],
+  'application/vnd.apple.mpegurl': [800],
+  'application/dash+xml': [800],
+};
+const AUDIO_KINDS: Readonly<Record<string, readonly number[]>> = {
+  'audio/mpeg': [64, 128, 256],
+  'audio/mp3': [64, 128, 256],
+  'audio/mp4': [64, 128, 256],
+  'audio/aac': [128],
+  'audio/ogg': [128],
+  'audio/wav': [128],
+  'audio/x-wav': [128],
+  'audio/x-m4a': [128],
+  'audio/m4a': [128],
+};
 
-const AUDIO_FILES = ['mpeg', 'mp4', 'mp3', 'aac', 'ogg'].map((kind) => ({
-  url: `${CDN}/spot.${kind}`,
-  mime: `audio/${kind}`,
-  bitrate: 128,
-}));
+function filesOf(kinds: Readonly<Record<string, readonly number[]>>) {
+  return Object.entries(kinds).flatMap(([mime, bitrates]) =>
+    bitrates.map((bitrate) => ({ url: `${CDN}/${bitrate}.${mime.replace(/^.*[/.]/, '')}`, mime, bitrate })),
+  );
+}
+
+const VIDEO_FILES = filesOf(VIDEO_KINDS).map((file) => ({ ...file, w: 640, h: 480 }));
+const AUDIO_FILES = filesOf(AUDIO_KINDS);
 
 /** Values by type of data asset, short enough for any length that is asked for. */
 const NATIVE_DATA = {
@@ -117,14 +142,14 @@ const NATIVE_DATA = {
   12: 'Go',
 };
 
-/** Type, width, height: icons and main images of the shapes that sellers ask for. */
-const NATIVE_IMAGES: readonly (readonly [number, number, number])[] = [
-  [1, 80, 80],
-  [1, 128, 128],
-  [1, 320, 320],
-  [3, 1200, 1200],
-  [3, 1200, 627],
-  [3, 300, 250],
-  [3, 180, 120],
-  [3, 150, 50],
-];
+/** Icons and main images of the shapes that sellers ask for. */
+const NATIVE_IMAGES: readonly Picture[] = (
+  [
+    [1, 80, 80],
+    [1, 128, 128],
+    [1, 320, 320],
+    [3, 1200, 1200],
+    [3, 1200, 627],
+    [3, 300, 250],
+  ] as const
+).map(([type, w, h]) => ({ type, w, h, extension: 'png' }));

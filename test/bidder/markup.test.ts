@@ -155,6 +155,28 @@ describe('a video', () => {
     expect(elementsOf(four, 'UniversalAdId')[0]?.attributes).toEqual({ idRegistry: 'unknown', idValue: 'ad' });
   });
 
+  it('that comes as a playlist is streamed, and says so', () => {
+    const file = { url: 'https://cdn.shop.example/a.m3u8', mime: 'application/x-mpegurl', bitrate: 800, w: 640, h: 360 };
+    const { adm } = bidFor({
+      creative: { type: 'video', media: [file] },
+      imp: { video: { ...VIDEO, mimes: ['application/x-mpegURL'], slotinpod: -1, podid: 'p' } },
+    });
+    expect(elementsOf(parseXml(adm), 'MediaFile')[0]?.attributes).toMatchObject({ delivery: 'streaming' });
+  });
+
+  it('in a pod says for which of its places it is; so does sound', () => {
+    const slotOf = (slotinpod: number) => spot({ imp: { video: { ...VIDEO, slotinpod } } }).slotinpod;
+    expect([-1, 0, 1, 2, 7].map(slotOf)).toEqual([-1, undefined, 1, 2, undefined]);
+    const sound = bidFor({ creative: { type: 'audio' }, imp: { audio: { ...AUDIO, slotinpod: -1, podid: 'p' } } });
+    expect(sound.slotinpod).toBe(-1);
+  });
+
+  it('that needs an API names it', () => {
+    const rich = bidFor({ creative: { type: 'video', apis: [2, 8] }, imp: { video: { ...VIDEO, api: [8] } } });
+    expect(rich.apis).toEqual([2, 8]);
+    expect(spot().apis).toBeUndefined();
+  });
+
   it('has no second address for its money where the exchange bills on the VAST impression', () => {
     expect(spot({ exchange: { billing: 'vast' } }).burl).toBeUndefined();
     expect(spot({ exchange: { billing: 'burl' } }).burl).toContain('/n/bill?');

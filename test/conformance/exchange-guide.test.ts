@@ -91,6 +91,7 @@ beforeAll(async () => {
     audioSeconds: [15],
     seat: null,
     dealDomains: [],
+    pictures: [],
   });
 });
 afterAll(() => always.close());

@@ -25,6 +25,7 @@ beforeAll(async () => {
     audioSeconds: [15],
     seat: null,
     dealDomains: [],
+    pictures: [],
   });
   await always.bidder.worker.app.listen({ port: 0, host: '127.0.0.1' });
   address = `http://127.0.0.1:${(always.bidder.worker.app.server.address() as AddressInfo).port}`;

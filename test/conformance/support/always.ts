@@ -69,7 +69,9 @@ function lineItemsFor(domain: string, index: number, wishes: Wishes): LiveLineIt
     audio: wishes.audioSeconds.map((duration) =>
       creative(`spot-${duration}`, { type: 'audio', duration, landing, media: media(['mpeg', 'mp4', 'mp3'], 'audio', 0, 0) }),
     ),
-    native: [creative('native', { type: 'native', landing, images: IMAGES })],
+    native: [IMAGES, ...wishes.pictures.map(imagesOf)].map((images, at) =>
+      creative(`native-${at}`, { type: 'native', landing, images }),
+    ),
   };
   return Object.entries(creatives).map(([format, ads]) =>
     lineItem(`always-${index}-${format}`, {
@@ -80,6 +82,9 @@ function lineItemsFor(domain: string, index: number, wishes: Wishes): LiveLineIt
     }),
   );
 }
+
+const imagesOf = (pictures: Wishes['pictures'][number]) =>
+  pictures.map(({ type, w, h, extension }) => ({ type, url: `https://cdn.always.example/${w}x${h}.${extension}`, w, h }));
 
 const IMAGES = [
   { type: 1, url: 'https://cdn.always.example/80.png', w: 80, h: 80 },
