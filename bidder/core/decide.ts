@@ -196,36 +196,57 @@ function countAt({ counts }: Index, position: number, number: number): void {
   (counts[position * COUNTS + number] as number)++;
 }
 
-/** Line items that are asked why at most, on a no-bid, and of them those that are tried on all imps. */
-const MOST_ASKED = 16;
+/** On a no-bid: line items that are looked at, that are asked why, and that are tried on all imps, at most. */
+const MOST_REACHED = 64;
+const MOST_ASKED = 8;
 const MOST_TRIED = 8;
 
-/** Why nothing is bid: the furthest reason of line items that came far, those below the floors included. */
+/**
+ * Why nothing is bid: the furthest reason of line items that came far. First those that only a floor kept from being looked at; where
+ * there are none, why the others were not offered.
+ */
 function furthestReason(round: Round): NoBidReason {
-  const { index, question } = round;
-  const { match } = index;
+  const { match } = round.index;
   let reason = furtherOf(round.reason, match.awayReason() ?? 'no_line_item');
   if (isFurthest(reason)) return reason;
-  reason = furtherOf(reason, match.rowReason());
   let tried = 0;
-  for (const position of match.furthest(MOST_ASKED)) {
-    const [failure] = match.failuresOf(position, false);
-    if (failure !== undefined) {
-      countAt(index, position, numberOf(failure.reason));
-      reason = furtherOf(reason, failure.reason);
-      continue;
-    }
-    const offer = match.offerOf(position);
-    if (offer === null) reason = furtherOf(reason, 'store_closed');
-    else if (tried++ < MOST_TRIED) {
-      for (let at = 0; at < round.ways.length; at++)
-        for (const way of round.ways[at] as readonly Way[]) {
-          const why = choiceOf(round, question.request.imps[at] as Imp, way, offer);
-          if (typeof why === 'string') reason = furtherOf(reason, why);
-        }
-    }
+  const reached = match.reached(MOST_REACHED);
+  for (let i = 0; i < reached.length && tried < MOST_TRIED; i++) {
+    if (!match.mayOffer(reached[i] as number)) continue;
+    tried++;
+    reason = furtherOf(reason, reasonOf(round, reached[i] as number));
     if (isFurthest(reason)) return reason;
   }
+  if (tried === 0)
+    for (let i = 0; i < reached.length && i < MOST_ASKED; i++) reason = furtherOf(reason, whyNot(round, reached[i] as number));
+  const inRows = match.inRows(MOST_ASKED);
+  if (inRows.length === 0) return furtherOf(reason, match.rowReason());
+  for (let i = 0; i < inRows.length && !isFurthest(reason); i++) {
+    const position = inRows[i] as number;
+    reason = furtherOf(reason, match.mayOffer(position) ? reasonOf(round, position) : whyNot(round, position));
+  }
+  return reason;
+}
+
+/** Why a line item was not offered. */
+function whyNot({ index }: Round, position: number): NoBidReason {
+  const failure = index.match.failuresOf(position, false)[0];
+  if (failure === undefined) return 'no_line_item';
+  countAt(index, position, numberOf(failure.reason));
+  return failure.reason;
+}
+
+/** How far an offer comes, of all imps and ways. */
+function reasonOf(round: Round, position: number): NoBidReason {
+  const offer = round.index.match.offerOf(position);
+  if (offer === null) return 'store_closed';
+  let reason: NoBidReason = 'no_line_item';
+  for (let at = 0; at < round.ways.length; at++)
+    for (const way of round.ways[at] as readonly Way[]) {
+      const why = choiceOf(round, round.question.request.imps[at] as Imp, way, offer);
+      if (typeof why === 'string') reason = furtherOf(reason, why);
+    }
+  countAt(round.index, position, numberOf(reason));
   return reason;
 }
 

@@ -1,6 +1,6 @@
 import type { Micros } from '../../proto/money.ts';
 import type { LiveStore } from '../../proto/snapshot.ts';
-import { type Question, roundOf } from './decide.ts';
+import { type Question, type Round, roundOf } from './decide.ts';
 import type { Index } from './index.ts';
 import type { Failure } from './match.ts';
 
@@ -19,8 +19,11 @@ export interface Explained {
  * (`screenAll` of decide) is not in it. An offer without failures is what `decide` tries on the imps.
  */
 export function explain(index: Index, question: Question, position: number): Explained {
-  roundOf(index, question);
-  const { match } = index;
+  return explainAt(roundOf(index, question), position);
+}
+
+/** The same for a request that has begun, of which many line items are asked. */
+export function explainAt({ index: { match } }: Round, position: number): Explained {
   const offer = match.offerOf(position) ?? match.offerOf(position, true);
   if (offer !== null && !offer.shown) match.show(offer);
   const price = offer?.price ?? 0;

@@ -29,6 +29,9 @@ export interface Index {
   readonly size: number;
   lineItem(id: string): LineItem | undefined;
   lineItemAt(position: number): LineItem;
+  /** Position of a line item, -1: it is not live; and its id. Neither makes it. */
+  positionOf(id: string): number;
+  idAt(position: number): string;
   /** Domains of an advertiser who has something live; null where there is none. */
   domainsOf(advertiser: string): readonly string[] | null;
   /** A line item that is not live bids nothing, from the next request on. */
@@ -163,6 +166,9 @@ export function twinOf({ sections, meta }: Index): Index {
   return new OpenIndex(sections, meta);
 }
 
+const ID_AT = '{"id":"'.length;
+const LONGEST_HEAD = 100;
+
 /** Line items that are kept once they have been made, a slot for each number modulo this. */
 const KEPT = 16_384;
 const KEPT_STORES = 4_096;
@@ -212,6 +218,18 @@ class OpenIndex implements Index {
     const lineItem = readLineItem(json, position);
     this.#kept[slot] = lineItem;
     return lineItem;
+  }
+
+  positionOf(id: string): number {
+    const position = findText(this.sections, TEXT.lineItem, id);
+    return position === NONE ? -1 : position;
+  }
+
+  idAt(position: number): string {
+    const { recordStart, recordLength, records } = this.sections;
+    // The id comes first, and nothing in it is escaped.
+    const head = textIn(records, recordStart[position] as number, Math.min(LONGEST_HEAD, recordLength[position] as number));
+    return head.slice(ID_AT, head.indexOf('"', ID_AT));
   }
 
   domainsOf(advertiser: string): readonly string[] | null {

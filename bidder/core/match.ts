@@ -11,7 +11,7 @@ import { placesAt } from './geo.ts';
 import type { Index, LineItem } from './index.ts';
 import { failureOfLate, type LateTerm } from './late.ts';
 import { mixed } from './layout.ts';
-import { DIMENSIONS } from './meta.ts';
+import { DIMENSIONS, type DimensionName } from './meta.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
 import { mayFit } from './shapes.ts';
@@ -63,8 +63,8 @@ export class Match {
   readonly #lateTerms: (LateTerm | null)[];
   readonly #values: readonly ReadonlyMap<string, number>[];
   /** Rows that a line item must be in, by their first words; and of shapes the rows of which it must be in one. */
-  #rows: number[] = [];
-  #shapeRows: number[] = [];
+  readonly #rows: number[] = [];
+  readonly #shapeRows: number[] = [];
   #anyShape = true;
   /** Flags that a line item must not have, because of what is known of the person. */
   #forbidden = 0;
@@ -90,7 +90,7 @@ export class Match {
   #width = FIRST_WINDOW;
   /** More passed than are waited for: what is cheaper is not looked at. */
   #cut = false;
-  #found: number[] = [];
+  readonly #found: number[] = [];
   #waiting: Offer[] = [];
   #ready: Offer[] = [];
   #hour = 0;
@@ -114,7 +114,6 @@ export class Match {
     this.#question = question;
     this.#turn = turn;
     this.#least = least;
-    this.#found = [];
     this.#waiting = [];
     this.#ready = [];
     this.#starts.length = 0;
@@ -260,7 +259,8 @@ export class Match {
   #pickRows(): void {
     const { meta } = this.#index;
     const { request, childOnly } = this.#question;
-    const rows: number[] = [];
+    const rows = this.#rows;
+    rows.length = 0;
     for (let i = 0; i < meta.dimensions.length; i++) {
       const { name, row, overflows } = meta.dimensions[i] as (typeof meta.dimensions)[number];
       const value = this.#valueOf(name);
@@ -269,11 +269,10 @@ export class Match {
       if (overflows && value !== null) this.#markText(TEXT.value + DIMENSIONS.indexOf(name), value);
     }
     if (childOnly) rows.push(ROWS.childSafe * this.#words);
-    this.#rows = rows;
-    const shapeRows: number[] = [];
+    const shapeRows = this.#shapeRows;
+    shapeRows.length = 0;
     for (let shape = 0; shape < meta.shapes.length; shape++)
       if (this.#mayAnyFit(shape, request)) shapeRows.push((meta.shapeRow + shape) * this.#words);
-    this.#shapeRows = shapeRows;
     this.#anyShape = shapeRows.length === meta.shapes.length;
   }
 
@@ -283,7 +282,7 @@ export class Match {
     return false;
   }
 
-  #valueOf(name: (typeof DIMENSIONS)[number]): string | null {
+  #valueOf(name: DimensionName): string | null {
     const { request, exchange } = this.#question;
     const { device, inventory } = request;
     switch (name) {
@@ -595,29 +594,19 @@ export class Match {
   failuresOf(position: number, all: boolean): Failure[] {
     const index = this.#index;
     const { live, rows, start, end, flags, clauseStart, clauses } = index.sections;
-    const { meta } = index;
     const { now, childOnly } = this.#question;
     const flag = flags[position] as number;
     const failures: Failure[] = [];
-    const isIn = (bits: Uint32Array, offset: number): boolean =>
-      (((bits[offset + (position >>> 5)] as number) >>> (position & 31)) & 1) === 1;
-    const done = (): boolean => !all && failures.length > 0;
-    if (!isIn(live, 0)) failures.push({ reason: 'no_line_item', part: 'live' });
+    if (!isIn(live, 0, position)) failures.push({ reason: 'no_line_item', part: 'live' });
     if (flag & FLAGS.fenced && !this.#isHere(position))
       failures.push({ reason: this.#awayReasonOf(position), part: 'geofences' });
-    if (done()) return failures;
-    meta.dimensions.forEach(({ name }, i) => {
-      if (name === 'exchange' && !isIn(rows, this.#rows[i] as number))
-        failures.push({ reason: 'no_line_item', part: 'exchanges' });
-    });
+    if (!all && failures.length > 0) return failures;
+    this.#addRowFailures(position, true, failures);
     if (now < (start[position] as number) || now >= (end[position] as number))
       failures.push({ reason: 'flight', part: 'flight' });
-    if (childOnly && !isIn(rows, ROWS.childSafe * this.#words)) failures.push({ reason: 'privacy', part: 'childSafe' });
-    meta.dimensions.forEach(({ name }, i) => {
-      if (name === 'exchange' || isIn(rows, this.#rows[i] as number)) return;
-      failures.push({ reason: name === 'inventory' ? 'inventory' : 'unsupported_device', part: VALUE_PARTS[name] });
-    });
-    if (done()) return failures;
+    if (childOnly && !isIn(rows, ROWS.childSafe * this.#words, position)) failures.push({ reason: 'privacy', part: 'childSafe' });
+    this.#addRowFailures(position, false, failures);
+    if (!all && failures.length > 0) return failures;
     let askedPerson = false;
     const last = clauseStart[position + 1] as number;
     for (let at = clauseStart[position] as number; at < last; at += HEAD_WORDS + (clauses[at + 1] as number)) {
@@ -627,16 +616,25 @@ export class Match {
       if (!askedPerson && LAST_PARTS.has(part)) {
         askedPerson = true;
         this.#askPerson(flag, failures);
-        if (done()) return failures;
+        if (!all && failures.length > 0) return failures;
       }
       if ((head & PERSONAL && this.#forbidden !== 0) || this.#clauseHolds(at)) continue;
       failures.push({ reason: part === 'supply' ? this.#supplyReason(at) : reason, part });
-      if (done()) return failures;
+      if (!all && failures.length > 0) return failures;
     }
     if (!askedPerson) this.#askPerson(flag, failures);
     if (flag & FLAGS.openStoresOnly && this.offerOf(position) === null)
       failures.push({ reason: 'store_closed', part: 'openStoresOnly' });
     return failures;
+  }
+
+  #addRowFailures(position: number, exchange: boolean, failures: Failure[]): void {
+    const { meta, sections } = this.#index;
+    for (let i = 0; i < meta.dimensions.length; i++) {
+      const { name } = meta.dimensions[i] as (typeof meta.dimensions)[number];
+      if ((name === 'exchange') !== exchange || isIn(sections.rows, this.#rows[i] as number, position)) continue;
+      failures.push({ reason: ROW_REASONS[name], part: VALUE_PARTS[name] });
+    }
   }
 
   #askPerson(flag: number, failures: Failure[]): void {
@@ -665,34 +663,42 @@ export class Match {
   }
 
   /**
-   * Some line items that came far, dearest first within each way to them: those here, those that terms led to, and those that are in
-   * all rows of the request. Few, whatever the size of the index: a no-bid asks them why.
+   * Line items that something led to, dearest first within each way: those here, then those of each true term. Few, whatever the size
+   * of the index; what the windows left behind included.
    */
-  furthest(most: number): number[] {
-    const positions = new Set<number>();
-    for (let at = 0; at < this.#hereCount && positions.size < most; at++)
-      positions.add(Math.floor((this.#here[at] as number) / PLACES));
-    this.#addPosted(positions, most * 2);
-    this.#addRowed(positions, most * 3);
-    return [...positions];
-  }
-
-  #addPosted(positions: Set<number>, most: number): void {
+  reached(most: number): readonly number[] {
+    const positions = this.#found;
+    positions.length = 0;
+    for (let at = 0; at < this.#hereCount && positions.length < most; at++)
+      positions.push(Math.floor((this.#here[at] as number) / PLACES));
     const { postings } = this.#index.sections;
-    for (let list = 0; list < this.#ends.length && positions.size < most; list++) {
+    for (let list = 0; list < this.#ends.length && positions.length < most * 2; list++) {
       const start = this.#starts[list] as number;
       const end = Math.min(this.#ends[list] as number, start + POSTED_SAMPLE);
-      for (let at = start; at < end && positions.size < most; at++) positions.add(postings[at] as number);
+      for (let at = start; at < end; at++) positions.push(postings[at] as number);
     }
+    return positions;
   }
 
-  #addRowed(positions: Set<number>, most: number): void {
+  /** Line items bound to no place that are in all rows of the request, dearest first; few. */
+  inRows(most: number): readonly number[] {
+    const positions = this.#found;
+    positions.length = 0;
     const { rows } = this.#index.sections;
-    for (let word = 0; word < this.#words && positions.size < most; word++) {
-      const unfenced = (rows[ROWS.broad * this.#words + word] as number) | (rows[ROWS.posted * this.#words + word] as number);
-      let bits = unfenced === 0 ? 0 : unfenced & this.#wordOf(word, false);
-      for (; bits !== 0 && positions.size < most; bits &= bits - 1) positions.add(word * 32 + (31 - Math.clz32(bits & -bits)));
+    const broad = ROWS.broad * this.#words;
+    const posted = ROWS.posted * this.#words;
+    for (let word = 0; word < this.#words && positions.length < most; word++) {
+      let bits = (rows[broad + word] as number) | (rows[posted + word] as number);
+      if (bits !== 0) bits &= this.#wordOf(word, false);
+      for (; bits !== 0 && positions.length < most; bits &= bits - 1) positions.push(word * 32 + (31 - Math.clz32(bits & -bits)));
     }
+    return positions;
+  }
+
+  /** Whether a line item may be offered, whatever the shapes of its creatives. */
+  mayOffer(position: number): boolean {
+    const bound = ((this.#index.sections.flags[position] as number) & FLAGS.fenced) !== 0;
+    return this.#passes(position, false) && (!bound || this.#isHere(position));
   }
 
   /** Of the line items bound to no place, how far the furthest came through the rows: the first row that stopped all of them. */
@@ -713,9 +719,21 @@ export class Match {
     if (depth === 0) return 'no_line_item';
     const stopped = meta.dimensions[depth - 1];
     if (stopped === undefined) return childOnly ? 'privacy' : 'no_line_item';
-    if (stopped.name === 'exchange') return 'no_line_item';
-    return stopped.name === 'inventory' ? 'inventory' : 'unsupported_device';
+    return ROW_REASONS[stopped.name];
   }
+}
+
+const ROW_REASONS: Readonly<Record<DimensionName, NoBidReason>> = {
+  exchange: 'no_line_item',
+  inventory: 'inventory',
+  deviceType: 'unsupported_device',
+  os: 'unsupported_device',
+  connectionType: 'unsupported_device',
+  language: 'unsupported_device',
+};
+
+function isIn(bits: Uint32Array, offset: number, position: number): boolean {
+  return (((bits[offset + (position >>> 5)] as number) >>> (position & 31)) & 1) === 1;
 }
 
 /** More places than any index has. */
