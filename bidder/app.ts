@@ -1,6 +1,7 @@
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { type Answer, type AuctionDeps, answerCall } from './auction.ts';
+import { type Answer, type AuctionDeps, answerCall, type Call, countRefusal } from './auction.ts';
+import { isTokenOf } from './exchange-token.ts';
 import { type NoticeDeps, registerNoticeRoutes } from './notices.ts';
 import { CONTENT_TYPES } from './openrtb/content.ts';
 import { deflate } from './openrtb/deflate.ts';
@@ -14,6 +15,13 @@ export interface AppDeps {
   /** Why this worker is not ready, empty when it is. */
   readonly notReady: () => readonly string[];
   readonly log: Logger;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When it may have reached the socket, monotonic ms. */
+    arrival: number;
+  }
 }
 
 /** Exchanges keep idle sockets for up to 2.5 minutes and must never meet one that we have just closed. */
@@ -37,12 +45,14 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   // What the content type means is for the auction to say, since the exchange has a word in it: the body is taken as it is.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.decorateRequest('arrival', 0);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send());
   app.setErrorHandler(answerError);
   app.route<BidRoute>({
     method: 'POST',
     url: '/openrtb2/:exchange',
-    handler: (request, reply) => answerBid(request, reply),
+    onRequest: admit,
+    handler: answerBid,
   });
   app.route({
     method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
@@ -59,21 +69,47 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   });
   return app;
 
+  /** As early as there is a head: what is not considered is not read, and its body is thrown away as it comes. */
+  function admit(request: FastifyRequest<BidRoute>, reply: FastifyReply, next: () => void): void {
+    const { admission, metrics } = auction;
+    const arrival = admission?.arrivalNow() ?? performance.now();
+    request.arrival = arrival;
+    metrics.queueSeconds.observe((performance.now() - arrival) / 1_000);
+    const exchange = auction.current()?.exchanges.get(request.params.exchange);
+    // Who does not know the token must not use up the exchange's limit.
+    const isTheirs = exchange !== undefined && (exchange.tokenHash === null || isTokenOf(exchange, request.query.token));
+    const refusal = isTheirs ? (admission?.refusalOf(exchange, arrival) ?? null) : null;
+    if (exchange === undefined || refusal === null) {
+      next();
+      return;
+    }
+    countRefusal(auction, exchange, refusal, arrival);
+    void reply.code(204).header('x-openrtb-version', '2.6').send();
+  }
+
   function answerBid(request: FastifyRequest<BidRoute>, reply: FastifyReply): FastifyReply | Promise<FastifyReply> {
-    const { headers } = request;
-    const answer = answerCall(auction, {
-      exchange: request.params.exchange,
-      token: request.query.token,
-      body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-      contentType: headers['content-type'],
-      encoding: headers['content-encoding'],
-      headers,
-      statedTime: headers['x-walkin-time'],
-      arrival: performance.now(),
-    });
-    const accept = headers['accept-encoding'];
-    if (answer instanceof Promise) return answer.then((later) => sendAnswer(reply, later, accept));
-    return sendAnswer(reply, answer, accept);
+    const { admission } = auction;
+    const accept = request.headers['accept-encoding'];
+    admission?.begin();
+    let answer: Answer | Promise<Answer>;
+    try {
+      answer = answerCall(auction, callOf(request));
+    } catch (error) {
+      admission?.end();
+      throw error;
+    }
+    if (answer instanceof Promise) return answer.then(send, fail);
+    return send(answer);
+
+    function send(given: Answer): FastifyReply {
+      admission?.end();
+      return sendAnswer(reply, given, accept);
+    }
+
+    function fail(error: unknown): never {
+      admission?.end();
+      throw error;
+    }
   }
 
   /** What the sender got wrong is said by the code alone; what we got wrong is a no-bid, and counted. */
@@ -86,6 +122,21 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
     return reply.code(place === 'bid' ? 204 : 500).send();
   }
 }
+
+function callOf({ params, query, body, headers, arrival }: FastifyRequest<BidRoute>): Call {
+  return {
+    exchange: params.exchange,
+    token: query.token,
+    body: Buffer.isBuffer(body) ? body : NOTHING,
+    contentType: headers['content-type'],
+    encoding: headers['content-encoding'],
+    headers,
+    statedTime: headers['x-walkin-time'],
+    arrival,
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
 
 interface BidRoute {
   Params: { exchange: string };

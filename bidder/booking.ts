@@ -28,7 +28,8 @@ export interface BookingOptions {
  */
 export type Book = (event: AdEvent, options: BookingOptions) => Promise<boolean>;
 
-export function createBooking(redis: Redis): Book {
+/** @param onCost told of each amount that an exchange has billed, micros */
+export function createBooking(redis: Redis, onCost: (exchange: string, micros: number) => void = () => undefined): Book {
   const bookNotice = createScript(redis, 'notice');
   return async (event, { settles, caps }) => {
     const { bid, campaign, lineItem, lease, at } = event;
@@ -47,7 +48,9 @@ export function createBooking(redis: Redis): Book {
     const reserved = settles ? impressionCost(event.price, event.multiplier) : 0;
     const name = lease === '' ? '' : leaseName(lineItem, lease);
     const args = [NOTICE_MEMORY_S, encodeAdEvent(event), event.cost, reserved, name, isDayLease(lease) ? '1' : '0', DAY_MEMORY_S];
-    return (await bookNotice(keys, [...args, lineItem, ...windows])) === 1;
+    const booked = (await bookNotice(keys, [...args, lineItem, ...windows])) === 1;
+    if (booked && event.cost > 0) onCost(event.exchange, event.cost);
+    return booked;
   };
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { type AdEvent, encodeAdEvent } from '../proto/ad-event.ts';
 import { AD_EVENT_STREAM } from '../proto/keys.ts';
 import { createConsents } from '../proto/privacy/permission.ts';
+import { createAdmission } from './admission.ts';
 import { buildApp } from './app.ts';
 import { createBooking } from './booking.ts';
 import { type Channel, compileHere, fromPrimary } from './compiler/source.ts';
@@ -15,6 +16,7 @@ import { createMatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
+import { watchPauses } from './runtime.ts';
 import { createMatches } from './sync.ts';
 import { createUsers } from './users.ts';
 
@@ -91,11 +93,14 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const feed = createFeed({ redis: background, source, metrics, log }, { worker: options.name, onSwap });
   const clients = [reads, writes, background, subscriber].filter((client) => client !== null);
   const outbox = createOutbox(writes, metrics);
+  const admission = createAdmission({ workers: options.workers });
+  const stopWatching = watchPauses(metrics);
   const consents = createConsents(options.vendor ?? 0, options.contextual);
   const matches = createMatchCounts(background, metrics);
   const app = buildApp({
     auction: {
       current: feed.current,
+      admission,
       users: createUsers(reads, metrics, defined({ cacheMs: options.personCacheMs })),
       leases,
       outbox,
@@ -111,7 +116,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       },
       matches,
     },
-    notices: { current: feed.current, book: createBooking(writes), outbox, metrics, noticeSecret },
+    notices: { current: feed.current, book: createBooking(writes, admission.earned), outbox, metrics, noticeSecret },
     sync: { current: feed.current, consents, pepper, metrics, keep: createMatches(writes), now: Date.now },
     notReady,
     log,
@@ -139,6 +144,8 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     await matches.close();
     await feed.close();
     for (const client of clients) client.disconnect();
+    admission.close();
+    stopWatching();
   }
 }
 

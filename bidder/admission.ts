@@ -1,0 +1,209 @@
+import type { LiveExchange } from '../proto/snapshot.ts';
+
+/**
+ * Which bid requests are considered at all. A worker has one core: what waits longer than its deadline allows is of no use to
+ * anybody and takes the time from what could still be answered, so it is answered with no bid before it is read.
+ *
+ * - Each exchange may send `qps` requests a second, over all workers.
+ * - A request is refused where its time in the queue, and the work that is under way before it, leave no time for its own answer.
+ * - While the event loop has no idle time, exchanges that bring less for a request must be answered sooner: the queue is
+ *   theirs up to half of the deadline, the best one's up to the end.
+ *
+ * Times are monotonic ms.
+ */
+export interface Admission {
+  /** When a request whose head has just been read may have reached the socket. */
+  arrivalNow(): number;
+  /** Null: it is considered. */
+  refusalOf(exchange: LiveExchange, arrival: number): Refusal | null;
+  /** Whether what is under way leaves time for an answer by then. */
+  canAnswerBy(deadline: number): boolean;
+  /** Around each request that is considered. */
+  begin(): void;
+  end(): void;
+  /** What an exchange has billed, micros. */
+  earned(exchange: string, micros: number): void;
+  close(): void;
+}
+
+export type Refusal = 'time' | 'qps';
+
+export interface AdmissionOptions {
+  /** That share the exchanges' limits. */
+  readonly workers: number;
+  readonly loop?: EventLoop;
+}
+
+/** The event loop, as far as it can be watched. */
+export interface EventLoop {
+  now(): number;
+  /** Ms since the start that it waited for events. */
+  idle(): number;
+  /** Calls back when the events at hand are worked off. */
+  whenWorkedOff(callback: () => void): void;
+  /** Calls back every `ms`; returns what stops it. */
+  every(ms: number, callback: () => void): () => void;
+}
+
+const REAL: EventLoop = {
+  now: () => performance.now(),
+  idle: () => performance.nodeTiming.idleTime,
+  whenWorkedOff: (callback) => void setImmediate(callback),
+  every: (ms, callback) => {
+    const timer = setInterval(callback, ms).unref();
+    return () => clearInterval(timer);
+  },
+};
+
+const WINDOW_MS = 100;
+/** What is left of a deadline when an answer leaves: sockets, and what was not foreseen. */
+const SAFETY_MS = 5;
+/** What a refused request costs (measured: 25 to 30 µs), which is no part of the service of the others. */
+const REFUSAL_MS = 0.03;
+const LEAST_SERVICE_MS = 0.02;
+const MOST_SERVICE_MS = 5;
+/** Windows with fewer answers say little of what one costs. */
+const FEWEST_ANSWERS = 10;
+const SMOOTHING = 0.3;
+/** Share of its time that a worker is busy when it is called overloaded. */
+const BUSY = 0.9;
+/** Part of the deadline that the exchange with the least value may wait. */
+const LEAST_PATIENCE = 0.5;
+/** What an exchange brought counts half after 7 s. */
+const FADING = 0.99;
+/** An exchange's unused limit is kept this long. */
+const BURST_SECONDS = 0.1;
+/** Shorter waits of the loop are those of reading its own events. */
+const PAUSE_MS = 0.05;
+
+interface Account {
+  tokens: number;
+  filledAt: number;
+  /** Fading sums. */
+  requests: number;
+  earned: number;
+  /** 0 … 1: how much it brings for a request, against the best. */
+  standing: number;
+}
+
+export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Admission {
+  const accounts = new Map<string, Account>();
+  let underWay = 0;
+  let serviceMs = 0.1;
+  let isBusy = false;
+  // Of the present window.
+  let windowAt = loop.now();
+  let windowIdle = loop.idle();
+  let answers = 0;
+  let refusals = 0;
+  // Of the present turn of the event loop and the one before.
+  let isTurning = false;
+  let arrival = windowAt;
+  let turnAt = windowAt;
+  let turnEnd = windowAt;
+  let turnEndIdle = windowIdle;
+  const stop = loop.every(WINDOW_MS, closeWindow);
+  return { arrivalNow, refusalOf, canAnswerBy, begin, end, earned, close: stop };
+
+  /**
+   * Node does not tell when bytes came. Where the loop waited for events, they came when it woke up; where it did not, at some time
+   * of the turn before: the middle of it is taken.
+   */
+  function arrivalNow(): number {
+    if (isTurning) return arrival;
+    isTurning = true;
+    loop.whenWorkedOff(endTurn);
+    const waited = loop.idle() - turnEndIdle;
+    const wokeAt = Math.min(loop.now(), turnEnd + waited);
+    arrival = waited > PAUSE_MS ? wokeAt : (turnAt + turnEnd) / 2;
+    turnAt = wokeAt;
+    return arrival;
+  }
+
+  function endTurn(): void {
+    isTurning = false;
+    turnEnd = loop.now();
+    turnEndIdle = loop.idle();
+  }
+
+  function refusalOf(exchange: LiveExchange, arrivedAt: number): Refusal | null {
+    const account = accountOf(exchange.id);
+    account.requests++;
+    if (exchange.qps !== null && !takeToken(account, exchange.qps / workers)) return refuse('qps');
+    // Simulated time does not wait.
+    if (exchange.simulated || underWay === 0) return null;
+    const deadline = exchange.defaultTmax - exchange.networkAllowance;
+    const patience = isBusy ? LEAST_PATIENCE + (1 - LEAST_PATIENCE) * account.standing : 1;
+    const expected = loop.now() - arrivedAt + (underWay + 1) * serviceMs;
+    return expected > (deadline - SAFETY_MS) * patience ? refuse('time') : null;
+  }
+
+  function refuse(refusal: Refusal): Refusal {
+    refusals++;
+    return refusal;
+  }
+
+  function takeToken(account: Account, rate: number): boolean {
+    const now = loop.now();
+    const most = Math.max(1, rate * BURST_SECONDS);
+    account.tokens = Math.min(most, account.tokens + ((now - account.filledAt) / 1_000) * rate);
+    account.filledAt = now;
+    if (account.tokens < 1) return false;
+    account.tokens--;
+    return true;
+  }
+
+  /** Of the work under way about half is done: its requests have been read. */
+  function canAnswerBy(deadline: number): boolean {
+    return loop.now() + (underWay * serviceMs) / 2 < deadline;
+  }
+
+  function begin(): void {
+    underWay++;
+  }
+
+  function end(): void {
+    underWay--;
+    answers++;
+  }
+
+  function earned(exchange: string, micros: number): void {
+    accountOf(exchange).earned += micros;
+  }
+
+  function accountOf(exchange: string): Account {
+    let account = accounts.get(exchange);
+    if (account === undefined) {
+      account = { tokens: 1, filledAt: loop.now(), requests: 0, earned: 0, standing: 1 };
+      accounts.set(exchange, account);
+    }
+    return account;
+  }
+
+  function closeWindow(): void {
+    const [now, idle] = [loop.now(), loop.idle()];
+    const passed = now - windowAt;
+    const busy = Math.max(0, passed - (idle - windowIdle));
+    isBusy = busy > BUSY * passed;
+    if (answers >= FEWEST_ANSWERS) {
+      const each = Math.max(0, busy - refusals * REFUSAL_MS) / answers;
+      serviceMs += SMOOTHING * (Math.min(MOST_SERVICE_MS, Math.max(LEAST_SERVICE_MS, each)) - serviceMs);
+    }
+    [windowAt, windowIdle, answers, refusals] = [now, idle, 0, 0];
+    rank();
+  }
+
+  function rank(): void {
+    let best = 0;
+    for (const account of accounts.values()) {
+      account.requests *= FADING;
+      account.earned *= FADING;
+      best = Math.max(best, worthOf(account));
+    }
+    for (const account of accounts.values()) account.standing = best === 0 ? 1 : worthOf(account) / best;
+  }
+}
+
+function worthOf({ earned, requests }: Account): number {
+  return requests < 1 ? 0 : earned / requests;
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { type Admission, createAdmission, type EventLoop } from '../../bidder/admission.ts';
+import { exchange } from './support/live.ts';
+
+/** An event loop that a test turns. */
+function testLoop() {
+  let now = 1_000;
+  let idle = 0;
+  let ends: (() => void)[] = [];
+  let everyWindow: () => void = () => undefined;
+  const loop: EventLoop = {
+    now: () => now,
+    idle: () => idle,
+    whenWorkedOff: (callback) => ends.push(callback),
+    every: (_ms, callback) => {
+      everyWindow = callback;
+      return () => undefined;
+    },
+  };
+  return {
+    loop,
+    work: (ms: number) => {
+      now += ms;
+    },
+    wait: (ms: number) => {
+      now += ms;
+      idle += ms;
+    },
+    endTurn: () => {
+      const due = ends;
+      ends = [];
+      for (const end of due) end();
+    },
+    closeWindow: () => everyWindow(),
+  };
+}
+
+const X = exchange('x', { defaultTmax: 100, networkAllowance: 20 });
+
+/** Answers requests of `ms` each until a window is over: afterwards an answer is known to cost that. */
+function learn(admission: Admission, turns: ReturnType<typeof testLoop>, ms: number): void {
+  for (let window = 0; window < 30; window++) {
+    for (let spent = 0; spent < 100; spent += ms) {
+      admission.begin();
+      turns.work(ms);
+      admission.end();
+    }
+    turns.closeWindow();
+  }
+}
+
+describe('the arrival of a request', () => {
+  it('is when the loop woke up, where it waited for events', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    turns.wait(50);
+    turns.work(3);
+    expect(admission.arrivalNow()).toBe(1_050);
+    turns.work(4);
+    expect(admission.arrivalNow()).toBe(1_050);
+  });
+
+  it('is the middle of the turn before, where the loop never waited', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    turns.wait(50);
+    admission.arrivalNow();
+    turns.work(20);
+    turns.endTurn();
+    turns.work(1);
+    expect(admission.arrivalNow()).toBe(1_060);
+  });
+});
+
+describe('a request', () => {
+  it('is refused where what is under way leaves no time for it', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    learn(admission, turns, 1);
+    const arrival = turns.loop.now();
+    let taken = 0;
+    while (admission.refusalOf(X, arrival) === null && taken < 1_000) {
+      admission.begin();
+      taken++;
+    }
+    // 75 ms at 1 ms each.
+    expect(taken).toBeGreaterThan(70);
+    expect(taken).toBeLessThan(76);
+    expect(admission.canAnswerBy(arrival + 80)).toBe(true);
+    expect(admission.canAnswerBy(arrival + 30)).toBe(false);
+  });
+
+  it('is refused where it has waited too long already, but for the only one', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    expect(admission.refusalOf(X, turns.loop.now() - 90)).toBeNull();
+    admission.begin();
+    expect(admission.refusalOf(X, turns.loop.now() - 90)).toBe('time');
+    expect(admission.refusalOf(X, turns.loop.now() - 10)).toBeNull();
+    expect(admission.refusalOf({ ...X, simulated: true }, turns.loop.now() - 90)).toBeNull();
+  });
+
+  it('of an exchange that brings less waits less while the worker has no idle time, and as long as others otherwise', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    const Y = exchange('y', { defaultTmax: 100, networkAllowance: 20 });
+    for (const each of [X, Y]) for (let i = 0; i < 10; i++) admission.refusalOf(each, turns.loop.now());
+    admission.earned('x', 1_000);
+    admission.begin();
+    turns.wait(100);
+    turns.closeWindow();
+    const waited = (ms: number) => [X, Y].map((each) => admission.refusalOf(each, turns.loop.now() - ms));
+    expect(waited(60)).toEqual([null, null]);
+    turns.work(100);
+    turns.closeWindow();
+    expect(waited(30)).toEqual([null, null]);
+    expect(waited(60)).toEqual([null, 'time']);
+    expect(waited(80)).toEqual(['time', 'time']);
+  });
+});
+
+describe('the limit of an exchange', () => {
+  it('is shared by the workers, and evened out over a tenth of a second', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 4, loop: turns.loop });
+    const limited = exchange('x', { qps: 400 });
+    const taken = { steady: 0, burst: 0 };
+    for (let ms = 0; ms < 1_000; ms++) {
+      turns.wait(1);
+      if (admission.refusalOf(limited, turns.loop.now()) === null) taken.steady++;
+    }
+    expect(taken.steady).toBeGreaterThan(95);
+    expect(taken.steady).toBeLessThan(112);
+    turns.wait(10_000);
+    for (let i = 0; i < 100; i++) if (admission.refusalOf(limited, turns.loop.now()) === null) taken.burst++;
+    expect(taken.burst).toBe(10);
+  });
+
+  it('of less than one a second for each worker still lets one through now and then', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 10, loop: turns.loop });
+    let taken = 0;
+    for (let second = 0; second < 100; second++) {
+      turns.wait(1_000);
+      if (admission.refusalOf(exchange('x', { qps: 1 }), turns.loop.now()) === null) taken++;
+    }
+    expect(taken).toBeGreaterThanOrEqual(10);
+    expect(taken).toBeLessThan(13);
+  });
+});
