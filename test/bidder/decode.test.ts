@@ -4,6 +4,7 @@ import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { inflate, MAX_BODY, MAX_COMPRESSED } from '../../bidder/openrtb/inflate.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
 import { LAT, LON, wireRequest } from './support/live.ts';
+import { encodeRequestMessage } from './support/message.ts';
 
 function decode(given: Record<string, unknown> = {}) {
   return decodeRequest(Buffer.from(JSON.stringify(wireRequest(given))));
@@ -172,5 +173,18 @@ describe('inflating a body', () => {
     expect(inflate(gzipSync(Buffer.alloc(MAX_BODY + 1)), 'gzip', new Set())).toBe('too_large');
     expect(inflate(Buffer.concat([gzipSync(plain), Buffer.alloc(MAX_COMPRESSED)]), 'gzip', new Set())).toBe('too_large');
     expect(inflate(Buffer.alloc(MAX_BODY + 1), undefined, new Set())).toBe('too_large');
+  });
+});
+
+describe('a name that is there twice', () => {
+  it('means its last value, at the root and below, as in protobuf', () => {
+    const twice =
+      '{"id":"first","id":"last","imp":[{"id":"1","banner":{"w":1,"h":1,"w":300}}],"regs":{"coppa":0},"regs":{"coppa":1}}';
+    const request = decodeRequest(Buffer.from(twice)) as BidRequest;
+    expect([request.id, request.imps[0]?.banner?.sizes, request.regs.coppa]).toEqual(['last', [[300, 1]], true]);
+    const once = (id: string, coppa: number) =>
+      encodeRequestMessage({ id, imp: [{ id: '1', banner: { w: 300, h: 1 } }], regs: { coppa } });
+    const message = decodeRequest(Buffer.concat([once('first', 0).subarray(0, 7), once('last', 1)]), 'protobuf') as BidRequest;
+    expect([message.id, message.regs.coppa]).toEqual(['last', true]);
   });
 });

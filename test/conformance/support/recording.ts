@@ -102,13 +102,16 @@ function bare(place: string): Record<string, unknown> {
     audio: media,
     native: { request: nativeText(place), ext: {} },
     pmp: { deals: [{ id: 'x', ext: {} }], ext: {} },
+    metric: [{ type: 'viewability' }],
     ext: {},
   };
+  // A range of sizes is asked for only where there is no size.
+  const ranged = { id: 'y', banner: { wmax: 1, hmax: 1 } };
   const user = { data: [{ ext: {} }], ext: {} };
   return {
     id: 'x',
-    imp: [imp],
-    [place]: { ext: {} },
+    imp: [imp, ranged],
+    [place]: { content: {}, ext: {} },
     device: { geo: { ext: {} }, ext: {} },
     user,
     regs: { ext: {} },
