@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis';
 import { dayOf } from '../proto/keys.ts';
 import type { Micros } from '../proto/money.ts';
-import { highestCost, type LineItem } from './core/index.ts';
+import { highestCost } from './core/index.ts';
 import { createLeaseBook, type Entry } from './lease-book.ts';
 import { NO_DAY } from './lease-keys.ts';
 import { createWheel } from './lease-wheel.ts';
 import type { Metrics } from './metrics.ts';
+import type { Spender } from './spender.ts';
 
 /**
  * Spend leased to this worker, so that the request path asks nobody: a bid reserves its whole cost from the worker's lease.
@@ -15,16 +16,16 @@ import type { Metrics } from './metrics.ts';
  */
 export interface Leases {
   /** Micros free for a line item at a time. Remembers that there is demand, and asks for a lease where there is too little. */
-  free(lineItem: LineItem, cost: Micros, now: number): Micros;
+  free(lineItem: Spender, cost: Micros, now: number): Micros;
   /** Takes the cost from the lease and names it; null where it is not free. Call in the same tick as `free`. */
-  reserve(lineItem: LineItem, cost: Micros, now: number): string | null;
+  reserve(lineItem: Spender, cost: Micros, now: number): string | null;
   /** Undoes a reservation whose bid was not sent. */
-  cancel(lineItem: LineItem, lease: string, cost: Micros): void;
+  cancel(lineItem: Spender, lease: string, cost: Micros): void;
   /**
-   * From now on holds allowances for these line items, positions 0 to `size` − 1, so that the first bid after a quiet time does not miss
+   * From now on holds allowances for these line items, positions 0 to `size` − 1 (null: it has no budget), so that the first bid after a quiet time does not miss
    * it. They are asked for one after the other, a few at a time.
    */
-  keepWarm(size: number, at: (position: number) => LineItem): void;
+  keepWarm(size: number, at: (position: number) => Spender | null): void;
   /** Gives back what ended leases of dead workers hold. */
   reap(): Promise<void>;
   /** Stops, and gives back what is free. */
@@ -52,7 +53,7 @@ interface Slot {
   readonly dayNumber: number;
   /** Another day of the same line item. */
   next: Slot | null;
-  budget: LineItem['budget'];
+  budget: Spender['budget'];
   /** Micros of its dearest impression. */
   cost: Micros;
   /** Epoch ms, half open: outside of it nothing is kept warm. */
@@ -132,7 +133,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
   const reaper = setInterval(() => void reap().catch(() => undefined), REAP_MS);
   return { free, reserve, cancel, keepWarm, reap, close };
 
-  function slotOf(lineItem: LineItem, now: number): Slot {
+  function slotOf(lineItem: Spender, now: number): Slot {
     const dayNumber = lineItem.budget.daily === null ? -1 : Math.floor(now / DAY_MS);
     const first = slots.get(lineItem.id) ?? null;
     for (let slot = first; slot !== null; slot = slot.next) if (slot.dayNumber === dayNumber) return slot;
@@ -178,7 +179,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     return slot;
   }
 
-  function refresh(slot: Slot, lineItem: LineItem): void {
+  function refresh(slot: Slot, lineItem: Spender): void {
     slot.budget = lineItem.budget;
     slot.campaign.limit = lineItem.budget.campaign;
     slot.cost = highestCost(lineItem);
@@ -200,7 +201,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     for (let before = first ?? null; before !== null; before = before.next) if (before.next === slot) before.next = slot.next;
   }
 
-  function free(lineItem: LineItem, cost: Micros, now: number): Micros {
+  function free(lineItem: Spender, cost: Micros, now: number): Micros {
     const slot = slotOf(lineItem, now);
     const at = Math.trunc(performance.now());
     refresh(slot, lineItem);
@@ -216,7 +217,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     return usable;
   }
 
-  function reserve(lineItem: LineItem, cost: Micros, now: number): string | null {
+  function reserve(lineItem: Spender, cost: Micros, now: number): string | null {
     const slot = slotOf(lineItem, now);
     const at = Math.trunc(performance.now());
     if (slot.lease === '' || at >= slot.until || slot.free < cost) return null;
@@ -226,7 +227,7 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     return slot.lease;
   }
 
-  function cancel({ id }: LineItem, name: string, cost: Micros): void {
+  function cancel({ id }: Spender, name: string, cost: Micros): void {
     for (let slot = slots.get(id) ?? null; slot !== null; slot = slot.next) if (slot.lease === name) slot.free += cost;
   }
 
@@ -394,16 +395,20 @@ export function createLeases(redis: Redis, metrics: Metrics, options: LeaseOptio
     wheel.put(addSlot(slot.campaign.id, slot, today, first), at);
   }
 
-  function keepWarm(size: number, at: (position: number) => LineItem): void {
+  function keepWarm(size: number, at: (position: number) => Spender | null): void {
     generation++;
     warming = warmUp(Math.min(size, warm), at);
     warmMore();
   }
 
-  function* warmUp(size: number, at: (position: number) => LineItem): Iterator<void> {
+  function* warmUp(size: number, at: (position: number) => Spender | null): Iterator<void> {
     for (let position = 0; position < size; position++) {
       const lineItem = at(position);
-      if (!lineItem.limited) continue;
+      // A look costs something too, and there may be nothing but line items without a budget.
+      if (lineItem === null) {
+        if (position % WARMED_A_TICK === 0) yield;
+        continue;
+      }
       const slot = slotOf(lineItem, Date.now());
       refresh(slot, lineItem);
       slot.warm = generation;

@@ -16,6 +16,7 @@ import { createMatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
+import { spenderAt } from './spender.ts';
 import { watchPauses } from './runtime.ts';
 import { createMatches } from './sync.ts';
 import { createUsers } from './users.ts';
@@ -81,7 +82,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     ...defined({ usableMs: options.leaseMs, warm: options.warmLineItems }),
   });
   const onSwap = (index: Index): void => {
-    leases.keepWarm(index.size, index.lineItemAt);
+    leases.keepWarm(index.size, (position) => spenderAt(index, position));
     options.onSwap?.(index);
   };
   const { primary } = options;

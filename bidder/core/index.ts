@@ -289,6 +289,6 @@ function sellerIn(sections: Sections, text: string): SellerType | undefined {
 }
 
 /** The most that one impression of a line item can cost, micros. */
-export function highestCost(lineItem: LineItem): Micros {
+export function highestCost(lineItem: Pick<LineItem, 'bid'>): Micros {
   return Math.round(lineItem.bid.maxCpm / 1000);
 }

@@ -6,6 +6,7 @@ import { leasesKey } from '../../bidder/lease-keys.ts';
 import { createWheel, type Due } from '../../bidder/lease-wheel.ts';
 import { createMetrics, type Metrics } from '../../bidder/metrics.ts';
 import { connectRedis, whenReady } from '../../bidder/redis.ts';
+import { spenderAt } from '../../bidder/spender.ts';
 import { campaignBudgetKey } from '../../proto/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually } from './support/bidder.ts';
@@ -70,7 +71,7 @@ describe('allowances of many line items', () => {
   it('are all at hand soon after the swap, and cost next to nothing while nobody bids', async () => {
     const { leases, metrics } = await start({ usableMs: 300 });
     const index = indexOf(MANY, 1e12);
-    leases.keepWarm(index.size, index.lineItemAt);
+    leases.keepWarm(index.size, (position) => spenderAt(index, position));
     await eventually(
       () => leaseCount(metrics, 'granted'),
       (granted) => granted >= MANY,
@@ -92,7 +93,7 @@ describe('allowances of many line items', () => {
   it('do not keep a small budget from the one that can spend it', async () => {
     const { leases } = await start({ usableMs: 300, workers: 2 });
     const index = indexOf(50, 300 * COST, 50);
-    leases.keepWarm(index.size, index.lineItemAt);
+    leases.keepWarm(index.size, (position) => spenderAt(index, position));
     const spender = index.lineItem('li_1');
     if (spender === undefined) throw new Error('no line item');
     let reserved = 0;
@@ -113,7 +114,7 @@ describe('allowances of many line items', () => {
   it('come back from a worker that is killed, each once', async () => {
     const { leases, connection } = await start({ usableMs: 200, reservationMs: 300 });
     const index = indexOf(200, 1e9);
-    leases.keepWarm(index.size, index.lineItemAt);
+    leases.keepWarm(index.size, (position) => spenderAt(index, position));
     for (const item of all(index)) leases.free(item, COST, Date.now());
     await eventually(
       () => held(20),

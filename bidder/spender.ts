@@ -1,0 +1,16 @@
+import type { Index, LineItem } from './core/index.ts';
+
+/** What of a line item its money is leased by. */
+export type Spender = Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid'>;
+
+/**
+ * The spender at a position of an index, null where no budget limits it. It is read and forgotten: making all line items for their
+ * budgets would put the whole index on the heap.
+ */
+export function spenderAt(index: Index, position: number): Spender | null {
+  if (!index.isLimited(position)) return null;
+  const { recordStart, recordLength, records } = index.sections;
+  const start = recordStart[position] as number;
+  const bytes = Buffer.from(records.buffer, records.byteOffset + start, recordLength[position] as number);
+  return JSON.parse(bytes.toString()) as Spender;
+}
