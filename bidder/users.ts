@@ -64,9 +64,6 @@ function dayKeys({ kind, value }: Identifier, pepper: string, now: number): stri
   return normalized === null ? [] : [identifierKey(kind, `${normalized}\n${dayOf(now)}`, pepper)];
 }
 
-/** Reply of `lua/persons.lua` for one person. */
-type Found = readonly [position: number, profiles: readonly Buffer[], caps: readonly Buffer[]];
-
 interface Waiting {
   readonly key: string;
   readonly identifiers: readonly string[];
@@ -163,12 +160,12 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     underWay.add(batch);
     const since = performance.now();
     ask(people).then(
-      (found) => {
+      (reply) => {
         metrics.profileSeconds.observe((performance.now() - since) / 1000);
         // Whoever asked before has been given up meanwhile: it works again all the same.
         if (!batch.failed || breaker.state !== 'closed') breaker.succeeded();
         end(batch);
-        take(people, found);
+        take(people, reply);
       },
       () => {
         fail(batch);
@@ -178,21 +175,23 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     );
   }
 
-  function ask(people: readonly Waiting[]): Promise<readonly Found[]> {
-    const keys: string[] = [];
-    const args: (string | number)[] = [PROFILE_PREFIX, CAPS_PREFIX];
-    for (const { identifiers, permission } of people) {
-      for (const identifier of identifiers) keys.push(PROFILE_PREFIX + identifier);
-      args.push(permission.profile ? identifiers.length : -identifiers.length);
+  function ask(people: readonly Waiting[]): Promise<Buffer> {
+    let identifiers = '';
+    let counts = '';
+    for (const { identifiers: own, permission } of people) {
+      for (const identifier of own) identifiers += identifier;
+      counts += (permission.profile ? COUNTS : COUNTS_WITHOUT_PROFILE)[own.length];
     }
-    return readPersons(keys, args) as Promise<readonly Found[]>;
+    return readPersons([], [PROFILE_PREFIX, CAPS_PREFIX, identifiers, counts]) as Promise<Buffer>;
   }
 
-  function take(people: readonly Waiting[], found: readonly Found[]): void {
+  function take(people: readonly Waiting[], reply: Buffer): void {
     const now = performance.now();
-    for (let at = 0; at < people.length; at++) {
-      const waiting = people[at] as Waiting;
-      const person = personOf(waiting, found[at] as Found, metrics);
+    let at = 0;
+    for (const waiting of people) {
+      const found = foundAt(reply, at);
+      at = found.end;
+      const person = personOf(waiting, found, metrics);
       cache.set(waiting.key, person, now);
       settle(waiting, person);
     }
@@ -251,6 +250,9 @@ type FailureCause = 'timeout' | 'away' | 'open';
 const DAY_MS = 86_400_000;
 const PROFILE_PREFIX = profileKey('');
 const CAPS_PREFIX = capsKey('');
+/** By number of identifiers, as `lua/persons.lua` takes them. */
+const COUNTS = '0123456789';
+const COUNTS_WITHOUT_PROFILE = '`abcdefghi';
 
 /** Infinity where all of them have been answered. */
 function earliest(people: readonly Waiting[]): number {
@@ -266,10 +268,45 @@ function settle(waiting: Waiting, person: Person): boolean {
   return true;
 }
 
-function personOf({ identifiers, permission }: Waiting, [position, profiles, counts]: Found, metrics: Metrics): Person {
-  const key = identifiers[position - 1] as string;
+/** What the store told of one person. */
+interface Found {
+  /** Which of the identifiers counts. */
+  readonly identifier: number;
+  readonly profiles: readonly Buffer[];
+  readonly caps: ReadonlyMap<string, number>;
+  /** Where the next person begins. */
+  readonly end: number;
+}
+
+const NO_CAPS: ReadonlyMap<string, number> = new Map();
+
+/** Reads one person out of the reply of `lua/persons.lua`. */
+function foundAt(reply: Buffer, start: number): Found {
+  const identifier = (reply[start] as number) - 1;
+  const profiles: Buffer[] = [];
+  let at = start + 4;
+  for (let left = reply[start + 1] as number; left > 0; left--) {
+    const length = reply.readUInt32LE(at);
+    profiles.push(reply.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  const fields = reply.readUInt16LE(start + 2);
+  if (fields === 0) return { identifier, profiles, caps: NO_CAPS, end: at };
+  const caps = new Map<string, number>();
+  for (let left = fields; left > 0; left--) {
+    const fieldEnd = at + 1 + (reply[at] as number);
+    const end = fieldEnd + 1 + (reply[fieldEnd] as number);
+    const field = reply.toString('utf8', at + 1, fieldEnd);
+    caps.set(field, (caps.get(field) ?? 0) + Number(reply.toString('latin1', fieldEnd + 1, end)));
+    at = end;
+  }
+  return { identifier, profiles, caps, end: at };
+}
+
+function personOf({ identifiers, permission }: Waiting, found: Found, metrics: Metrics): Person {
+  const key = identifiers[found.identifier] as string;
   const identifier = permission.identifiers ? key : '';
-  const caps = countsOf(counts);
+  const { profiles, caps } = found;
   if (!permission.profile) return { state: 'counted', identifier, anchor: key, memberships: [], caps };
   const memberships = profiles.filter(isProfile);
   if (memberships.length < profiles.length) metrics.profileCorrupt.inc(profiles.length - memberships.length);
@@ -277,16 +314,4 @@ function personOf({ identifiers, permission }: Waiting, [position, profiles, cou
   if (first === undefined) return { state: 'unknown', identifier, anchor: key, memberships, caps };
   if (memberships.some(isOptedOut)) return WITHHELD;
   return { state: 'known', identifier, anchor: anchorIn(first), memberships, caps };
-}
-
-const NO_CAPS: ReadonlyMap<string, number> = new Map();
-
-function countsOf(caps: readonly Buffer[]): ReadonlyMap<string, number> {
-  if (caps.length === 0) return NO_CAPS;
-  const counts = new Map<string, number>();
-  for (let at = 0; at + 1 < caps.length; at += 2) {
-    const field = String(caps[at]);
-    counts.set(field, (counts.get(field) ?? 0) + Number(String(caps[at + 1])));
-  }
-  return counts;
 }
