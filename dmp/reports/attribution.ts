@@ -34,6 +34,7 @@ export interface AttributionRow {
   readonly purchases: string;
   readonly revenue: string;
   readonly spend: string;
+  readonly viewers: number;
 }
 
 export const ROW_LIMIT = 20_000;
@@ -70,13 +71,14 @@ WITH ${CAMPAIGN_EVENTS},${VISITS},${PURCHASES},
   in_window AS (SELECT * FROM named WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}),
   facts AS (
     SELECT {campaign:String} AS campaign, toString(line_item) AS line_item, toString(store) AS store, toDate(at) AS day, person,
-      type = 'bid' AS bid, type = 'win' AS win, type = 'impression' AS exposure, type = 'click' AS click, 0 AS visit, 0 AS purchase, toInt64(0) AS revenue, cost
+      type = 'bid' AS bid, type = 'win' AS win, type = 'impression' AS exposure, type = 'click' AS click, 0 AS visit, 0 AS purchase, toInt64(0) AS revenue, cost,
+      if(type = 'impression', viewers, 0) AS viewers
     FROM in_window WHERE type IN ('bid', 'win', 'impression', 'click') OR cost != 0
     UNION ALL
-    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 1, 0, toInt64(0), toInt64(0)
+    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 1, 0, toInt64(0), toInt64(0), 0
     FROM credited_visits
     UNION ALL
-    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 0, is_sale, revenue, toInt64(0)
+    SELECT {campaign:String}, toString(line_item), toString(store), toDate(at), person, 0, 0, 0, 0, 0, is_sale, revenue, toInt64(0), 0
     FROM credited_purchases
   )
 SELECT
@@ -91,7 +93,8 @@ SELECT
   uniqExactIf(facts.person, facts.visit = 1) AS visitors,
   sum(facts.purchase) AS purchases,
   sum(facts.revenue) AS revenue,
-  sum(facts.cost) AS spend
+  sum(facts.cost) AS spend,
+  sum(facts.viewers) AS viewers
 FROM facts
 GROUP BY GROUPING SETS ((${keys.join(', ')}), ())
 ORDER BY total DESC${keys.map((key) => `, ${key}`).join('')}

@@ -17,6 +17,7 @@ export interface ConversionRow extends Partial<Record<Dimension, string>> {
   readonly purchases: number;
   readonly revenueMicros: number;
   readonly spendMicros: number;
+  readonly viewers: number;
 }
 
 export interface Conversions {
@@ -70,6 +71,7 @@ const NOTHING: ConversionRow = {
   purchases: 0,
   revenueMicros: 0,
   spendMicros: 0,
+  viewers: 0,
 };
 
 function rowOf(row: AttributionRow, groupBy: readonly Dimension[]): ConversionRow {
@@ -90,5 +92,6 @@ function measuresOf(row: AttributionRow): ConversionRow {
     purchases: Number(row.purchases),
     revenueMicros: Number(row.revenue),
     spendMicros: Number(row.spend),
+    viewers: Number(row.viewers),
   };
 }

@@ -16,6 +16,8 @@ export const DEFINITIONS = {
   purchases: 'Credited receipts at stores of the advertiser; refunds are not counted.',
   revenueMicros: 'Sum of the credited receipts in the advertiser’s currency; refunds subtract.',
   spendMicros: 'What the exchanges billed, at the time they did.',
+  viewers:
+    'Impressions, of screens out of home the people who saw the play: as many as the exchange told, or else as its request promised.',
   lift: 'Among people at their first decision of the campaign, a bid (treated) or a ghost (control): visitors are people with any visit, and revenue is the sum of receipts, at the advertiser’s stores after that moment and in the window. Nothing is winsorised.',
   excluded: 'Requests marked as test. Rows of people, days and stores may not add up to the totals where people are counted.',
 } as const;

@@ -8,7 +8,7 @@ const NOBODY = "toUUID('00000000-0000-0000-0000-000000000000')";
 /** The campaign's events with the person: the profile of the identifier, else of the anchor, else the anchor itself, else ''. */
 export const CAMPAIGN_EVENTS = `
   events AS (
-    SELECT type, bid, bid_at, at, line_item, store, identifier, anchor, cost
+    SELECT type, bid, bid_at, at, line_item, store, identifier, anchor, cost, exposures
     FROM ad_events FINAL
     WHERE campaign = {campaign:String} AND test = 0
   ),
@@ -19,6 +19,7 @@ export const CAMPAIGN_EVENTS = `
   named AS (
     SELECT
       e.type AS type, e.bid AS bid, e.bid_at AS bid_at, e.at AS at, e.line_item AS line_item, e.store AS store, e.cost AS cost,
+      e.exposures AS viewers,
       multiIf(
         i.identifier != ${NOBODY}, concat('p', toString(i.profile)),
         j.identifier != ${NOBODY}, concat('p', toString(j.profile)),

@@ -15,6 +15,8 @@ export interface AdFact {
   readonly identifier: string;
   readonly anchor: string;
   readonly cost: number;
+  /** People who saw it; 1 where it is not said. */
+  readonly exposures?: number;
   readonly campaign: string;
   readonly test: boolean;
 }
@@ -83,6 +85,7 @@ function adRow(ad: AdFact) {
     anchor: ad.anchor,
     price: 5_000_000,
     cost: ad.cost,
+    exposures: ad.exposures ?? 1,
     test: ad.test ? 1 : 0,
   };
 }

@@ -27,6 +27,7 @@ interface Cell {
   purchases: number;
   revenueMicros: number;
   spendMicros: number;
+  viewers: number;
 }
 
 export function referenceReport(facts: Facts, question: Question) {
@@ -51,6 +52,7 @@ export function referenceReport(facts: Facts, question: Question) {
       if (ad.type === 'win') cell.wins++;
       if (ad.type === 'impression') {
         cell.exposures++;
+        cell.viewers += ad.exposures ?? 1;
         if (person !== '') cell.exposed.add(person);
       }
       if (ad.type === 'click') cell.clicks++;
@@ -173,11 +175,12 @@ function emptyCell(): Cell {
     purchases: 0,
     revenueMicros: 0,
     spendMicros: 0,
+    viewers: 0,
   };
 }
 
 function shown(cell: Cell) {
-  const { bids, wins, exposures, clicks, visits, purchases, revenueMicros, spendMicros } = cell;
+  const { bids, wins, exposures, clicks, visits, purchases, revenueMicros, spendMicros, viewers } = cell;
   return {
     bids,
     wins,
@@ -189,5 +192,6 @@ function shown(cell: Cell) {
     purchases,
     revenueMicros,
     spendMicros,
+    viewers,
   };
 }

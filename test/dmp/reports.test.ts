@@ -147,8 +147,20 @@ describe('attribution', () => {
       purchases: 0,
       revenueMicros: 0,
       spendMicros: 0,
+      viewers: 0,
     });
     expect(lift).toMatchObject({ status: 'not_enough_data', reason: { code: 'too_few_outcomes' }, visitors: null });
+  });
+
+  test('a play of a screen is one impression, and as many viewers as saw it', async () => {
+    await write({
+      ads: [
+        ad({ type: 'impression', bid: 'b1', exposures: 12.5 }),
+        ad({ type: 'billing', bid: 'b1', cost: 40, exposures: 12.5 }),
+        ad({ type: 'impression', bid: 'b2' }),
+      ],
+    });
+    expect((await report()).totals).toMatchObject({ exposures: 2, viewers: 13.5, spendMicros: 40 });
   });
 
   test('an impression, a visit and a purchase after it are one of each, in their day, store and line item', async () => {
@@ -176,6 +188,7 @@ describe('attribution', () => {
       purchases: 0,
       revenueMicros: 0,
       spendMicros: 0,
+      viewers: 0,
     };
     expect(rows).toEqual([
       {
@@ -188,6 +201,7 @@ describe('attribution', () => {
         exposures: 1,
         exposedPeople: 1,
         spendMicros: 4000,
+        viewers: 1,
       },
       {
         campaign: 'cmp',
@@ -211,6 +225,7 @@ describe('attribution', () => {
       purchases: 1,
       revenueMicros: 7_500_000,
       spendMicros: 4000,
+      viewers: 1,
     });
   });
 
@@ -585,10 +600,10 @@ describe('the door', () => {
     const answer = await app.inject({ url, headers: { accept: 'text/csv' } });
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8');
     expect(answer.body.split('\r\n')).toEqual([
-      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros',
-      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7',
-      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0',
-      'total,,0,0,1,1,0,1,1,0,0,7',
+      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros,viewers',
+      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7,1',
+      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0,0',
+      'total,,0,0,1,1,0,1,1,0,0,7,1',
       '',
     ]);
     const json = await app.inject({ url, headers: { accept: 'application/json, text/csv' } });
