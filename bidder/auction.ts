@@ -12,6 +12,7 @@ import { type Choice, decide } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
 import type { Person } from './core/person.ts';
 import { auctionTypeOf } from './core/ways.ts';
+import type { RequestSample } from './debug/sample.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
 import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
 import type { Leases } from './lease.ts';
@@ -44,6 +45,8 @@ export interface AuctionDeps {
   readonly encode: EncodeOptions;
   /** Absent in a dry run: nothing is counted. */
   readonly matches?: Pick<MatchCounts, 'count'>;
+  /** Absent in a dry run. */
+  readonly sample?: RequestSample;
 }
 
 /** A bid request as it comes off the wire. */
@@ -64,7 +67,7 @@ export interface Call {
 /** What is sent back. */
 export interface Answer {
   readonly status: 200 | 204 | 400 | 404;
-  readonly body: Buffer | null;
+  readonly body: Buffer | string | null;
   readonly format: Format;
   readonly gzip: LiveExchange['gzip'];
 }
@@ -122,7 +125,11 @@ function answerAuction(
   // Written out: a spread of these fields takes longer than all of the above but the JSON.
   const go = (found: Person): Verdict | Promise<Verdict> =>
     bidOn({ deps, index, exchange, request, permission, person: found, deadline, now, format, notes });
-  return person instanceof Promise ? person.then(go) : go(person);
+  const verdict = person instanceof Promise ? person.then(go) : go(person);
+  // Of children nothing is kept.
+  if (!permission.childOnly && deps.sample?.wants())
+    deps.sample.take({ body, format, exchange: exchange.id, request, permission, verdict });
+  return verdict;
 }
 
 function shed({ metrics }: AuctionDeps, { id }: LiveExchange, cause: 'sampled' | 'time'): NoBidReason {
@@ -154,7 +161,9 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
   if (isFault(verdict)) return { status: FAULTS[verdict], body: null, format, gzip };
   const response = typeof verdict === 'string' ? spokenNoBid(verdict, exchange, notes) : verdict;
   if (response === null) return { status: 204, body: null, format, gzip };
-  return { status: 200, body: writeResponse(response, format, notes), format, gzip };
+  // As text it goes out in one piece with the head, and is copied once less.
+  const body = format === 'json' ? JSON.stringify(response) : writeResponse(response, format, notes);
+  return { status: 200, body, format, gzip };
 }
 
 /** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */
@@ -189,6 +198,7 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
   const allowance = (lineItem: LineItem, cost: number, at: number): number => deps.leases.free(lineItem, cost, at);
   const since = performance.now();
   if (since >= auction.deadline) return late(deps, exchange);
+  const { reached, truncated } = index.stages;
   const {
     bids: choices,
     ghosts,
@@ -203,6 +213,8 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
     allowance,
   });
   deps.metrics.decisionSeconds.observe((performance.now() - since) / 1000);
+  deps.metrics.candidates.observe(index.stages.reached - reached);
+  if (index.stages.truncated > truncated) deps.metrics.truncated.inc();
   // In the same tick as the decision, so that what it saw free is free.
   const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
   const without = choices.length > 0 ? 'budget' : reason;

@@ -5,10 +5,12 @@ import { pino } from 'pino';
 import { AggregatorRegistry, collectDefaultMetrics } from 'prom-client';
 import { readSettings, SettingsError } from '../proto/settings.ts';
 import type { Channel } from './compiler/source.ts';
+import { answerPrimary, workersOfCluster } from './debug/channel.ts';
+import { type Announced, announceBidder, registerDebugPort } from './debug/port.ts';
 import type { WorkerMessage } from './messages.ts';
 import { createMetrics } from './metrics.ts';
 import { workerName } from './pid.ts';
-import { createPrimary } from './primary.ts';
+import { createPrimary, type Primary } from './primary.ts';
 import { connectRedis } from './redis.ts';
 import { BidderSettings } from './settings.ts';
 import { createWorker } from './worker.ts';
@@ -45,11 +47,14 @@ async function runPrimary(): Promise<void> {
       stop(1);
     },
   });
+  registerDebugPort(primary.app, workersOfCluster(), settings.WALKIN_PEPPER);
+  let announced: Announced | null = null;
   let stopping = false;
   const stop = (code: number): void => {
     if (stopping) return;
     stopping = true;
     setTimeout(() => process.exit(code), LAST_MS).unref();
+    void announced?.stop();
     void primary.stop(STOP_MS).finally(() => process.exit(code));
   };
   process.on('SIGTERM', () => stop(0));
@@ -60,6 +65,7 @@ async function runPrimary(): Promise<void> {
     log.fatal(`metrics port ${settings.WALKIN_BIDDER_METRICS_PORT} of the bidder: ${(error as Error).message}`);
     process.exit(1);
   }
+  announced = announceBidder(redis, workerName(process.pid), settings.WALKIN_HOST, portOf(primary.app));
   primary.start();
   log.info({ port, workers }, 'bidder');
 }
@@ -102,6 +108,7 @@ async function runWorker(): Promise<void> {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   process.on('disconnect', stop);
   await worker.start();
+  answerPrimary(worker.debugger);
   try {
     await worker.app.listen({ host: settings.WALKIN_HOST, port });
   } catch (error) {
@@ -131,6 +138,11 @@ function channelToPrimary(): Channel {
 
 function tell(message: WorkerMessage): void {
   if (process.connected) process.send?.(message);
+}
+
+function portOf({ server }: Primary['app']): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : settings.WALKIN_BIDDER_METRICS_PORT;
 }
 
 function freePort(): Promise<number> {

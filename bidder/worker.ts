@@ -10,14 +10,16 @@ import { buildApp } from './app.ts';
 import { createBooking } from './booking.ts';
 import { type Channel, compileHere, fromPrimary } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
+import { createDebugger, type Debugger } from './debug/debugger.ts';
+import { createRequestSample } from './debug/sample.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { createLeases, type Leases } from './lease.ts';
 import { createMatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
-import { spenderAt } from './spender.ts';
 import { watchPauses } from './runtime.ts';
+import { spenderAt } from './spender.ts';
 import { createMatches } from './sync.ts';
 import { createUsers } from './users.ts';
 
@@ -53,6 +55,7 @@ export interface Worker {
   readonly app: FastifyInstance;
   readonly feed: Feed;
   readonly leases: Leases;
+  readonly debugger: Debugger;
   /** Why it is not ready, empty when it is. */
   notReady(): string[];
   /** Connects and loads the snapshot; returns also where Redis is away, then the worker answers no-bid until it is back. */
@@ -82,6 +85,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     ...defined({ usableMs: options.leaseMs, warm: options.warmLineItems }),
   });
   const onSwap = (index: Index): void => {
+    asked.swapped(index);
     leases.keepWarm(index.size, (position) => spenderAt(index, position));
     options.onSwap?.(index);
   };
@@ -98,6 +102,13 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const stopWatching = watchPauses(metrics);
   const consents = createConsents(options.vendor ?? 0, options.contextual);
   const matches = createMatchCounts(background, metrics);
+  const sample = createRequestSample({ worker: unique });
+  const encode = {
+    publicUrl: options.publicUrl.replace(/\/+$/, ''),
+    noticeSecret,
+    reservationSeconds: options.reservationSeconds,
+  };
+  const asked = createDebugger({ current: feed.current, redis: background, pepper, consents, encode, sample, log });
   const app = buildApp({
     auction: {
       current: feed.current,
@@ -110,19 +121,16 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       nextBid: createBidIds(unique),
       pepper,
       consents,
-      encode: {
-        publicUrl: options.publicUrl.replace(/\/+$/, ''),
-        noticeSecret,
-        reservationSeconds: options.reservationSeconds,
-      },
+      encode,
       matches,
+      sample,
     },
     notices: { current: feed.current, book: createBooking(writes, admission.earned), outbox, metrics, noticeSecret },
     sync: { current: feed.current, consents, pepper, metrics, keep: createMatches(writes), now: Date.now },
     notReady,
     log,
   });
-  return { app, feed, leases, notReady, start, close };
+  return { app, feed, leases, debugger: asked, notReady, start, close };
 
   function notReady(): string[] {
     const reasons: string[] = [];

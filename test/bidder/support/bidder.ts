@@ -49,7 +49,7 @@ export async function startBidder(redisUrl: string, options: Partial<WorkerOptio
       ...options,
     },
     metrics,
-    pino({ level: 'silent' }),
+    pino({ level: process.env['WALKIN_TEST_LOG'] ?? 'silent' }),
   );
   await worker.start();
   return { worker, metrics, bid, onlyBid, call, count, close: () => worker.close() };

@@ -1,0 +1,61 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { LineItemCounts } from '../../proto/debug.ts';
+import type { NoBidReason } from '../../proto/no-bid.ts';
+import { REASONS } from '../core/clauses.ts';
+import { BIDS, COUNTS, type Index } from '../core/index.ts';
+
+/** What became of line items since the worker started, whatever index it served. */
+export interface Counts {
+  /** An index takes the place of the one before, whose counts go on in it. */
+  swapped(index: Index): void;
+  of(ids: readonly string[]): LineItemCounts[];
+}
+
+/** Auctions go on meanwhile. */
+const TURN_MS = 1;
+
+export function createCounts(): Counts {
+  let current: Index | null = null;
+  let carrying: Promise<void> = Promise.resolve();
+  return { swapped, of: (ids) => ids.flatMap((id) => (current === null ? [] : countsIn(current, id))) };
+
+  function swapped(index: Index): void {
+    const before = current;
+    current = index;
+    if (before !== null) carrying = carrying.then(() => carry(before, index)).catch(() => undefined);
+  }
+}
+
+/** Adds the counts of one index to those of the next, where it has the line item too. */
+async function carry(from: Index, to: Index): Promise<void> {
+  const { counts } = from;
+  let pause = performance.now() + TURN_MS;
+  for (let position = 0; position < from.size; position++) {
+    if (performance.now() > pause) {
+      await turn();
+      pause = performance.now() + TURN_MS;
+    }
+    const start = position * COUNTS;
+    if (!isCounted(counts, start)) continue;
+    const next = to.positionOf(from.idAt(position));
+    if (next < 0) continue;
+    for (let i = 0; i < COUNTS; i++) (to.counts[next * COUNTS + i] as number) += counts[start + i] as number;
+  }
+}
+
+function isCounted(counts: Uint32Array, start: number): boolean {
+  for (let i = start; i < start + COUNTS; i++) if (counts[i] !== 0) return true;
+  return false;
+}
+
+function countsIn(index: Index, id: string): LineItemCounts[] {
+  const position = index.positionOf(id);
+  if (position < 0) return [];
+  const counts = index.counts.subarray(position * COUNTS, (position + 1) * COUNTS);
+  const reasons: Partial<Record<NoBidReason, number>> = {};
+  REASONS.forEach((reason, number) => {
+    const count = counts[number] as number;
+    if (count > 0) reasons[reason] = count;
+  });
+  return [{ lineItem: id, bids: counts[BIDS] as number, reasons }];
+}
