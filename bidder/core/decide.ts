@@ -97,7 +97,13 @@ export function decide(index: Index, question: Question): Decision {
 
 /** What shuts out all line items. */
 export function screenAll(index: Index, { request, exchange }: Question): NoBidReason | null {
-  return screenSeat(request, exchange) ?? screenSupply(exchange.supply, request, index.supply);
+  const seat = screenSeat(request, exchange);
+  if (seat !== null || !asks(exchange.supply)) return seat;
+  return screenSupply(exchange.supply, request, index.supply);
+}
+
+function asks({ completeOnly, maxHops, sellers, authorizedOnly }: LiveExchange['supply']): boolean {
+  return completeOnly || maxHops !== null || sellers !== null || authorizedOnly === true;
 }
 
 /** Begins a request: the index's `match` is at its first offer. */
@@ -137,19 +143,24 @@ function decideImp(round: Round, imp: Imp, ways: readonly Way[], bids: Choice[],
  * rates are rounded elsewhere.
  */
 function leastPrices({ meta, rates }: Index, { request, now }: Question, ways: readonly (readonly Way[])[]): number[] {
-  return meta.currencies.map((currency) => {
-    let least = Number.POSITIVE_INFINITY;
+  const least: number[] = [];
+  for (const currency of meta.currencies) {
+    let lowest = Number.POSITIVE_INFINITY;
     for (let at = 0; at < ways.length; at++) {
       const imp = request.imps[at] as Imp;
       for (const way of ways[at] as readonly Way[]) {
         const floor = lowestFloor(way, imp);
         const rate = floor > 0 ? rateOf(rates, way.floorcur, currency, now) : null;
-        least = Math.min(least, rate === null ? 0 : floor * rate * MICROS * (1 - 1e-9) - 2);
+        lowest = Math.min(lowest, rate === null ? 0 : floor * rate * MICROS * (1 - 1e-9) - 2);
       }
     }
-    return Math.max(least, 0.5);
-  });
+    least.push(Math.max(lowest, LEAST_PRICE));
+  }
+  return least;
 }
+
+/** Micros: nobody bids nothing. */
+const LEAST_PRICE = 0.5;
 
 /** Floors by length may be lower than that of the place. */
 function lowestFloor({ deal, floor }: Way, { video, audio }: Imp): number {
@@ -197,9 +208,9 @@ function countAt({ counts }: Index, position: number, number: number): void {
 }
 
 /** On a no-bid: line items that are looked at, that are asked why, and that are tried on all imps, at most. */
-const MOST_REACHED = 64;
+const MOST_REACHED = 24;
 const MOST_ASKED = 8;
-const MOST_TRIED = 8;
+const MOST_TRIED = 4;
 
 /**
  * Why nothing is bid: the furthest reason of line items that came far. First those that only a floor kept from being looked at; where
@@ -217,6 +228,8 @@ function furthestReason(round: Round): NoBidReason {
     reason = furtherOf(reason, reasonOf(round, reached[i] as number));
     if (isFurthest(reason)) return reason;
   }
+  // Who was offered came further than all to whom nothing leads.
+  if (tried > 0 && round.index.meta.broad === 0) return reason;
   if (tried === 0)
     for (let i = 0; i < reached.length && i < MOST_ASKED; i++) reason = furtherOf(reason, whyNot(round, reached[i] as number));
   const inRows = match.inRows(MOST_ASKED);

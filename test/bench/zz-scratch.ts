@@ -1,0 +1,18 @@
+import { drawSnapshot } from '/work/i34/load-tests/bench/world.ts';
+import { encodeSnapshot, decodeSnapshot } from '/work/i34/proto/snapshot.ts';
+import { checkSnapshot } from '/work/i34/bidder/compiler/check.ts';
+import { compileIndex } from '/work/i34/bidder/core/compile.ts';
+import { openIndex } from '/work/i34/bidder/core/index.ts';
+import { writeFileSync, existsSync, readFileSync } from 'node:fs';
+const n = Number(process.argv[2]);
+const file = `/tmp/snap-${n}.bin`;
+if (!existsSync(file)) writeFileSync(file, encodeSnapshot(drawSnapshot(1, { lineItems: n, fences: n })));
+const value = readFileSync(file);
+let t = performance.now();
+const lap = (w: string) => { const u = performance.now(); console.log(w, Math.round(u - t), 'ms', Math.round(process.memoryUsage().rss / 1e6), 'MB'); t = performance.now(); };
+console.log(n, value.length / 1e6);
+const s = decodeSnapshot(value); lap('decode');
+checkSnapshot(s); lap('check');
+const b = compileIndex(s); lap('compile'); console.log(b.byteLength / 1e6, 'MB index');
+const i = openIndex(b); lap('open');
+openIndex(b); lap('open again');
