@@ -1,5 +1,6 @@
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { NO_BID } from '../proto/no-bid.ts';
 import { type Answer, type AuctionDeps, answerCall, type Call, countRefusal } from './auction.ts';
 import { isTokenOf } from './exchange-token.ts';
 import { type NoticeDeps, registerNoticeRoutes } from './notices.ts';
@@ -118,7 +119,8 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
     if (statusCode < 500) return reply.code(400).send();
     const place = request.url.startsWith('/openrtb2/') ? 'bid' : 'other';
     auction.metrics.errors.inc({ place });
-    log.error({ place, error: error.stack }, 'a bug');
+    if (place === 'bid') auction.metrics.noBids.add('technical_error');
+    log.error({ place, reason: 'technical_error', nbr: NO_BID.technical_error, error: error.stack }, 'a bug');
     return reply.code(place === 'bid' ? 204 : 500).send();
   }
 }

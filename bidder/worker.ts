@@ -16,6 +16,7 @@ import { createFeed, type Feed } from './feed.ts';
 import { createLeases, type Leases } from './lease.ts';
 import { createMatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
+import { startNoBidLog } from './no-bid-log.ts';
 import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
 import { watchPauses } from './runtime.ts';
@@ -102,6 +103,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   const stopWatching = watchPauses(metrics);
   const consents = createConsents(options.vendor ?? 0, options.contextual);
   const matches = createMatchCounts(background, metrics);
+  const noBidLog = startNoBidLog(metrics, log);
   const sample = createRequestSample({ worker: unique });
   const encode = {
     publicUrl: options.publicUrl.replace(/\/+$/, ''),
@@ -151,6 +153,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     await leases.close();
     await outbox.close(FLUSH_MS);
     await matches.close();
+    noBidLog.stop();
     await feed.close();
     for (const client of clients) client.disconnect();
     admission.close();
