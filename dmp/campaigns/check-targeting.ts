@@ -1,3 +1,4 @@
+import { BROWSER_NAMES } from '../../proto/browsers.ts';
 import { countryOf, isCountry } from '../../proto/country.ts';
 import { isDomain } from '../advertisers/domain.ts';
 import { referenceFault, referenceFaults } from '../http/references.ts';
@@ -24,6 +25,7 @@ export function targetingFaults(targeting: TargetingInput): Fault[] {
     ...(timeZone === undefined ? [] : timeZoneFaults(timeZone, `${AT}/timeZone`)),
     ...(osVersions === undefined ? [] : versionFaults(osVersions)),
     ...each(targeting.languages, `${AT}/languages`, languageFaults),
+    ...each(targeting.browsers, `${AT}/browsers`, browserFaults),
     ...each(targeting.carriers, `${AT}/carriers`, carrierFaults),
     ...each(geo?.include, `${AT}/geo/include`, geoFaults),
     ...each(geo?.exclude, `${AT}/geo/exclude`, geoFaults),
@@ -87,6 +89,19 @@ function languageFaults(language: string, pointer: string): Fault[] {
   if (/^[a-z]{2}$/i.test(language) && LANGUAGES.of(language.toLowerCase()) !== undefined) return [];
   const message = `${JSON.stringify(language)} is not a language in two letters (ISO 639-1)`;
   return [{ pointer, code: 'unknown_language', message }];
+}
+
+const BROWSERS: ReadonlySet<string> = new Set(BROWSER_NAMES);
+
+function browserFaults(browser: string, pointer: string): Fault[] {
+  if (BROWSERS.has(browser.trim().toLowerCase())) return [];
+  return [
+    {
+      pointer,
+      code: 'unknown_browser',
+      message: `there is no browser ${JSON.stringify(browser)} among ${BROWSER_NAMES.join(', ')}`,
+    },
+  ];
 }
 
 function carrierFaults(carrier: string, pointer: string): Fault[] {

@@ -84,6 +84,7 @@ export const CODES = {
   unknown_country: 'There is no such country in ISO 3166-1.',
   bad_region: 'The text is not the code of a region of this country (ISO 3166-2).',
   unknown_language: 'The text is not a language in two letters (ISO 639-1).',
+  unknown_browser: 'There is no browser of this name; docs/campaigns.md lists them.',
   bad_version: 'The text is not a version: up to four numbers with points between.',
   bad_carrier: 'The text is neither the name of a carrier nor its MCC-MNC.',
   bad_category: 'The text is not the id of an IAB content category.',

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BROWSERS } from '../../bidder/openrtb/browser.ts';
 import { buildSnapshot } from '../../dmp/snapshot/build.ts';
+import { BROWSER_NAMES } from '../../proto/browsers.ts';
 import { ANY, type Snapshot } from '../../proto/snapshot.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
@@ -106,6 +108,10 @@ test('a rule of segments is published as a conjunction of their numbers', async 
   expect(refused.json().code).toBe('in_use');
 });
 
+test('the browsers that can be asked for are those that the bidder tells apart', () => {
+  expect([...BROWSERS].sort()).toEqual([...BROWSER_NAMES].sort());
+});
+
 test('only lists that live line items name are published', async () => {
   await api.ok(
     'PUT',
@@ -143,6 +149,7 @@ describe('a targeting is refused', () => {
       { languages: ['xx', 'finnish'], content: { languages: ['zq'] } },
       ['/languages/0 unknown_language', '/languages/1 unknown_language', '/content/languages/0 unknown_language'],
     ],
+    ['with a browser that is none', { browsers: ['Chrome', 'netscape'] }, ['/browsers/1 unknown_browser']],
     ['with a carrier’s code that is none', { carriers: ['24405'] }, ['/carriers/0 bad_carrier']],
     [
       'with a category that is none',

@@ -1,0 +1,23 @@
+/** Names of browsers in targeting; the bidder reads them out of requests (`bidder/openrtb/browser.ts`). */
+export const BROWSER_NAMES = [
+  'brave',
+  'chrome',
+  'duckduckgo',
+  'edge',
+  'facebook',
+  'firefox',
+  'huawei',
+  'ie',
+  'instagram',
+  'miui',
+  'opera',
+  'safari',
+  'samsung',
+  'silk',
+  'tiktok',
+  'uc',
+  'vivaldi',
+  'webview',
+  'whale',
+  'yandex',
+] as const;
