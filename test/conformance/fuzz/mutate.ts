@@ -72,7 +72,9 @@ const NAMES = (
   'id imp banner video audio native w h format wmin wratio hratio mimes protocols minduration maxduration rqddurs battr btype api linearity skip plcmt ' +
   'bidfloor bidfloorcur pmp deals private_auction wseat wadomain at cur tmax test bcat badv bapp acat cattax wlang bseat site app dooh device user regs ' +
   'source geo lat lon type accuracy ifa lmt dnt gdpr consent gpp gpp_sid us_privacy coppa eids schain nodes secure instl rwdd exp qty multiplier request assets ' +
-  'title img data len required eventtrackers ext __proto__ constructor toString length mincpmpersec slotinpod podid minbitrate maxbitrate'
+  'title img data len required eventtrackers ext __proto__ constructor toString length mincpmpersec slotinpod podid minbitrate maxbitrate ' +
+  'poddur maxseq hmin wmax hmax durfloors bidfloor mindur maxdur metric value sua browsers brand platform version model make osv carrier mccmnc ' +
+  'connectiontype language langb city zip region country content sectioncat pagecat cat uids segment name segtax allimps tagid pos publisher'
 ).split(' ');
 
 /** Changes one place somewhere in the tree. */
