@@ -39,7 +39,7 @@ export interface EventLoop {
   now(): number;
   /** Ms since the start that it waited for events. */
   idle(): number;
-  /** Calls back when the events at hand are worked off. */
+  /** Calls back when the events at hand are worked off; called then, when those are that come meanwhile. */
   whenWorkedOff(callback: () => void): void;
   /** Calls back every `ms`; returns what stops it. */
   every(ms: number, callback: () => void): () => void;
@@ -73,8 +73,6 @@ const LEAST_PATIENCE = 0.5;
 const FADING = 0.99;
 /** An exchange's unused limit is kept this long. */
 const BURST_SECONDS = 0.1;
-/** Shorter waits of the loop are those of reading its own events. */
-const PAUSE_MS = 0.05;
 
 interface Account {
   tokens: number;
@@ -96,34 +94,35 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   let windowIdle = loop.idle();
   let answers = 0;
   let refusals = 0;
-  // Of the present turn of the event loop and the one before.
+  // Turns of the event loop in which requests were read.
   let isTurning = false;
+  let isFollowing = false;
   let arrival = windowAt;
   let turnAt = windowAt;
-  let turnEnd = windowAt;
-  let turnEndIdle = windowIdle;
   const stop = loop.every(WINDOW_MS, closeWindow);
   return { arrivalNow, refusalOf, canAnswerBy, begin, end, earned, close: stop };
 
   /**
-   * Node does not tell when bytes came. Where the loop waited for events, they came when it woke up; where it did not, at some time
-   * of the turn before: the middle of it is taken.
+   * Node does not tell when bytes came. Those that are read in the turn right after another one came while that was worked off: the
+   * middle is taken. Otherwise the loop had nothing to do, and they came just now.
    */
   function arrivalNow(): number {
     if (isTurning) return arrival;
     isTurning = true;
     loop.whenWorkedOff(endTurn);
-    const waited = loop.idle() - turnEndIdle;
-    const wokeAt = Math.min(loop.now(), turnEnd + waited);
-    arrival = waited > PAUSE_MS ? wokeAt : (turnAt + turnEnd) / 2;
-    turnAt = wokeAt;
+    const now = loop.now();
+    arrival = isFollowing ? (turnAt + now) / 2 : now;
+    turnAt = now;
     return arrival;
   }
 
   function endTurn(): void {
     isTurning = false;
-    turnEnd = loop.now();
-    turnEndIdle = loop.idle();
+    isFollowing = true;
+    // Due at the end of the next turn, which for this once does not wait for events.
+    loop.whenWorkedOff(() => {
+      if (!isTurning) isFollowing = false;
+    });
   }
 
   function refusalOf(exchange: LiveExchange, arrivedAt: number): Refusal | null {

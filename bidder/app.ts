@@ -150,8 +150,9 @@ function sendAnswer(reply: FastifyReply, answer: Answer, accept: string | readon
   reply.code(status).header('x-openrtb-version', '2.6');
   if (status === 400) reply.header('accept-encoding', ACCEPTED_ENCODINGS);
   if (answer.body === null) return reply.send();
-  const { body, encoding } = deflate(answer.body, gzip, String(accept ?? ''));
   reply.header('content-type', CONTENT_TYPES[format]);
+  if (gzip === 'never' || (gzip === 'auto' && accept === undefined)) return reply.send(answer.body);
+  const { body, encoding } = deflate(answer.body, gzip, String(accept ?? ''));
   if (encoding !== null) reply.header('content-encoding', encoding);
   return reply.send(body);
 }

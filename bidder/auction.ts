@@ -67,7 +67,7 @@ export interface Call {
 /** What is sent back. */
 export interface Answer {
   readonly status: 200 | 204 | 400 | 404;
-  readonly body: Buffer | string | null;
+  readonly body: Buffer | null;
   readonly format: Format;
   readonly gzip: LiveExchange['gzip'];
 }
@@ -161,9 +161,7 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
   if (isFault(verdict)) return { status: FAULTS[verdict], body: null, format, gzip };
   const response = typeof verdict === 'string' ? spokenNoBid(verdict, exchange, notes) : verdict;
   if (response === null) return { status: 204, body: null, format, gzip };
-  // As text it goes out in one piece with the head, and is copied once less.
-  const body = format === 'json' ? JSON.stringify(response) : writeResponse(response, format, notes);
-  return { status: 200, body, format, gzip };
+  return { status: 200, body: writeResponse(response, format, notes), format, gzip };
 }
 
 /** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */

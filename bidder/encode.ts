@@ -48,30 +48,37 @@ function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: Encod
     imp.multiplier !== 1,
     priceMacroOf(exchange),
   );
-  return {
+  // What is absent is undefined and so not written: a spread for each of these took 6 µs of a bid.
+  const { w, h, dur, protocol, slotinpod } = mediaFields(choice);
+  const bid: { [Field in keyof WireBid]: WireBid[Field] | undefined } = {
     id: record.bid,
     impid: record.imp,
     price: choice.cpm,
     adid: creative.id,
     adm: markupOf(choice, record, addresses),
-    adomain: [...lineItem.domains],
-    ...(lineItem.bundle === '' ? {} : { bundle: lineItem.bundle }),
-    ...(creative.iurl === null ? {} : { iurl: creative.iurl }),
+    adomain: lineItem.domains as string[],
+    bundle: lineItem.bundle === '' ? undefined : lineItem.bundle,
+    iurl: creative.iurl ?? undefined,
     cid: lineItem.campaign,
     crid: creative.id,
-    cat: [...lineItem.categories],
-    attr: [...attributesOf(choice.fit)],
-    ...(creative.apis.length === 0 ? {} : { apis: [...creative.apis] }),
-    ...(creative.language === null ? {} : { language: creative.language }),
-    ...(deal === null ? {} : { dealid: deal.id }),
-    ...mediaFields(choice),
+    cat: lineItem.categories as string[],
+    attr: attributesOf(choice.fit) as number[],
+    apis: creative.apis.length === 0 ? undefined : (creative.apis as number[]),
+    language: creative.language ?? undefined,
+    dealid: deal?.id,
+    w,
+    h,
+    dur,
+    protocol,
+    slotinpod,
     mtype: MTYPES[creative.type],
     exp: imp.exp > 0 ? Math.min(imp.exp, options.reservationSeconds) : options.reservationSeconds,
     nurl: addresses.win,
-    ...(isBilledByVast(choice, exchange) ? {} : { burl: addresses.billing }),
+    burl: isBilledByVast(choice, exchange) ? undefined : addresses.billing,
     lurl: addresses.loss,
-    ...(exchange.adLabel && lineItem.adLabel !== null ? { ext: { nroa: labelOf(lineItem.adLabel) } } : {}),
+    ext: exchange.adLabel && lineItem.adLabel !== null ? { nroa: labelOf(lineItem.adLabel) } : undefined,
   };
+  return bid as WireBid;
 }
 
 /** Where the VAST impression is what the exchange bills, a `burl` would ask for the money twice. */

@@ -50,24 +50,27 @@ function learn(admission: Admission, turns: ReturnType<typeof testLoop>, ms: num
 }
 
 describe('the arrival of a request', () => {
-  it('is when the loop woke up, where it waited for events', () => {
+  it('is now, where the loop had nothing to do', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
-    turns.wait(50);
-    turns.work(3);
-    expect(admission.arrivalNow()).toBe(1_050);
+    expect(admission.arrivalNow()).toBe(1_000);
     turns.work(4);
-    expect(admission.arrivalNow()).toBe(1_050);
+    expect(admission.arrivalNow()).toBe(1_000);
+    turns.endTurn();
+    turns.endTurn();
+    turns.work(50);
+    expect(admission.arrivalNow()).toBe(1_054);
   });
 
-  it('is the middle of the turn before, where the loop never waited', () => {
+  it('is the middle of the turn in which it waited, where one follows another', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
-    turns.wait(50);
-    admission.arrivalNow();
-    turns.work(20);
+    for (const at of [1_000, 1_010, 1_030]) {
+      expect(admission.arrivalNow()).toBe(at);
+      turns.work(20);
+      turns.endTurn();
+    }
     turns.endTurn();
-    turns.work(1);
     expect(admission.arrivalNow()).toBe(1_060);
   });
 });
