@@ -36,3 +36,17 @@ it('an answer in which nothing fits is none, and a seat without bids is not sent
   const two = { id: 'a', seatbid: [{ bid: [bid('a', 1)] }, { bid: [bid('b', 2)] }] };
   expect(withinBytes(two, 1_300, write)?.seatbid).toHaveLength(1);
 });
+
+it('an answer to a request of many places is cut in one go', () => {
+  const bids = Array.from({ length: 2_000 }, (_, at) => bid(String(at), at));
+  let written = 0;
+  const counted = (whole: WireResponse): Buffer => {
+    const bytes = write(whole);
+    written += bytes.length;
+    return bytes;
+  };
+  const left = withinBytes(response(...bids), 10_000, counted);
+  expect(write(left as WireResponse).length).toBeLessThanOrEqual(10_000);
+  expect(idsOf(left)).toEqual(['1991', '1992', '1993', '1994', '1995', '1996', '1997', '1998', '1999']);
+  expect(written).toBeLessThan(write(response(...bids)).length * 3);
+});
