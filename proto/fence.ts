@@ -187,11 +187,6 @@ function hexadecimal(text: string, from: number, to: number): number {
   return value >>> 0;
 }
 
-/** Bits 52 to 55 of an index. */
-export function resolutionOf(high: number): number {
-  return (high >>> 20) & 15;
-}
-
 /** The lower half of a cell's parent: digits below the resolution are 7. Resolutions 6 to 15 have no digits in the upper half. */
 export function parentLow(low: number, resolution: number): number {
   return (low | ((1 << (3 * (15 - resolution))) - 1)) >>> 0;
@@ -199,11 +194,6 @@ export function parentLow(low: number, resolution: number): number {
 
 export function parentHigh(high: number, resolution: number): number {
   return ((high & ~(15 << 20)) | (resolution << 20)) >>> 0;
-}
-
-/** The cell itself or a parent of it, of resolution 6 or finer. */
-export function parentCell({ high, low }: Cell, resolution: number): Cell {
-  return { high: parentHigh(high, resolution), low: parentLow(low, resolution) };
 }
 
 /** The cell itself and its parents up to the coarsest: everything a compacted cover can hold this point in. */

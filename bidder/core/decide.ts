@@ -217,7 +217,7 @@ const MOST_TRIED = 4;
  * there are none, why the others were not offered.
  */
 function furthestReason(round: Round): NoBidReason {
-  const { match } = round.index;
+  const { match, meta } = round.index;
   let reason = furtherOf(round.reason, match.awayReason() ?? 'no_line_item');
   if (isFurthest(reason)) return reason;
   let tried = 0;
@@ -229,9 +229,10 @@ function furthestReason(round: Round): NoBidReason {
     if (isFurthest(reason)) return reason;
   }
   // Who was offered came further than all to whom nothing leads.
-  if (tried > 0 && round.index.meta.broad === 0) return reason;
+  if (tried > 0 && meta.broad === 0) return reason;
   if (tried === 0)
     for (let i = 0; i < reached.length && i < MOST_ASKED; i++) reason = furtherOf(reason, whyNot(round, reached[i] as number));
+  if (meta.broad + meta.posted === 0) return reason;
   const inRows = match.inRows(MOST_ASKED);
   if (inRows.length === 0) return furtherOf(reason, match.rowReason());
   for (let i = 0; i < inRows.length && !isFurthest(reason); i++) {
