@@ -34,10 +34,10 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
     type: integerOf(device['devicetype'], quirks),
     // The structured user agent knows better than what was read out of its text.
     os: nameOf(platform['brand'], quirks) || nameOf(device['os'], quirks),
-    osv: textsOf(platform['version'], quirks).join('.').toLowerCase() || nameOf(device['osv'], quirks),
+    osv: versionOf(platform, quirks) || nameOf(device['osv'], quirks),
     make: nameOf(device['make'], quirks),
     model: nameOf(sua['model'], quirks) || nameOf(device['model'], quirks),
-    browser: browserOfBrands(brandsOf(sua, quirks)) || browserOf(ua),
+    browser: browserOfBrands(brandsOf(sua, quirks)) || (ua === '' ? '' : browserOf(ua)),
     carrier: nameOf(device['carrier'], quirks),
     mccmnc: networkOf(device, quirks),
     connectionType: integerOf(device['connectiontype'], quirks),
@@ -59,7 +59,14 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
 
 /** A text to be compared. */
 function nameOf(value: unknown, quirks: Quirks): string {
+  if (isAbsent(value)) return '';
   return textOf(value, quirks).trim().toLowerCase();
+}
+
+/** The parts of a structured version, or ''. */
+function versionOf(platform: JsonObject, quirks: Quirks): string {
+  if (isAbsent(platform['version'])) return '';
+  return textsOf(platform['version'], quirks).join('.').toLowerCase();
 }
 
 const NO_BRANDS: readonly string[] = Object.freeze([]);
@@ -89,6 +96,7 @@ export function languageOf(speaker: JsonObject, quirks: Quirks): string {
 
 /** ISO 3166-2 without the country that some senders put in front. */
 function regionOf(geo: JsonObject, quirks: Quirks): string {
+  if (isAbsent(geo['region'])) return '';
   const region = textOf(geo['region'], quirks).trim().toUpperCase();
   return region.charCodeAt(2) === HYPHEN && region.length > 3 ? region.slice(3) : region;
 }

@@ -34,13 +34,17 @@ const NO_CATEGORIES: readonly string[] = Object.freeze([]);
 /** Of the place, its section and its page, and of what it shows. */
 function categoriesOf(place: JsonObject, content: JsonObject, quirks: Quirks): readonly string[] {
   const listed: string[] = [];
-  if (isOfContent(place, quirks))
-    for (const list of ['cat', 'sectioncat', 'pagecat']) pushCategories(listed, place[list], quirks);
+  if (isOfContent(place, quirks)) {
+    pushCategories(listed, place['cat'], quirks);
+    pushCategories(listed, place['sectioncat'], quirks);
+    pushCategories(listed, place['pagecat'], quirks);
+  }
   if (isOfContent(content, quirks)) pushCategories(listed, content['cat'], quirks);
   return listed.length === 0 ? NO_CATEGORIES : listed;
 }
 
 function pushCategories(listed: string[], value: unknown, quirks: Quirks): void {
+  if (isAbsent(value)) return;
   for (const text of textsOf(value, quirks)) {
     const category = text.trim().toUpperCase();
     if (category !== '' && !listed.includes(category)) listed.push(category);
