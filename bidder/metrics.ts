@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { Dial, Tally } from './tally.ts';
+import { Dial, Level, Tally } from './tally.ts';
 
 /** Everything the bidder counts. Labels come from closed lists: exchanges of the snapshot, reasons, events, results. */
 export interface Metrics {
@@ -31,7 +31,7 @@ export interface Metrics {
   readonly profileFailures: Counter<'cause'>;
   readonly ghosts: Counter<'result'>;
   readonly errors: Counter<'place'>;
-  readonly outboxSize: Gauge;
+  readonly outboxSize: Level;
   readonly outboxDropped: Counter;
   readonly snapshotVersion: Gauge;
   readonly snapshotTime: Gauge;
@@ -207,7 +207,7 @@ export function createMetrics(registry = new Registry()): Metrics {
       labelNames: ['place'],
       registers,
     }),
-    outboxSize: new Gauge({ name: 'walkin_outbox_events', help: 'Ad events waiting for Redis.', registers }),
+    outboxSize: new Level({ name: 'walkin_outbox_events', help: 'Ad events waiting for Redis.', registers }),
     outboxDropped: new Counter({
       name: 'walkin_outbox_dropped_total',
       help: 'Ad events lost because the outbox was full.',

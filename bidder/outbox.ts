@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { type AdEvent, encodeAdEvent } from '../proto/ad-event.ts';
 import { AD_EVENT_STREAM } from '../proto/keys.ts';
 import type { Metrics } from './metrics.ts';
+import { createScript } from './redis.ts';
 
 /** Ad events on their way to the stream, off the request. Bounded: when Redis stays away the newest are dropped and counted. */
 export interface Outbox {
@@ -18,15 +19,18 @@ export interface OutboxOptions {
   readonly retryMs?: number;
 }
 
-/** One pipeline. */
+/** Events of one command. */
 const BATCH = 500;
 
 export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOptions = {}): Outbox {
   const { capacity = 50_000, flushMs = 5, retryMs = 250 } = options;
+  const append = createScript(redis, 'append');
   let waiting: string[] = [];
   let timer: NodeJS.Timeout | null = null;
   let flushing: Promise<boolean> | null = null;
   let closed = false;
+  // Read when asked for, and not written at each event.
+  metrics.outboxSize.read(() => waiting.length);
   return { push, flush, close };
 
   function push(event: AdEvent): void {
@@ -35,7 +39,6 @@ export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOpti
       return;
     }
     waiting.push(encodeAdEvent(event));
-    metrics.outboxSize.set(waiting.length);
     schedule(flushMs);
   }
 
@@ -62,18 +65,14 @@ export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOpti
       const batch = waiting.slice(0, BATCH);
       if (!(await write(batch))) return false;
       waiting = waiting.slice(batch.length);
-      metrics.outboxSize.set(waiting.length);
     }
     return true;
   }
 
   /** A batch that was written in part is written again: an event is known by (type, bid), so that changes nothing. */
   async function write(batch: readonly string[]): Promise<boolean> {
-    const pipeline = redis.pipeline();
-    for (const event of batch) pipeline.xadd(AD_EVENT_STREAM, '*', 'e', event);
     try {
-      const replies = await pipeline.exec();
-      return replies?.every(([error]) => error === null) ?? false;
+      return (await append([AD_EVENT_STREAM], batch)) === batch.length;
     } catch {
       return false;
     }

@@ -45,7 +45,7 @@ export async function whenReady(client: Redis, ms: number): Promise<boolean> {
   });
 }
 
-type ScriptName = 'persons' | 'lease' | 'reap' | 'watch' | 'notice';
+type ScriptName = 'persons' | 'lease' | 'reap' | 'watch' | 'notice' | 'append';
 type Call = (...args: (string | number)[]) => Promise<unknown>;
 
 /**

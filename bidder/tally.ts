@@ -1,4 +1,4 @@
-import { Counter, type CounterConfiguration, type Metric, type Registry } from 'prom-client';
+import { Counter, type CounterConfiguration, Gauge, type Metric, type Registry } from 'prom-client';
 
 /**
  * A counter for the path of every request. prom-client sorts and joins the labels at each call (0.6 µs with two of them); here a
@@ -33,6 +33,21 @@ export class Tally<Label extends string> extends Counter<Label> {
         // A row that is there already is found again: only what is counted under is forgotten.
         row.set(second, 0);
       }
+  }
+}
+
+/** A gauge that is read when somebody asks for the metrics. */
+export class Level extends Gauge {
+  #read: (() => number) | null = null;
+
+  /** What it is read from; the last one counts. */
+  read(from: () => number): void {
+    this.#read = from;
+  }
+
+  /** Called by prom-client before it reads. */
+  collect(): void {
+    if (this.#read !== null) this.set(this.#read());
   }
 }
 

@@ -6,7 +6,9 @@ import { base64urlOf, createHmac256, type Hmac } from './hmac.ts';
 
 /** base64url of the record as a JSON array, in the order of FIELDS. */
 export function encodeRecord(record: BidRecord): string {
-  return Buffer.from(JSON.stringify(FIELDS.map((field) => record[field]))).toString('base64url');
+  const values: unknown[] = [];
+  for (const field of FIELDS) values.push(record[field]);
+  return Buffer.from(JSON.stringify(values)).toString('base64url');
 }
 
 const FIELDS = [
