@@ -153,6 +153,9 @@ export interface DebugCounts {
 export interface DebugCountsAnswer {
   /** Epoch ms since when this worker counts. */
   readonly since: number;
+  /** Epoch ms since when it serves the present snapshot, and requests that were matched since. */
+  readonly servedSince: number;
+  readonly requests: number;
   readonly lineItems: readonly LineItemCounts[];
 }
 
@@ -160,6 +163,14 @@ export interface LineItemCounts {
   readonly lineItem: string;
   readonly bids: number;
   readonly reasons: Readonly<Partial<Record<NoBidReason, number>>>;
+  /** Requests of the present snapshot for which it was passed over, by what of its targeting they were not. */
+  readonly passedOver: readonly PassedOver[];
+}
+
+export interface PassedOver {
+  readonly part: string;
+  readonly code: NoBidReason;
+  readonly requests: number;
 }
 
 /** Asks all workers for their sample of live requests, or for one of it. */

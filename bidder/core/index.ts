@@ -44,6 +44,8 @@ export interface Index {
   readonly supply: SupplyLists;
   /** By position: how often a line item that was looked at had each of `REASONS`, and last how often it was bid. */
   readonly counts: Uint32Array;
+  /** By row of a dimension: requests that were of it. Line items that are not in it were passed over without a look. */
+  readonly rowCounts: Uint32Array;
   readonly stages: Stages;
   readonly meta: Meta;
   readonly sections: Sections;
@@ -184,6 +186,7 @@ class OpenIndex implements Index {
   readonly supply: SupplyLists;
   readonly deals: Index['deals'];
   readonly counts: Uint32Array;
+  readonly rowCounts: Uint32Array;
   readonly stages: Stages = { decisions: 0, reached: 0, passed: 0, tried: 0, truncated: 0 };
   readonly match: Match;
   readonly #kept: (LineItem | null)[];
@@ -200,6 +203,7 @@ class OpenIndex implements Index {
     this.supply = supplyIn(sections, meta.adsTxt);
     this.deals = { has: (deal) => findText(sections, TEXT.deal, deal) !== NONE };
     this.counts = new Uint32Array(meta.size * COUNTS);
+    this.rowCounts = new Uint32Array(meta.shapeRow);
     this.#kept = new Array<LineItem | null>(Math.min(KEPT, meta.size)).fill(null);
     this.match = new Match(this);
   }

@@ -260,12 +260,15 @@ export class Match {
     const { meta } = this.#index;
     const { request, childOnly } = this.#question;
     const rows = this.#rows;
+    const { rowCounts } = this.#index;
     rows.length = 0;
     for (let i = 0; i < meta.dimensions.length; i++) {
       const { name, row, overflows } = meta.dimensions[i] as (typeof meta.dimensions)[number];
       const value = this.#valueOf(name);
       const number = value === null ? undefined : this.#values[i]?.get(value);
-      rows.push((number === undefined ? row : row + 1 + number) * this.#words);
+      const picked = number === undefined ? row : row + 1 + number;
+      (rowCounts[picked] as number)++;
+      rows.push(picked * this.#words);
       if (overflows && value !== null) this.#markText(TEXT.value + DIMENSIONS.indexOf(name), value);
     }
     if (childOnly) rows.push(ROWS.childSafe * this.#words);
@@ -297,7 +300,7 @@ export class Match {
       case 'connectionType':
         return device.connectionType === null ? null : String(device.connectionType);
       case 'language':
-        return device.language.slice(0, 2).toLowerCase();
+        return device.language;
     }
   }
 
@@ -723,7 +726,7 @@ export class Match {
   }
 }
 
-const ROW_REASONS: Readonly<Record<DimensionName, NoBidReason>> = {
+export const ROW_REASONS: Readonly<Record<DimensionName, NoBidReason>> = {
   exchange: 'no_line_item',
   inventory: 'inventory',
   deviceType: 'unsupported_device',

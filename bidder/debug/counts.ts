@@ -1,14 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { LineItemCounts } from '../../proto/debug.ts';
+import type { LineItemCounts, PassedOver } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { REASONS } from '../core/clauses.ts';
+import { wordsFor } from '../core/compile.ts';
 import { BIDS, COUNTS, type Index } from '../core/index.ts';
+import { ROW_REASONS } from '../core/match.ts';
+import { VALUE_PARTS } from '../core/terms.ts';
 
 /** What became of line items since the worker started, whatever index it served. */
 export interface Counts {
   /** An index takes the place of the one before, whose counts go on in it. */
   swapped(index: Index): void;
   of(ids: readonly string[]): LineItemCounts[];
+  /** Epoch ms since when the present index is served, and requests that it has matched. */
+  served(): { readonly servedSince: number; readonly requests: number };
 }
 
 /** Auctions go on meanwhile. */
@@ -16,12 +21,15 @@ const TURN_MS = 1;
 
 export function createCounts(): Counts {
   let current: Index | null = null;
+  let servedSince = Date.now();
   let carrying: Promise<void> = Promise.resolve();
-  return { swapped, of: (ids) => ids.flatMap((id) => (current === null ? [] : countsIn(current, id))) };
+  const served = () => ({ servedSince, requests: current?.stages.decisions ?? 0 });
+  return { swapped, served, of: (ids) => ids.flatMap((id) => (current === null ? [] : countsIn(current, id))) };
 
   function swapped(index: Index): void {
     const before = current;
     current = index;
+    servedSince = Date.now();
     if (before !== null) carrying = carrying.then(() => carry(before, index)).catch(() => undefined);
   }
 }
@@ -57,5 +65,17 @@ function countsIn(index: Index, id: string): LineItemCounts[] {
     const count = counts[number] as number;
     if (count > 0) reasons[reason] = count;
   });
-  return [{ lineItem: id, bids: counts[BIDS] as number, reasons }];
+  return [{ lineItem: id, bids: counts[BIDS] as number, reasons, passedOver: passedOver(index, position) }];
+}
+
+/** Of each dimension, the requests whose row the line item is not in. */
+function passedOver({ meta, sections, rowCounts }: Index, position: number): PassedOver[] {
+  const words = wordsFor(meta.size);
+  const isIn = (row: number): boolean =>
+    (((sections.rows[row * words + (position >>> 5)] as number) >>> (position & 31)) & 1) === 1;
+  return meta.dimensions.flatMap(({ name, row, values }) => {
+    let requests = 0;
+    for (let at = row; at <= row + values.length; at++) if (!isIn(at)) requests += rowCounts[at] as number;
+    return requests === 0 ? [] : [{ part: VALUE_PARTS[name], code: ROW_REASONS[name], requests }];
+  });
 }

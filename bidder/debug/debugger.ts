@@ -65,7 +65,7 @@ export function createDebugger({ current, redis, pepper, consents, encode, sampl
       case 'bid':
         return inTurn(question);
       case 'counts':
-        return { since, lineItems: counts.of(question.lineItems) };
+        return { since, ...counts.served(), lineItems: counts.of(question.lineItems) };
       case 'requests': {
         const { id } = question;
         return { requests: sample.list().filter((request) => id === null || request.id === id) };

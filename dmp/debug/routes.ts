@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { DebugBid, DebugCountsAnswer, DebugProfile, LineItemCounts, SampledRequest } from '../../proto/debug.ts';
+import type { DebugBid, DebugCountsAnswer, DebugProfile, LineItemCounts, PassedOver, SampledRequest } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
 import type { DmpDeps } from '../deps.ts';
@@ -161,21 +161,36 @@ function profileOf(
 async function countsOf(deps: DmpDeps, lineItems: readonly Thing<LineItem>[]): Promise<object[]> {
   const answers = await askAll(deps, { kind: 'counts', lineItems: lineItems.map(({ id }) => id) });
   const since = new Date(Math.min(...answers.map((answer) => answer.since))).toISOString();
+  const served = {
+    since: new Date(Math.min(...answers.map(({ servedSince }) => servedSince))).toISOString(),
+    requests: answers.reduce((sum, { requests }) => sum + requests, 0),
+  };
   return lineItems.map(({ id, body }) => {
-    const { bids, reasons } = sumOf(answers, id);
-    return { lineItem: id, campaign: body.campaign, since, workers: answers.length, bids, reasons };
+    const { bids, reasons, passedOver } = sumOf(answers, id);
+    return {
+      lineItem: id,
+      campaign: body.campaign,
+      since,
+      workers: answers.length,
+      bids,
+      reasons,
+      snapshot: { ...served, passedOver },
+    };
   });
 }
 
-function sumOf(answers: readonly DebugCountsAnswer[], lineItem: string): Pick<LineItemCounts, 'bids' | 'reasons'> {
+function sumOf(answers: readonly DebugCountsAnswer[], lineItem: string): Omit<LineItemCounts, 'lineItem'> {
   const reasons: Partial<Record<NoBidReason, number>> = {};
+  const passedOver = new Map<string, PassedOver>();
   let bids = 0;
   for (const counts of answers.flatMap(({ lineItems }) => lineItems.filter((one) => one.lineItem === lineItem))) {
     bids += counts.bids;
     for (const [code, count] of Object.entries(counts.reasons) as [NoBidReason, number][])
       reasons[code] = (reasons[code] ?? 0) + count;
+    for (const over of counts.passedOver)
+      passedOver.set(over.part, { ...over, requests: over.requests + (passedOver.get(over.part)?.requests ?? 0) });
   }
-  return { bids, reasons };
+  return { bids, reasons, passedOver: [...passedOver.values()] };
 }
 
 function shownSample({ id, at, exchange, outcome, privacy, named, request }: SampledRequest): object {

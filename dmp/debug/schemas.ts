@@ -121,6 +121,14 @@ const Counts = Type.Object({
     {},
     { description: 'how often each reason kept it from bidding, of the requests for which it was looked at' },
   ),
+  snapshot: Type.Object({
+    since: Type.String({ format: 'date-time', description: 'since when the present snapshot is served' }),
+    requests: Type.Integer({ description: 'that were matched since' }),
+    passedOver: Type.Array(Type.Object({ part: Type.String(), code: Code, requests: Type.Integer() }), {
+      description:
+        'of those the ones for which it was passed over without a look, by each part of its targeting that they were not',
+    }),
+  }),
 });
 
 const Sampled = Type.Object({

@@ -76,6 +76,14 @@ interface Told {
   timings: Record<string, number>;
 }
 
+interface Counted {
+  bids: number;
+  reasons: Record<string, number>;
+  since: string;
+  workers: number;
+  snapshot: { requests: number; passedOver: { part: string; code: string; requests: number }[] };
+}
+
 const ask = (body: object = {}, key?: string) =>
   api.ok<Told>(
     'POST',
@@ -189,11 +197,7 @@ test('a request of which nothing may be bid says why, and so do all line items b
 });
 
 test('what live requests came to is counted by line item and reason, over swaps of the snapshot', async () => {
-  const counts = (id: string) =>
-    api.ok<{ bids: number; reasons: Record<string, number>; since: string; workers: number }>(
-      'GET',
-      `/v1/debug/line-items/${id}`,
-    );
+  const counts = (id: string) => api.ok<Counted>('GET', `/v1/debug/line-items/${id}`);
   const before = await counts('li_a');
   const wire = request({ imp: [{ id: '1', banner: { w: 300, h: 250 }, bidfloor: 0.5 }] });
   // A busy machine answers some too late.
@@ -214,6 +218,15 @@ test('what live requests came to is counted by line item and reason, over swaps 
     ({ reasons }) => (reasons['unsupported_device'] ?? 0) >= 2,
   );
   expect(after.bids).toBe(busy.bids);
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: ['ios'], inventory: ['site'] } }, any);
+  await served();
+  const { snapshot } = await eventually(
+    () => send(2),
+    (counted) => counted.snapshot.passedOver.length > 0,
+  );
+  expect(snapshot.passedOver).toEqual([{ part: 'os', code: 'unsupported_device', requests: snapshot.requests }]);
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: null, inventory: null } }, any);
+  await served();
   const listed = await api.ok<{ data: { lineItem: string }[] }>('GET', '/v1/debug/line-items?campaign=cmp_a');
   expect(listed.data.map(({ lineItem }) => lineItem)).toEqual(['li_a', 'li_off']);
   expect((await api.call('GET', '/v1/debug/line-items?campaign=none')).statusCode).toBe(404);
