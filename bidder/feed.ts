@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { WORKERS_KEY } from '../proto/keys.ts';
+import type { Stop } from '../proto/stop.ts';
 import { openCompiled } from './compiler/compiled.ts';
 import type { IndexSource } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
@@ -32,17 +33,20 @@ export interface FeedOptions {
 }
 
 const REPORT_MS = 5_000;
+/** Every snapshot that is made later is served by then. Kept by our own clock, so that a wrong one of the dmp stops nothing for longer. */
+const STOP_MEMORY_MS = 60_000;
 
 export function createFeed({ redis, source, metrics, log }: FeedDeps, options: FeedOptions): Feed {
   const { worker, reportMs = REPORT_MS, onSwap } = options;
   let index: Index | null = null;
+  let stops: readonly (Stop & { readonly heard: number })[] = [];
   let timer: NodeJS.Timeout | null = null;
   let reporting: Promise<unknown> = Promise.resolve();
   return { current: () => index, refresh: () => source.refresh(), start, close };
 
   async function start(): Promise<void> {
     timer = setInterval(report, reportMs);
-    await source.start({ index: swap, refused: () => metrics.snapshotRefused.inc() });
+    await source.start({ index: swap, refused: () => metrics.snapshotRefused.inc(), stopped });
     await reporting;
   }
 
@@ -50,6 +54,7 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
     try {
       const opened = openCompiled(bytes);
       if (opened.version === index?.version) return;
+      for (const stop of recentStops()) apply(stop, opened);
       index = opened;
     } catch (error) {
       metrics.snapshotRefused.inc();
@@ -63,6 +68,17 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
     onSwap?.(index);
   }
 
+  function stopped(stop: Stop): void {
+    stops = [...recentStops(), { ...stop, heard: performance.now() }];
+    if (index !== null) apply(stop, index);
+  }
+
+  /** A snapshot that was made before may come after. */
+  function recentStops(): readonly (Stop & { readonly heard: number })[] {
+    const since = performance.now() - STOP_MEMORY_MS;
+    return stops.filter(({ heard }) => heard > since);
+  }
+
   function report(): void {
     if (index === null) return;
     const state = JSON.stringify({ version: index.version, at: Date.now() });
@@ -74,5 +90,14 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
     await source.close();
     await reporting;
     await redis.hdel(WORKERS_KEY, worker).catch(() => undefined);
+  }
+}
+
+/** To the index of a snapshot that was made before the stop. */
+function apply({ lineItems, at }: Stop, index: Index): void {
+  if (index.at > at) return;
+  for (const id of lineItems) {
+    const position = index.positionOf(id);
+    if (position >= 0) index.setLive(position, false);
   }
 }

@@ -56,6 +56,7 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, flags, 
     env,
     onIndex: tellAll,
     onRefused: tellAll,
+    onStopped: tellAll,
     onNothing: () => tellAll({ type: 'walkin:no-index' }),
     onDeath: () => deaths.inc(),
   });

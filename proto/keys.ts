@@ -20,6 +20,8 @@ export const NOTICE_MEMORY_S = 48 * 3600;
 export const SNAPSHOT_KEY = 'walkin:snapshot';
 export const SNAPSHOT_VERSION_KEY = 'walkin:snapshot:version';
 export const SNAPSHOT_CHANNEL = 'walkin:snapshot';
+/** Channel on which line items are stopped ahead of the next snapshot (see `stop.ts`). */
+export const STOPPED_CHANNEL = 'walkin:stopped';
 /** Hash: worker name → `{version, at}` JSON of the snapshot it serves. */
 export const WORKERS_KEY = 'walkin:workers';
 

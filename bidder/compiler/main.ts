@@ -20,7 +20,7 @@ const CONNECT_MS = 2_000;
 /** Hundreds of megabytes. */
 const READ_MS = 60_000;
 /** Behind the workers where cores are short: a swap may take longer then, a request may not. */
-const NICE = 10;
+const NICE = 5;
 
 const settings = readSettings(Settings, process.env);
 const log = pino({ level: settings.WALKIN_LOG_LEVEL, name: 'bidder-compiler' });
@@ -38,7 +38,11 @@ setPriority(NICE);
 const redis = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-compiler', commandTimeout: READ_MS }, log);
 const subscriber = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-snapshot' }, log);
 await Promise.all([redis, subscriber].map((client) => whenReady(client, CONNECT_MS)));
-await followPublished(redis, subscriber, { take, onNothing: () => tell({ type: 'walkin:no-index' }) }).start();
+await followPublished(redis, subscriber, {
+  take,
+  onStop: (stop) => tell({ type: 'walkin:stopped', stop }),
+  onNothing: () => tell({ type: 'walkin:no-index' }),
+}).start();
 
 async function take(value: Buffer): Promise<void> {
   tell({ type: 'walkin:compiling' });

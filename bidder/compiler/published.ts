@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY } from '../../proto/keys.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, STOPPED_CHANNEL } from '../../proto/keys.ts';
+import { decodeStop, type Stop } from '../../proto/stop.ts';
 
 /** Follows the snapshot that is published: by its announcements, and by looking now and then, since an announcement may be lost. */
 export interface Published {
@@ -13,6 +14,8 @@ export interface PublishedOptions {
   readonly pollMs?: number;
   /** Takes a value that was not there before. Must not reject. */
   readonly take: (value: Buffer) => Promise<void>;
+  /** Line items that must not bid any more, ahead of the next value. */
+  readonly onStop: (stop: Stop) => void;
   /** Called after a look that found nothing there. */
   readonly onNothing?: () => void;
 }
@@ -25,7 +28,7 @@ const PIECE = 1 << 20;
 
 /** `subscriber` is a connection for subscribing only; null to look only. */
 export function followPublished(redis: Redis, subscriber: Redis | null, options: PublishedOptions): Published {
-  const { pollMs = POLL_MS, take, onNothing } = options;
+  const { pollMs = POLL_MS, take, onStop, onNothing } = options;
   /** Header and length of the value that was taken last, whatever became of it. */
   let taken: string | null = null;
   let looking: Promise<void> | null = null;
@@ -36,14 +39,18 @@ export function followPublished(redis: Redis, subscriber: Redis | null, options:
   async function start(): Promise<void> {
     timer = setInterval(() => void refresh(), pollMs);
     if (subscriber !== null) {
-      subscriber.on('message', (channel: string) => {
+      subscriber.on('message', (channel: string, message: string) => {
         if (channel === SNAPSHOT_CHANNEL) void refresh();
+        const stop = channel === STOPPED_CHANNEL ? decodeStop(message) : null;
+        if (stop !== null) onStop(stop);
       });
       // What was announced while we were away is found at once, not at the next look.
       subscriber.on('ready', () => {
-        subscriber.subscribe(SNAPSHOT_CHANNEL).then(refresh, () => undefined);
+        subscriber.subscribe(SNAPSHOT_CHANNEL, STOPPED_CHANNEL).then(refresh, () => undefined);
       });
-      if (subscriber.status === 'ready') await subscriber.subscribe(SNAPSHOT_CHANNEL).catch(() => undefined);
+      if (subscriber.status === 'ready') {
+        await subscriber.subscribe(SNAPSHOT_CHANNEL, STOPPED_CHANNEL).catch(() => undefined);
+      }
     }
     await refresh();
   }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Stop } from '../../proto/stop.ts';
 import { type IndexMade, isPrimaryMessage, type WorkerMessage } from '../messages.ts';
 import { compileValue } from './compiled.ts';
 import { readIndex } from './folder.ts';
@@ -19,6 +20,8 @@ export interface Tell {
   readonly index: (bytes: ArrayBuffer) => void;
   /** A snapshot that is broken; it is in the log. */
   readonly refused: () => void;
+  /** Line items that must not bid any more, whatever the index says. */
+  readonly stopped: (stop: Stop) => void;
 }
 
 /** For a worker that is alone: compiles on its own thread. */
@@ -39,7 +42,7 @@ export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { poll
         tell.refused();
       }
     };
-    published = followPublished(redis, subscriber, { take, ...(pollMs === undefined ? {} : { pollMs }) });
+    published = followPublished(redis, subscriber, { take, onStop: tell.stopped, ...(pollMs === undefined ? {} : { pollMs }) });
     await published.start();
   }
 }
@@ -82,6 +85,7 @@ export function fromPrimary(channel: Channel): IndexSource {
   function listen(message: unknown): void {
     if (!isPrimaryMessage(message)) return;
     if (message.type === 'walkin:index') take(message);
+    else if (message.type === 'walkin:stopped') tell?.stopped(message.stop);
     else {
       if (message.type === 'walkin:refused') tell?.refused();
       firstKnown();

@@ -6,6 +6,7 @@ import type { DmpDeps } from '../deps.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
 import { restoreSpend } from './spend.ts';
+import { announceStops } from './stops.ts';
 
 /** Digest of what the published snapshot says, so that nothing is published twice. */
 const DIGEST_KEY = 'walkin:snapshot:digest';
@@ -53,6 +54,7 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   };
   const onReady = (): void => soon();
   things.onChange(() => soon());
+  announceStops(deps);
   redis.on('ready', onReady);
   // That an exchange is to be asked again about a creative comes with time, not with a change.
   const retries = setInterval(() => {

@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
 import { ANY, encodeSnapshot } from '../../proto/snapshot.ts';
+import { encodeStop } from '../../proto/stop.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually, PEPPER, publish, SECRET } from './support/bidder.ts';
 import { lineItem, snapshot, wireRequest } from './support/live.ts';
@@ -185,6 +186,15 @@ describe('the bidder as a program', () => {
     await eventually(workers, (names) => names.length === 2 && !names.includes(victim), PATIENCE);
     expect(await served()).toEqual([5, 5]);
     process.kill(compilerPid(), 'SIGCONT');
+  });
+
+  it('stops a line item in every worker ahead of the next snapshot', { timeout: PATIENCE }, async () => {
+    await client.publish(STOPPED_CHANNEL, encodeStop({ lineItems: ['fifth'], at: Date.now() }));
+    const statuses = async () => [...new Set(await Promise.all(Array.from({ length: 20 }, bid)))];
+    await eventually(statuses, (seen) => seen.join() === '204');
+    expect(await served()).toEqual([5, 5]);
+    await publish(client, snapshot({ version: 6, lineItems: [lineItem('sixth')] }));
+    await eventually(statuses, (seen) => seen.join() === '200');
   });
 
   it('says whose port is taken and gives up', { timeout: PATIENCE }, async () => {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyIdentifier } from '../../proto/identifier.ts';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
+import { encodeStop } from '../../proto/stop.ts';
 import { adEvents, bidsOf, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 
@@ -320,6 +321,34 @@ describe('a snapshot', () => {
       () => bidder?.worker.feed.current()?.version,
       (version) => version === 10,
     );
+  });
+
+  it('serves no line item that was stopped after it was made', async () => {
+    const at = NOON;
+    const both = [lineItem('a', { bid: DEAR }), lineItem('b')];
+    await publish(client, snapshot({ at, lineItems: both }));
+    bidder = await startBidder(path);
+    const creative = async () => {
+      const reply = await (bidder as TestBidder).bid();
+      return reply.statusCode === 200 ? bidsOf(reply)[0]?.crid : null;
+    };
+    await eventually(creative, (id) => id === 'cr_a');
+    await client.publish(STOPPED_CHANNEL, 'rubbish');
+    await client.publish(STOPPED_CHANNEL, encodeStop({ lineItems: ['a', 'unknown'], at: at + 1_000 }));
+    await eventually(creative, (id) => id === 'cr_b');
+    const swapped = async (version: number, madeAt: number): Promise<void> => {
+      await publish(client, snapshot({ version, at: madeAt, lineItems: both }));
+      await eventually(
+        () => bidder?.worker.feed.current()?.version,
+        (served) => served === version,
+      );
+    };
+    // Made before the stop, published after it.
+    await swapped(2, at + 500);
+    await eventually(creative, (id) => id !== null);
+    expect(await creative()).toBe('cr_b');
+    await swapped(3, at + 1_500);
+    await eventually(creative, (id) => id === 'cr_a');
   });
 
   it('whose announcement was lost is found all the same', async () => {

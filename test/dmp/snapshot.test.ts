@@ -7,9 +7,11 @@ import {
   SNAPSHOT_CHANNEL,
   SNAPSHOT_KEY,
   SNAPSHOT_VERSION_KEY,
+  STOPPED_CHANNEL,
   WORKERS_KEY,
 } from '../../proto/keys.ts';
 import { decodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { decodeStop } from '../../proto/stop.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
@@ -174,6 +176,22 @@ describe('the snapshot', () => {
     await api.ok('PATCH', '/v1/campaigns/cmp_1', { status: 'active' }, any);
     await vi.waitFor(async () => expect(await lineItems()).toEqual(['li_1']), 5_000);
     await vi.waitFor(() => expect(heard).toEqual([String(before + 1), String(before + 2)]));
+    subscriber.disconnect();
+  });
+
+  test('is preceded by word of the line items that are paused, or whose campaign is', async () => {
+    const stopped: string[] = [];
+    const subscriber = api.deps.redis.duplicate();
+    subscriber.on('message', (_channel: string, message: string) => stopped.push(...(decodeStop(message)?.lineItems ?? [])));
+    await subscriber.subscribe(STOPPED_CHANNEL);
+    await api.ok('PATCH', '/v1/line-items/li_1', { status: 'paused' }, any);
+    await vi.waitFor(() => expect(stopped).toContain('li_1'));
+    await api.ok('PATCH', '/v1/line-items/li_1', { status: 'active' }, any);
+    stopped.length = 0;
+    await api.ok('PATCH', '/v1/campaigns/cmp_1', { status: 'paused' }, any);
+    await vi.waitFor(() => expect(stopped).toContain('li_1'));
+    await api.ok('PATCH', '/v1/campaigns/cmp_1', { status: 'active' }, any);
+    await vi.waitFor(async () => expect(await lineItems()).toContain('li_1'), 5_000);
     subscriber.disconnect();
   });
 
