@@ -230,9 +230,8 @@ function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): 
     for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
     return late(deps, exchange);
   }
-  const response = withinBytes(responseOf(request.id, exchange, bids, deps.encode), exchange.maxAnswerBytes, (whole) =>
-    writeResponse(whole, auction.format, auction.notes),
-  );
+  const whole = responseOf(request.id, exchange, bids, deps.encode, request.cattax);
+  const response = withinBytes(whole, exchange.maxAnswerBytes, (part) => writeResponse(part, auction.format, auction.notes));
   for (const bid of bids) {
     if (response !== null && isIn(response, bid)) {
       deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));

@@ -1,6 +1,7 @@
 import type { BidRecord } from '../proto/ad-event.ts';
 import type { WireBid, WireResponse } from '../proto/openrtb.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
+import { CONTENT_1, categoriesIn } from './core/categories.ts';
 import type { Choice } from './core/decide.ts';
 import { attributesOf } from './core/fit.ts';
 import { fillMacros, macroValues } from './core/texts.ts';
@@ -26,19 +27,25 @@ export interface Bid {
 /** OpenRTB's markup types. */
 export const MTYPES = { banner: 1, video: 2, audio: 3, native: 4 } as const;
 
-/** The response to `request.id` with at least one bid. */
-export function responseOf(auction: string, exchange: LiveExchange, bids: readonly Bid[], options: EncodeOptions): WireResponse {
+/** The response to `request.id` with at least one bid; `cattax`: taxonomy in which the request writes categories. */
+export function responseOf(
+  auction: string,
+  exchange: LiveExchange,
+  bids: readonly Bid[],
+  options: EncodeOptions,
+  cattax = CONTENT_1,
+): WireResponse {
   const [first] = bids;
   const { seat } = exchange;
   return {
     id: auction,
     bidid: first?.record.bid ?? '',
     cur: first?.choice.currency ?? 'USD',
-    seatbid: [{ ...(seat === null ? {} : { seat }), bid: bids.map((bid) => wireBid(bid, exchange, options)) }],
+    seatbid: [{ ...(seat === null ? {} : { seat }), bid: bids.map((bid) => wireBid(bid, exchange, options, cattax)) }],
   };
 }
 
-function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: EncodeOptions): WireBid {
+function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: EncodeOptions, cattax: number): WireBid {
   const { lineItem, creative, deal, imp } = choice;
   // Only a screen has more than one viewer of a play, and counts them anew when it plays.
   const addresses = noticeAddresses(
@@ -50,6 +57,8 @@ function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: Encod
   );
   // What is absent is undefined and so not written: a spread for each of these took 6 µs of a bid.
   const { w, h, dur, protocol, slotinpod } = mediaFields(choice);
+  const asked = categoriesIn(lineItem.categories, cattax);
+  const isAsked = asked.length > 0 && cattax !== CONTENT_1;
   const bid: { [Field in keyof WireBid]: WireBid[Field] | undefined } = {
     id: record.bid,
     impid: record.imp,
@@ -61,7 +70,8 @@ function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: Encod
     iurl: creative.iurl ?? undefined,
     cid: lineItem.campaign,
     crid: creative.id,
-    cat: lineItem.categories as string[],
+    cat: (isAsked ? asked : categoriesIn(lineItem.categories, CONTENT_1)) as string[],
+    cattax: isAsked ? cattax : undefined,
     attr: attributesOf(choice.fit) as number[],
     apis: creative.apis.length === 0 ? undefined : (creative.apis as number[]),
     language: creative.language ?? undefined,

@@ -123,7 +123,7 @@ export interface LiveLineItem {
   readonly adLabel: { readonly erid: string; readonly inn: string; readonly name: string } | null;
   /** Children may see it. */
   readonly childSafe: boolean;
-  /** IAB content categories of the ad, checked against `bcat`. */
+  /** Categories of the ad, checked against `bcat`: of Content Taxonomy 1.0 by themselves, of another one with its number before, `7:1029`. */
   readonly categories: readonly string[];
   readonly currency: string;
   /** Epoch ms, half open. */

@@ -1,21 +1,19 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { BidRequest } from '../openrtb/request.ts';
+import { CONTENT_1, categoriesIn } from './categories.ts';
 import type { LineItem } from './index.ts';
 
-/** IAB Content Taxonomy 1.0, in which advertisers declare their categories. */
-const TAXONOMY = 1;
-
 /**
- * `badv`, `bapp`, `bcat` and `acat`. A list of categories in another taxonomy cannot be honoured, so nothing is bid under it;
- * and where only some categories are allowed, an ad without any is not.
+ * `badv`, `bapp`, `bcat` and `acat`. A list of categories in a taxonomy in which the ad names none cannot be honoured, so it is not bid
+ * under it; and where only some categories are allowed, an ad without any is not.
  */
 export function screenBlocks(lineItem: LineItem, request: BidRequest): NoBidReason | null {
   for (const domain of lineItem.domains) if (isBlocked(domain, request.badv)) return 'blocked';
   if (lineItem.bundle !== '' && request.bapp.has(lineItem.bundle)) return 'blocked';
   const { bcat, acat } = request;
   if (bcat.size === 0 && acat.size === 0) return null;
-  if (request.cattax !== TAXONOMY) return 'blocked';
-  const { categories } = lineItem;
+  const categories = categoriesIn(lineItem.categories, request.cattax);
+  if (request.cattax !== CONTENT_1 && categories.length === 0) return 'blocked';
   for (const category of categories) if (holds(bcat, category)) return 'blocked';
   if (acat.size === 0) return null;
   for (const category of categories) if (!holds(acat, category)) return 'blocked';

@@ -1,4 +1,5 @@
 import type { MediaFile } from '../../proto/snapshot.ts';
+import { CONTENT_1, categoriesIn } from '../core/categories.ts';
 import type { SpotFit } from '../core/fit-spot.ts';
 import type { Audio, LineItem, Video } from '../core/index.ts';
 import { fillMacros, type MacroValues } from '../core/texts.ts';
@@ -55,7 +56,7 @@ function inLine(spot: Spot): string {
   if (!isFrom(spot, 4)) return element('InLine', system + title + error + impression + creatives);
   const serving = isFrom(spot, 4.1) ? element('AdServingId', escapeXml(spot.bid)) : '';
   const advertiser = element('Advertiser', escapeXml(lineItem.domains[0] ?? lineItem.advertiser));
-  const categories = lineItem.categories
+  const categories = categoriesIn(lineItem.categories, CONTENT_1)
     .map((category) => `<Category authority="iabtechlab.com">${escapeXml(category)}</Category>`)
     .join('');
   return element('InLine', system + error + impression + viewable(spot) + serving + title + advertiser + categories + creatives);

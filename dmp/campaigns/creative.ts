@@ -61,7 +61,12 @@ export const Creative = Type.Object(
       }),
     ),
     categories: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 50 }), { uniqueItems: true, default: [], description: 'IAB categories' }),
+      Type.Array(Type.String({ minLength: 1, maxLength: 50 }), {
+        uniqueItems: true,
+        default: [],
+        description:
+          'IAB categories of Content Taxonomy 1.0 (IAB8); of another one its number goes before (7:1029), and those above it must be named too',
+      }),
     ),
     language: nullable(Type.String({ pattern: '^[a-z]{2}$' }), { default: null, description: 'ISO 639-1; null: no words' }),
     w: of('banner', Pixels),

@@ -28,6 +28,7 @@ interface Given {
   readonly imp: Record<string, unknown>;
   readonly lineItem?: GivenLineItem;
   readonly exchange?: Partial<LiveExchange>;
+  readonly request?: Record<string, unknown>;
 }
 
 function bidFor(given: Given): WireBid {
@@ -38,7 +39,7 @@ function bidFor(given: Given): WireBid {
     ...given.lineItem,
   });
   const index = buildIndex(snapshot({ exchanges: [seller], stores: [store('s', { name: 'Tom & <Jerry>' })], lineItems: [item] }));
-  const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest({ imp: [{ id: '1', ...given.imp }] }))));
+  const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest({ ...given.request, imp: [{ id: '1', ...given.imp }] }))));
   if (typeof request === 'string') throw new Error(request);
   const question = {
     request,
@@ -75,7 +76,7 @@ function bidFor(given: Given): WireBid {
     deal: choice.deal?.id ?? '',
     mtype: MTYPES[choice.creative.type],
   } as const;
-  const bid = responseOf(request.id, seller, [{ choice, record }], OPTIONS).seatbid[0]?.bid[0];
+  const bid = responseOf(request.id, seller, [{ choice, record }], OPTIONS, request.cattax).seatbid[0]?.bid[0];
   if (bid === undefined) throw new Error('no bid');
   return bid;
 }
@@ -254,6 +255,15 @@ describe('a bid', () => {
     });
     const ext = { nroa: { erid: 'Kra23', client: { inn: '7700000000', name: 'Shop' } } };
     expect(bid).toMatchObject({ dealid: 'd', price: 1.5, bundle: 'com.shop', language: 'en', exp: 20, ext });
+  });
+
+  it('names its categories in the taxonomy of the request where it has any there, else in that of all', () => {
+    const given = { creative: {}, imp: { banner: { w: 300, h: 250 } }, lineItem: { categories: ['IAB8', '7:1029'] } };
+    expect([bidFor(given).cat, bidFor(given).cattax]).toEqual([['IAB8'], undefined]);
+    const asked = bidFor({ ...given, request: { cattax: 7 } });
+    expect([asked.cat, asked.cattax]).toEqual([['1029'], 7]);
+    const other = bidFor({ ...given, request: { cattax: 6 } });
+    expect([other.cat, other.cattax]).toEqual([['IAB8'], undefined]);
   });
 
   it('has an ad label only where the exchange takes one', () => {

@@ -208,7 +208,8 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   wlangb: 'By its language, like `wlang`.',
   acat: 'An ad must have categories, and all among these.',
   bcat: 'An ad with one of these, or under one of these, is not bid.',
-  cattax: 'Lists in another taxonomy than 1 (IAB 1.0) cannot be honoured: then nothing is bid.',
+  cattax:
+    'Lists in a taxonomy in which an ad names no category cannot be honoured: then it is not bid. The answer’s `cat` is in the same one.',
   badv: 'Nor what is under a blocked domain.',
   bapp: 'An ad for one of these apps is not bid.',
   'source.schain.complete': 'Where the rule of exchange or line item asks for it.',
