@@ -6,6 +6,7 @@ import { benchLatency } from './latency.ts';
 import { benchMatch } from './match.ts';
 import { benchNode24 } from './node24.ts';
 import { type BenchName, type Options, readOptions } from './options.ts';
+import { benchOutage } from './outage.ts';
 import { benchOverload } from './overload.ts';
 import { type Rig, setUpRig } from './rig.ts';
 import { BenchError } from './say.ts';
@@ -19,6 +20,7 @@ const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
   latency: benchLatency,
   swap: benchSwap,
   overload: benchOverload,
+  outage: benchOutage,
   cluster: benchCluster,
   node24: benchNode24,
 };

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-export const BENCHES = ['floor', 'bid', 'latency', 'match', 'swap', 'overload', 'cluster', 'node24'] as const;
+export const BENCHES = ['floor', 'bid', 'latency', 'match', 'swap', 'overload', 'outage', 'cluster', 'node24'] as const;
 export type BenchName = (typeof BENCHES)[number];
 
 export interface Options {

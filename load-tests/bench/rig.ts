@@ -26,6 +26,7 @@ export interface Rig {
   readonly size: WorldSize;
   readonly traffic: Traffic;
   readonly pinning: Pinning | null;
+  readonly redisServer: RedisServer;
   /** Gone with the rig. */
   readonly folder: string;
   /** Starts bidder processes; ready when it serves the snapshot. */
@@ -34,6 +35,16 @@ export interface Rig {
   startFloor(bidder: Server): Promise<Server>;
   publish(snapshot: Snapshot, value?: Buffer): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** What may become of a Redis. */
+export interface RedisServer {
+  /** It takes connections and answers nothing. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** As with `kill -9`, after it wrote down what it knew. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
 }
 
 export interface BidderOptions {
@@ -79,7 +90,10 @@ export async function setUpRig(options: Options): Promise<Rig> {
       `The world: ${size.lineItems.toLocaleString('en')} line items, ${size.profiles.toLocaleString('en')} profiles; requests of ${Math.round(traffic.meanBytes)} bytes in the mean, ${Math.round((100 * traffic.fromCorpus) / traffic.templates.length)} % of them from the corpus`,
     );
     if (pinning !== null) pinSelf(pinning.rest);
-    return { redis, snapshot, size, traffic, pinning, folder, startBidder, startFloor, publish, stop };
+    const redisServer = serverOf(redis, server.child, () =>
+      startRedisProgram(folder, pinning?.rest ?? null, options.env, children),
+    );
+    return { redis, redisServer, snapshot, size, traffic, pinning, folder, startBidder, startFloor, publish, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -142,16 +156,40 @@ export async function setUpRig(options: Options): Promise<Rig> {
   }
 }
 
+function serverOf(redis: Redis, first: Child, start: () => Child): RedisServer {
+  let child = first;
+  const signal = async (name: NodeJS.Signals): Promise<void> => void process.kill(child.pid, name);
+  return {
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    kill: async () => {
+      await redis.save();
+      await signal('SIGKILL');
+    },
+    restart: async () => {
+      child = start();
+      await child.until(async () => (await redis.ping()) === 'PONG');
+    },
+  };
+}
+
 async function startRedis(folder: string, core: number | null, env: NodeJS.ProcessEnv): Promise<{ child: Child; redis: Redis }> {
   const path = join(folder, 'redis.sock');
-  // Without persistence: a disk shared with others would be measured instead.
-  const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction'];
-  const child = startChild(core, [redisProgram(env), ...args], env);
+  const child = startRedisProgram(folder, core, env);
   const redis = new Redis(path, { lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 });
   redis.on('error', () => undefined);
   void redis.connect().catch(() => undefined);
   await child.until(async () => (await redis.ping()) === 'PONG');
   return { child, redis };
+}
+
+function startRedisProgram(folder: string, core: number | null, env: NodeJS.ProcessEnv, children: Child[] = []): Child {
+  const path = join(folder, 'redis.sock');
+  // Without persistence: a disk shared with others would be measured instead.
+  const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction'];
+  const child = startChild(core, [redisProgram(env), ...args], env);
+  children.push(child);
+  return child;
 }
 
 /** Where a worker runs and which version it serves, as it reports itself. */
