@@ -279,6 +279,7 @@ function recordOf({ deps, exchange, request, permission, person, now }: Auction,
     privacy: permission.why,
     consent: consentHash(request.regs),
     auctionType: auctionTypeOf(request.at, exchange),
+    billedBy: exchange.billing,
   };
 }
 

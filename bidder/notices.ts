@@ -153,7 +153,7 @@ async function take(notice: Notice): Promise<'booked' | 'repeated' | 'queued' | 
   const context = { bid: record, exchange: exchange ?? PLAIN, now, isReplayed: deps.isReplayed };
   const price = clearingOf(query('p'), query('c'), context);
   if (price.kind === 'audit') return 'audit';
-  const charged = billedOn(exchange?.billing ?? 'burl', record) === type && !record.test;
+  const charged = billedOn(record.billedBy ?? exchange?.billing ?? 'burl', record) === type && !record.test;
   const event = eventFor(notice, price, charged);
   const counts = type === 'impression' && !record.test;
   const caps = counts ? (index.lineItem(record.lineItem)?.caps ?? []) : [];

@@ -1,5 +1,6 @@
 import type { Micros } from './money.ts';
 import type { PrivacyReason } from './privacy/table.ts';
+import type { LiveExchange } from './snapshot.ts';
 
 /**
  * What happened to a bid. The bidder writes these to the stream, the dmp into ClickHouse. An event is known by (type, bid), of
@@ -49,6 +50,11 @@ export interface BidRecord {
   readonly consent?: string;
   /** `at` of the request, or what the exchange's is where it says none: 1 first price, 2 second, 3 fixed. Absent like `privacy`. */
   readonly auctionType?: number;
+  /**
+   * `billing` of the exchange when the bid was made: on this it is charged, also where the exchange bills otherwise since, or is gone.
+   * Absent like `privacy`.
+   */
+  readonly billedBy?: LiveExchange['billing'];
 }
 
 export interface AdEvent extends BidRecord {

@@ -35,16 +35,24 @@ const FIELDS = [
   'privacy',
   'consent',
   'auctionType',
+  'billedBy',
 ] as const satisfies readonly (keyof BidRecord)[];
 
 /**
- * Addresses made before there were formats: their bids are banners in dollars; before there was the table of privacy; and before
- * the hash of consent.
+ * Addresses made before there were formats: their bids are banners in dollars; before there was the table of privacy; before
+ * the hash of consent; and before they said how they are billed.
  */
 const FIELDS_BEFORE = 15;
 const FIELDS_WITHOUT_PRIVACY = 20;
 const FIELDS_WITHOUT_CONSENT = 21;
-const LENGTHS: readonly number[] = [FIELDS.length, FIELDS_WITHOUT_CONSENT, FIELDS_WITHOUT_PRIVACY, FIELDS_BEFORE];
+const FIELDS_WITHOUT_BILLING = 23;
+const LENGTHS: readonly number[] = [
+  FIELDS.length,
+  FIELDS_WITHOUT_BILLING,
+  FIELDS_WITHOUT_CONSENT,
+  FIELDS_WITHOUT_PRIVACY,
+  FIELDS_BEFORE,
+];
 const BEFORE = { currency: 'USD', multiplier: 1, deal: '', mtype: 1 } as const;
 
 /** Null where it is not a record. Call only after `verify`. */

@@ -189,6 +189,20 @@ describe('money', () => {
     expect(await spent()).toBe(3_000);
   });
 
+  it('is booked once on the event that was agreed when the bid was made, also where another is since, or the exchange is gone', async () => {
+    const [first, second] = [await bidAt('x'), await bidAt('pixel')];
+    const others = [exchange('x', { billing: 'pixel' })];
+    await publish(client, snapshot({ ...LIVE, version: 2, exchanges: others }));
+    await eventually(
+      () => bidder.worker.feed.current()?.version,
+      (version) => version === 2,
+    );
+    for (const bid of [first, second]) for (const address of [bid.nurl, pixelOf(bid), bid.burl]) await bidder.call(address, WON);
+    expect(await spent()).toBe(3_000);
+    expect((await events('billing')).map(({ cost }) => cost)).toEqual([1_500, 0]);
+    expect((await events('impression')).map(({ cost }) => cost)).toEqual([0, 1_500]);
+  });
+
   it('is booked for a win that was called lost before', async () => {
     const bid = await bidAt();
     for (const address of [bid.lurl, bid.nurl, bid.burl, bid.lurl, bid.burl])

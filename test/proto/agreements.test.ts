@@ -104,6 +104,7 @@ test('a notice record survives its address, and a changed one is refused', () =>
     privacy: 'gdpr_consent' as const,
     consent: '0123456789abcdef',
     auctionType: 1,
+    billedBy: 'vast' as const,
   };
   const payload = encodeRecord(record);
   const signature = sign(payload, 'https://shop.example/', 'secret');
