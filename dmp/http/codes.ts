@@ -24,6 +24,7 @@ export const CODES = {
   idempotency_running: 'The first call with this Idempotency-Key is still running.',
   validation: 'The body or the query is not valid; every fault is listed in errors.',
   unavailable: 'A part that the route needs is away; try again after Retry-After seconds.',
+  rate_limited: 'The API key calls more often than it may; try again after Retry-After seconds.',
   timeout: 'The question took longer than a question may.',
   internal: 'A fault of ours; the requestId finds it in the log.',
 
@@ -89,6 +90,10 @@ export const CODES = {
   bad_domain: 'The text is not a domain name.',
   bad_seller: 'The line of an ads.txt or the seller of a sellers.json is not readable; the others are kept.',
   scope_not_allowed: 'A key that is bound to an advertiser cannot have this scope.',
+
+  // Sources
+  source_revoked: 'The contract of the source has ended: nothing of it is taken.',
+  kind_not_allowed: 'The contract of the source does not have this kind of event or identifier.',
 
   // Segments
   segment_cycle: 'The segment needs itself, directly or through others.',

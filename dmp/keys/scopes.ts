@@ -7,6 +7,8 @@ export const SCOPES = [
   'stores:write',
   'geofences:read',
   'geofences:write',
+  'sources:read',
+  'sources:write',
   'segments:read',
   'segments:write',
   'campaigns:read',
@@ -19,6 +21,8 @@ export const SCOPES = [
   'jobs:write',
   'snapshot:read',
   'reports:read',
+  'audit:read',
+  'exchanges:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

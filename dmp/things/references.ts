@@ -13,7 +13,7 @@ const one = (kind: Kind, id: string | null | undefined): Reference[] => (id === 
 /** Which things a body names. What is named cannot be deleted. */
 const REFERENCES: ReferencesOf = {
   advertiser: () => [],
-  source: () => [],
+  source: (source) => [...one('advertiser', source.advertiser), ...many('advertiser', source.advertisers ?? undefined)],
   exchange: () => [],
   // What an exchange said keeps neither it nor the creative from being deleted.
   approval: () => [],
