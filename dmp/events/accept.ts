@@ -5,6 +5,7 @@ import { signalOf } from '../../proto/signal.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
 import {
+  type Action,
   EVENT_SCHEMAS,
   type Event,
   type EventType,
@@ -27,6 +28,8 @@ export interface Terms {
   readonly keyring: Keyring;
   /** Epoch ms. */
   readonly now: number;
+  /** Receipts that name nobody are taken too, each as that of somebody unknown. */
+  readonly anonymous?: boolean;
 }
 
 /** Who an event is about, and when it was. */
@@ -43,6 +46,7 @@ const CHECKS = {
   identify: Compile(EVENT_SCHEMAS.identify),
   page: Compile(EVENT_SCHEMAS.page),
   redemption: Compile(EVENT_SCHEMAS.redemption),
+  action: Compile(EVENT_SCHEMAS.action),
 } as const;
 
 /**
@@ -60,7 +64,7 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (at === null)
     faults.push(fault('/at', 'bad_time', 'is not an RFC 3339 time or epoch milliseconds from 2000 to a day ahead'));
   const who = keyAll(event.identifiers, terms.keyring);
-  const [first] = who;
+  const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
   if (first === undefined) faults.push(fault('/identifiers', 'no_identifier', 'none of them names anybody'));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
@@ -71,6 +75,12 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   return null;
 }
 
+/** A till knows few of its buyers, but all of its sales: such a receipt is a person's of whom nothing else is known. */
+function somebodyUnknown(event: Event, terms: Terms): Pick<KeyedIdentifier, 'key'>[] {
+  const isTaken = terms.anonymous === true && event.type === 'purchase' && event.identifiers.length === 0;
+  return isTaken ? [{ key: terms.keyring.unknownBuyer(terms.source, event.id) }] : [];
+}
+
 function typeOf(raw: unknown): EventType | null {
   const type = typeof raw === 'object' && raw !== null ? (raw as { type?: unknown }).type : undefined;
   return typeof type === 'string' && Object.hasOwn(CHECKS, type) ? (type as EventType) : null;
@@ -79,7 +89,7 @@ function typeOf(raw: unknown): EventType | null {
 function untyped(raw: unknown): Fault {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return fault('', 'type', 'an event is an object');
   if (!Object.hasOwn(raw, 'type')) return fault('/type', 'required', 'is missing');
-  return fault('/type', 'unknown_event', 'is none of purchase, ping, identify, page, redemption');
+  return fault('/type', 'unknown_event', 'is none of purchase, ping, identify, page, redemption, action');
 }
 
 function timeOf(at: string | number, now: number): number | null {
@@ -100,6 +110,8 @@ function addRows(event: Event, fact: Fact, terms: Terms, tables: Tables | null):
       return addPage(event, fact, tables);
     case 'redemption':
       return addRedemption(event, fact, tables);
+    case 'action':
+      return addAction(event, fact, tables);
   }
 }
 
@@ -148,6 +160,7 @@ function addPurchase(purchase: Purchase, fact: Fact, currency: string, tables: T
       quantity: (line.quantity ?? 1).toFixed(3),
       amount: line.amountMicros,
       currency: purchase.currency ?? currency,
+      deleted: 0 as const,
     };
   });
   if (faults.length === 0 && tables !== null) for (const row of rows) tables.purchases.push(row);
@@ -203,6 +216,18 @@ function addRedemption(redemption: Redemption, fact: Fact, tables: Tables | null
   return faults;
 }
 
+function addAction(action: Action, fact: Fact, tables: Tables | null): Fault[] {
+  const { name, store = '', item = '', value = '' } = action;
+  const faults = textFaults({ id: action.id, name, store, item, value }, '');
+  for (const [member, text] of Object.entries({ item, value })) {
+    if (isPersonalAttribute(member, text)) faults.push(fault(`/${member}`, 'personal_attribute', 'belongs in identifiers'));
+  }
+  if (faults.length > 0 || tables === null) return faults;
+  const id = action.id ?? contentId(fact, `${name}\n${store}\n${item}\n${value}`);
+  tables.actions.push({ ...fact, id, name, store, item, value });
+  return faults;
+}
+
 /** The id of an event that was sent without: the same content is the same event. */
 function contentId(fact: Fact, content: string): string {
   return createHash('sha256').update(`${fact.identifier}\n${fact.at}\n${content}`).digest('hex').slice(0, 32);
@@ -210,7 +235,8 @@ function contentId(fact: Fact, content: string): string {
 
 /** Every identifier is joined to the fact's; one alone to itself. */
 function addEdges(who: readonly KeyedIdentifier[], fact: Fact, tables: Tables): void {
-  const first = who[0] as KeyedIdentifier;
+  const [first] = who;
+  if (first === undefined) return;
   for (const other of who.length === 1 ? who : who.slice(1)) {
     tables.edges.push({
       a: first.key,

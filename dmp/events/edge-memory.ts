@@ -1,4 +1,5 @@
 import type { EdgeRow } from './tables.ts';
+import { edgeKey } from './text-rows.ts';
 
 /**
  * Edges that are durable already: most events repeat an edge that is known, and need not write it. Bounded; what was forgotten
@@ -19,7 +20,7 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
     unknown: (edges) => {
       const fresh = new Map<string, EdgeRow>();
       for (const edge of edges) {
-        const key = keyOf(edge);
+        const key = edgeKey(edge);
         const seen = known.get(key);
         if (seen !== undefined && seen <= edge.first_seen) {
           known.delete(key);
@@ -33,7 +34,7 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
     },
     remember: (edges) => {
       for (const edge of edges) {
-        const key = keyOf(edge);
+        const key = edgeKey(edge);
         known.delete(key);
         known.set(key, edge.first_seen);
       }
@@ -43,8 +44,4 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
       }
     },
   };
-}
-
-function keyOf(edge: EdgeRow): string {
-  return edge.a === edge.b ? `${edge.a}|${edge.source}` : `${edge.a}${edge.b}|${edge.source}`;
 }

@@ -383,7 +383,7 @@ describe('what an import may say', () => {
     ['nobody', csv({ columns }), '/mapping/identifiers', 'missing_field'],
     [
       'a kind that is none',
-      csv({ columns, identifiers: [{ kind: 'mac', column: 'c' }] }),
+      csv({ columns, identifiers: [{ kind: 'fax', column: 'c' }] }),
       '/mapping/identifiers/0/kind',
       'unknown_identifier_kind',
     ],
