@@ -23,8 +23,6 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** False where an answer holds a secret, which is not kept. */
     idempotent?: boolean;
-    /** Who records a change of this route: its things by their revisions, nobody (it changes nothing), or else the log itself. */
-    audited?: 'thing' | 'none';
   }
 }
 

@@ -31,18 +31,23 @@ export function registerResource<K extends Kind, Input extends object>(
   const { view: shown, ...schemas } = resourceSchemas(noun);
   app.addSchema(shown);
   const path = `/v1/${noun.path}`;
-  const config = { idempotent: noun.issue === undefined };
+  const audited = 'thing' as const;
+  const config = { idempotent: noun.issue === undefined, audited };
   const preValidation = async (request: FastifyRequest) => prepareBody(request, noun);
   app.get(path, { schema: schemas.list }, (request) => list(deps, noun, request as Call));
   app.post(path, { schema: schemas.create, config, preValidation }, (request, reply) =>
     create(deps, noun, request as Call, reply),
   );
   app.get(`${path}/:id`, { schema: schemas.read }, (request, reply) => read(deps, noun, request as Call, reply));
-  app.put(`${path}/:id`, { schema: schemas.replace, preValidation }, (request, reply) =>
+  app.put(`${path}/:id`, { schema: schemas.replace, preValidation, config: { audited } }, (request, reply) =>
     replace(deps, noun, request as Call, reply),
   );
-  app.patch(`${path}/:id`, { schema: schemas.patch }, (request, reply) => patch(deps, noun, request as Call, reply));
-  app.delete(`${path}/:id`, { schema: schemas.remove }, (request, reply) => remove(deps, noun, request as Call, reply));
+  app.patch(`${path}/:id`, { schema: schemas.patch, config: { audited } }, (request, reply) =>
+    patch(deps, noun, request as Call, reply),
+  );
+  app.delete(`${path}/:id`, { schema: schemas.remove, config: { audited } }, (request, reply) =>
+    remove(deps, noun, request as Call, reply),
+  );
 }
 
 /** Lets a thing be sent back as it was read, and spares keys that are bound to an advertiser naming it. */
