@@ -4,6 +4,8 @@ import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
 import { signalOf } from '../../proto/signal.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
+import { allows } from '../sources/access.ts';
+import type { Source } from '../sources/source.ts';
 import {
   type Action,
   EVENT_SCHEMAS,
@@ -30,6 +32,8 @@ export interface Terms {
   readonly now: number;
   /** Receipts that name nobody are taken too, each as that of somebody unknown. */
   readonly anonymous?: boolean;
+  /** What the source's contract allows; absent: anything. */
+  readonly contract?: Source | undefined;
 }
 
 /** Who an event is about, and when it was. */
@@ -60,6 +64,8 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (!check.Check(raw)) return shapeFaults(check.Errors(raw));
   const event = raw as Event;
   const faults: Fault[] = [];
+  if (terms.contract !== undefined)
+    faults.push(...(allows(terms.contract, { kind: type, identifierKinds: event.identifiers.map(({ kind }) => kind) }) ?? []));
   const at = timeOf(event.at, terms.now);
   if (at === null)
     faults.push(fault('/at', 'bad_time', 'is not an RFC 3339 time or epoch milliseconds from 2000 to a day ahead'));

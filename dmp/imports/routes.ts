@@ -11,6 +11,8 @@ import { referenceFault } from '../http/references.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
+import { mayBring } from '../sources/access.ts';
+import { termsOf } from '../sources/source.ts';
 import { Import } from './import.ts';
 import { createRecord, hasBegun, type ImportRecord, putFile, putJob, readRecord } from './records.ts';
 import { mappingFaults } from './targets.ts';
@@ -75,6 +77,11 @@ function referenceFaults(deps: DmpDeps, principal: Principal, input: Import): Fa
   const { type, source, advertiser } = input;
   const faults =
     source === undefined || source === DEFAULT_SOURCE ? [] : referenceFault(deps.things, 'source', source, '/source', null);
+  const contract = source === undefined ? undefined : deps.things.get('source', source)?.body;
+  if (!mayBring(contract, principal.advertiser))
+    faults.push({ pointer: '/source', code: 'unknown_source', message: `there is no source ${source}` });
+  else if (contract !== undefined && termsOf(contract).revoked !== null)
+    faults.push({ pointer: '/source', code: 'source_revoked', message: 'its contract has ended' });
   if (type !== 'store') {
     if (advertiser !== undefined)
       faults.push({ pointer: '/advertiser', code: 'unknown_property', message: 'is for stores only' });

@@ -2,6 +2,7 @@ import { acceptEvent, type Terms } from '../events/accept.ts';
 import { emptyTables, type Tables } from '../events/tables.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
+import { allows } from '../sources/access.ts';
 import { importStores, type StoreRow } from '../stores/import.ts';
 import type { Things } from '../things/things.ts';
 import type { FileRow } from './file-rows.ts';
@@ -46,7 +47,8 @@ export async function takeRows(rows: readonly FileRow[], record: ImportRecord, t
 
 function acceptRow(row: FileRow, record: ImportRecord, terms: Terms, tables: Tables): Fault[] | null {
   const { type, format } = record.input;
-  if (type === 'product') return acceptProduct(row.value, terms.source, tables.products);
+  if (type === 'product')
+    return allows(terms.contract, { kind: type, identifierKinds: [] }) ?? acceptProduct(row.value, terms.source, tables.products);
   const event = typedEvent(row.value, type);
   if (event === null) return [{ pointer: '/type', code: 'enum', message: `must be ${type} in this import` }];
   const faults = acceptEvent(event, terms, tables);

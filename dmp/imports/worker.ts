@@ -75,7 +75,8 @@ async function takeFile(
   try {
     for await (const rows of opened.batches(BATCH_ROWS)) {
       await context.checkpoint();
-      const terms = { source, currency, keyring: createKeyring(deps.pepper), now: deps.now() };
+      const contract = deps.things.get('source', source)?.body;
+      const terms = { source, currency, contract, keyring: createKeyring(deps.pepper), now: deps.now() };
       const { tables, faults } = await takeRows(rows, record, terms, deps);
       const done = opened.bytesRead();
       await writing;

@@ -208,3 +208,41 @@ describe('a revocation', () => {
     expect([removed.statusCode, removed.json().code]).toEqual([409, 'in_use']);
   });
 });
+
+describe('what comes in', () => {
+  const event = (kind: string, more: object) => ({ at: '2026-01-02T00:00:00Z', identifiers: [{ kind, value: '1' }], ...more });
+  const bought = { type: 'purchase', id: 'r', lines: [{ amountMicros: 1 }] };
+
+  test('is held against the contract, event by event', async () => {
+    const taken = await api.ok('POST', '/v1/events?source=partner', [
+      event('loyalty', bought),
+      event('customer', { ...bought, id: 'r2' }),
+      event('loyalty', { type: 'page', url: 'https://x.example' }),
+    ]);
+    expect(taken).toMatchObject({
+      accepted: 1,
+      quarantined: 2,
+      errors: [
+        { line: 2, pointer: '/identifiers/0/kind', code: 'kind_not_allowed' },
+        { line: 3, pointer: '/type', code: 'kind_not_allowed' },
+      ],
+    });
+  });
+
+  test('comes from keys that the contract knows', async () => {
+    const b = await bound('adv_b');
+    await api.ok('PUT', '/v1/sources/of_a', { name: 'A', party: '1p', advertiser: 'adv_a' });
+    const refused = await api.call('POST', '/v1/events?source=of_a', event('loyalty', bought), { key: b });
+    expect([refused.statusCode, refused.json().code]).toEqual([422, 'unknown_source']);
+    await api.ok('POST', '/v1/events?source=of_a', event('loyalty', bought), { key: await bound('adv_a') });
+    await api.ok('POST', '/v1/events?source=plain', event('loyalty', bought), { key: b });
+  });
+
+  test('of a source whose contract has ended is not kept at all', async () => {
+    await api.ok('POST', '/v1/sources/of_a:revoke', {});
+    const refused = await api.call('POST', '/v1/events?source=of_a', event('loyalty', bought));
+    expect([refused.statusCode, refused.json().code]).toEqual([409, 'source_revoked']);
+    const file = await api.call('POST', '/v1/imports', { type: 'identify', format: 'ndjson', source: 'of_a' });
+    expect(file.json().errors).toMatchObject([{ pointer: '/source', code: 'source_revoked' }]);
+  });
+});
