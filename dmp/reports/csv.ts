@@ -12,6 +12,8 @@ export const MEASURES = [
   'purchases',
   'revenueMicros',
   'spendMicros',
+  'dataMicros',
+  'costMicros',
 ] as const;
 
 /** RFC 4180: a header, a line a row, and the totals last with `total` in the first column. */

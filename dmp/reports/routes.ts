@@ -52,9 +52,9 @@ function scopeOf(request: FastifyRequest, { things, now }: ReportDeps): { scope:
   return { scope, share: holdout === null ? null : holdout.percent / 100 };
 }
 
-async function run({ warehouse }: ReportDeps, scope: Scope, share: number | null): Promise<Conversions> {
+async function run({ warehouse, now }: ReportDeps, scope: Scope, share: number | null): Promise<Conversions> {
   try {
-    return await conversions(warehouse, scope, share);
+    return await conversions(warehouse, scope, share, now());
   } catch (error) {
     if (error instanceof TooManyRows) {
       const message = 'The report has too many rows: choose fewer dimensions or a shorter window';

@@ -15,6 +15,8 @@ interface Version {
 /** Every revision of what decides on which sources a bid stands, oldest first. */
 export interface History {
   of(kind: Remembered, id: string): readonly Version[];
+  /** Of all that there ever were. */
+  ids(kind: Remembered): readonly string[];
 }
 
 interface Row {
@@ -26,10 +28,12 @@ interface Row {
 }
 
 const SQL = `SELECT kind, id, toFloat64(toUnixTimestamp64Milli(at)) AS at, deleted, body FROM revisions FINAL
-  WHERE kind IN ('segment', 'source', 'line-item') ORDER BY kind, id, revision`;
+  WHERE kind IN {kinds:Array(String)} ORDER BY kind, id, revision`;
 
-export async function readHistory(warehouse: Warehouse): Promise<History> {
-  const rows = await warehouse.query<Row>({ sql: SQL });
+const ALL: readonly Remembered[] = ['segment', 'source', 'line-item'];
+
+export async function readHistory(warehouse: Warehouse, kinds: readonly Remembered[] = ALL): Promise<History> {
+  const rows = await warehouse.query<Row>({ sql: SQL, params: { kinds } });
   const versions = new Map<string, Version[]>();
   for (const { kind, id, at, deleted, body } of rows) {
     const key = `${kind} ${id}`;
@@ -37,7 +41,10 @@ export async function readHistory(warehouse: Warehouse): Promise<History> {
     versions.set(key, list);
     list.push({ at, body: deleted === 1 ? null : JSON.parse(body) });
   }
-  return { of: (kind, id) => versions.get(`${kind} ${id}`) ?? [] };
+  const prefixed = (kind: Remembered): string[] =>
+    [...versions.keys()].flatMap((key) => (key.startsWith(`${kind} `) ? [key.slice(kind.length + 1)] : []));
+  const ids = { segment: prefixed('segment'), source: prefixed('source'), 'line-item': prefixed('line-item') };
+  return { of: (kind, id) => versions.get(`${kind} ${id}`) ?? [], ids: (kind) => ids[kind] };
 }
 
 /** The things as they were at a time. */

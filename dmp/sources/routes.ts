@@ -11,6 +11,7 @@ import { invalid, notFound, Problem } from '../problem.ts';
 import { RevisionConflict, type Thing } from '../things/things.ts';
 import { isGranted, maySeeSource } from './access.ts';
 import { checkSource } from './check-source.ts';
+import { registerCostRoutes } from './cost-routes.ts';
 import { countForLabel, rowsOf } from './count.ts';
 import { labelOf } from './label.ts';
 import { registerLineageRoutes } from './lineage-routes.ts';
@@ -54,6 +55,7 @@ export function registerSourcesRoutes(app: FastifyInstance, deps: DmpDeps): void
   registerGrant(app, deps);
   registerRevoke(app, deps);
   registerLineageRoutes(app, deps);
+  registerCostRoutes(app, deps);
 }
 
 const tags = ['sources'];

@@ -189,5 +189,7 @@ function shown(cell: Cell) {
     purchases,
     revenueMicros,
     spendMicros,
+    dataMicros: 0,
+    costMicros: spendMicros,
   };
 }

@@ -147,6 +147,8 @@ describe('attribution', () => {
       purchases: 0,
       revenueMicros: 0,
       spendMicros: 0,
+      dataMicros: 0,
+      costMicros: 0,
     });
     expect(lift).toMatchObject({ status: 'not_enough_data', reason: { code: 'too_few_outcomes' }, visitors: null });
   });
@@ -176,6 +178,8 @@ describe('attribution', () => {
       purchases: 0,
       revenueMicros: 0,
       spendMicros: 0,
+      dataMicros: 0,
+      costMicros: 0,
     };
     expect(rows).toEqual([
       {
@@ -188,6 +192,8 @@ describe('attribution', () => {
         exposures: 1,
         exposedPeople: 1,
         spendMicros: 4000,
+        dataMicros: 0,
+        costMicros: 4000,
       },
       {
         campaign: 'cmp',
@@ -211,6 +217,8 @@ describe('attribution', () => {
       purchases: 1,
       revenueMicros: 7_500_000,
       spendMicros: 4000,
+      dataMicros: 0,
+      costMicros: 4000,
     });
   });
 
@@ -305,6 +313,8 @@ describe('attribution', () => {
     expect((await report()).totals).toMatchObject({
       exposures: 1,
       spendMicros: 100,
+      dataMicros: 0,
+      costMicros: 100,
       visits: 1,
       purchases: 1,
       revenueMicros: 1_000_000,
@@ -585,10 +595,10 @@ describe('the door', () => {
     const answer = await app.inject({ url, headers: { accept: 'text/csv' } });
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8');
     expect(answer.body.split('\r\n')).toEqual([
-      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros',
-      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7',
-      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0',
-      'total,,0,0,1,1,0,1,1,0,0,7',
+      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros,dataMicros,costMicros',
+      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7,0,7',
+      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0,0,0',
+      'total,,0,0,1,1,0,1,1,0,0,7,0,7',
       '',
     ]);
     const json = await app.inject({ url, headers: { accept: 'application/json, text/csv' } });
