@@ -1,5 +1,7 @@
 import type { Statement } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
+import { markAgain, optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
+import { optedOutValue } from '../dmp/opt-out/value.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { encodeProfile } from '../proto/profile.ts';
@@ -13,6 +15,8 @@ const STATE_KEY = 'walkin:segmenter:published';
 const EXPIRY_S = 30 * 86_400;
 /** So everybody is renewed well before. */
 const FULL_EVERY_MS = 7 * 86_400_000;
+/** By which the clocks of several processes may differ. */
+const CLOCKS_MS = 60_000;
 const PART = 200_000;
 const PIPELINE = 2_000;
 const LIMITS = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
@@ -56,7 +60,8 @@ export async function publish(
     await between(part, parts);
     const people = await readPeople(deps, change, parts, part);
     profiles += people.length;
-    identifiers += await writePeople(deps, people, numbers);
+    identifiers += await writePeople(deps, people, numbers, await optedOutProfiles(deps.warehouse));
+    await markAgain(deps, at - CLOCKS_MS);
   }
   await savePublished(deps, current, last === null ? at : null);
   return { full: last === null, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
@@ -134,15 +139,18 @@ async function readPeople(
 }
 
 async function writePeople(
-  { redis }: PublishDeps,
+  { redis, now }: PublishDeps,
   people: readonly Person[],
   numbers: ReadonlyMap<string, number>,
+  optedOut: ReadonlySet<number>,
 ): Promise<number> {
   let written = 0;
   let pipeline = redis.pipeline();
   for (const { profile, anchor, identifiers, segments } of people) {
     const held = segments.flatMap((segment) => numbers.get(segment) ?? []).sort((a, b) => a - b);
-    const value = encodeProfile({ profile, anchor, segments: held });
+    const value = optedOut.has(profile)
+      ? optedOutValue(profile, anchor, now())
+      : encodeProfile({ profile, anchor, segments: held });
     for (const identifier of identifiers) {
       pipeline.set(profileKey(identifier), value, 'EX', EXPIRY_S);
       if (++written % PIPELINE !== 0) continue;

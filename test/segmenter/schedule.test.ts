@@ -89,7 +89,7 @@ test('several segmenters run one job at a time', async () => {
   const warehouse = {
     ...rig.warehouse,
     query: async <Row>(...call: Parameters<typeof rig.warehouse.query>): Promise<Row[]> => {
-      if (call[0].sql.includes('withdrawn)) AS at FROM links')) {
+      if (call[0].sql.includes('AS at FROM links')) {
         most = Math.max(most, ++active);
         await sleep(50);
         active--;
