@@ -30,6 +30,8 @@ export interface JobPayloads {
   readonly refresh: Record<string, never>;
   /** identity → this segment (and those it needs) → publish. */
   readonly evaluate: { readonly segment: string };
+  /** Deletes what is past its time. */
+  readonly retention: Record<string, never>;
 }
 
 export type JobType = keyof JobPayloads;
@@ -39,6 +41,7 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
   import: 'imports',
   refresh: 'segmenter',
   evaluate: 'segmenter',
+  retention: 'segmenter',
 };
 
 export interface Jobs {

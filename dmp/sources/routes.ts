@@ -16,6 +16,7 @@ import { countForLabel, rowsOf } from './count.ts';
 import { labelOf } from './label.ts';
 import { registerLineageRoutes } from './lineage-routes.ts';
 import { momentOf, readPresence } from './presence.ts';
+import { registerRetentionRoutes } from './retention-routes.ts';
 import { type Source, SourceInput, termsOf } from './source.ts';
 import { touchedBy } from './touch.ts';
 
@@ -56,6 +57,7 @@ export function registerSourcesRoutes(app: FastifyInstance, deps: DmpDeps): void
   registerRevoke(app, deps);
   registerLineageRoutes(app, deps);
   registerCostRoutes(app, deps);
+  registerRetentionRoutes(app, deps);
 }
 
 const tags = ['sources'];

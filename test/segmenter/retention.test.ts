@@ -119,7 +119,7 @@ test('a source that was revoked to be erased leaves nothing, and the others all 
         day: now.slice(0, 10),
         start: now,
         end: now,
-        version: 1,
+        version: rig.now(),
         sources: [of],
       },
     ]);
