@@ -124,6 +124,10 @@ export const CODES = {
   missing_mapping: 'A CSV import needs a mapping.',
   missing_file: 'The import has no file yet.',
   unknown_field: 'The mapping names a field that this import does not have.',
+  unknown_operation: 'The receipt is neither a sale nor a refund, nor a correction of one.',
+  unknown_preset: 'There is no such preset of imports.',
+  address_refused: 'The address points inside, where files are fetched only if the operator allows it, or is not readable.',
+  unreachable: 'The file could not be fetched from its address.',
   missing_field: 'The mapping has no column for a field that this import needs.',
 } as const;
 
