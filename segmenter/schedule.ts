@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
+import { alarmsNow } from '../dmp/sources/alarms.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
@@ -62,7 +63,12 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
         await heardOf(deps, segment);
         return observed(refresh.one(segment, stepsOf(context)));
       },
-      retention: (_, context) => retain(deps, identity, stepsOf(context)),
+      retention: async (_, context) => {
+        const retained = await retain(deps, identity, stepsOf(context));
+        // What is wrong with sources changes slowly too: once an hour is enough for its metric.
+        await alarmsNow(deps);
+        return retained;
+      },
     },
     concurrency: 1,
     log: deps.log,

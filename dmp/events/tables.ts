@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { noteRows } from '../sources/arrivals.ts';
 import type { EdgeMemory } from './edge-memory.ts';
 import { columnsOf, stamped, textOf } from './text-rows.ts';
 
@@ -177,6 +178,7 @@ export async function writeTables(warehouse: Warehouse, tables: Tables, edges: E
   const unknown = edges.unknown(tables.edges);
   await Promise.all(TABLE_NAMES.map((name) => writeRows(warehouse, name, name === 'edges' ? unknown : tables[name], now)));
   edges.remember(unknown);
+  for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 
 async function writeRows(warehouse: Warehouse, table: TableName, rows: readonly object[], now: number): Promise<void> {

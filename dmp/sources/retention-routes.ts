@@ -34,7 +34,7 @@ export function registerRetentionRoutes(app: FastifyInstance, deps: DmpDeps): vo
     response: { 200: { description: 'It', content: { 'application/json': { schema: View } } }, ...PROBLEM_RESPONSES },
   };
   app.get('/v1/reports/retention', { schema: report }, async (request) => {
-    requireScope(request, 'sources:read');
+    requireScope(request, 'reports:read');
     const { advertiser } = request.principal;
     const now = deps.now();
     const kept = (await readKept(deps.warehouse, deps.things, now)).filter(({ source }) => {

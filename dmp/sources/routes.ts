@@ -16,6 +16,7 @@ import { countForLabel, rowsOf } from './count.ts';
 import { labelOf } from './label.ts';
 import { registerLineageRoutes } from './lineage-routes.ts';
 import { momentOf, readPresence } from './presence.ts';
+import { registerQualityRoutes } from './quality-routes.ts';
 import { registerRetentionRoutes } from './retention-routes.ts';
 import { type Source, SourceInput, termsOf } from './source.ts';
 import { touchedBy } from './touch.ts';
@@ -58,6 +59,7 @@ export function registerSourcesRoutes(app: FastifyInstance, deps: DmpDeps): void
   registerLineageRoutes(app, deps);
   registerCostRoutes(app, deps);
   registerRetentionRoutes(app, deps);
+  registerQualityRoutes(app, deps);
 }
 
 const tags = ['sources'];

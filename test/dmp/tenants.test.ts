@@ -168,6 +168,10 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'PUT /v1/rates': { ...FORBIDDEN, body: { at: '2026-01-01T00:00:00Z', perUsd: { EUR: 1 } } },
   'GET /v1/reports/conversions': { query: '?campaign=cmp_a' },
   'GET /v1/reports/data-costs': { query: '?from=2026-01-01&to=2026-12-31&campaign=cmp_a' },
+  'GET /v1/reports/retention': LIST,
+  'GET /v1/reports/quality': { ...LIST, query: '?source=src_a' },
+  'GET /v1/alarms': LIST,
+  'POST /v1/retention': FORBIDDEN,
   'GET /v1/audit-log': { ...LIST, query: '?limit=1000' },
 };
 
