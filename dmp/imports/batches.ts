@@ -4,6 +4,7 @@ import { emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events
 import { columnsOf, secondsOf, stamped, textOf } from '../events/text-rows.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
+import type { Source } from '../sources/source.ts';
 import type { Reading } from './columns.ts';
 import { openRows, type RawRow, rowText } from './file-rows.ts';
 import { openText } from './file-text.ts';
@@ -19,6 +20,8 @@ export interface FileToRead extends Reading {
   readonly import: string;
   readonly source: string;
   readonly currency: string;
+  /** Of the source; undefined: it has none. */
+  readonly contract: Source | undefined;
   /** Rows from the beginning that were taken before. */
   readonly skip: number;
   /** Rows of a batch. */
@@ -34,12 +37,21 @@ export interface Batch {
   readonly accepted: number;
   readonly quarantined: number;
   readonly skipped: number;
-  readonly tables: readonly { readonly table: TableName; readonly columns: readonly string[]; readonly text: Uint8Array }[];
+  readonly tables: readonly BatchTable[];
   /** One line of the result file a row. */
   readonly results: Uint8Array;
   readonly errors: readonly ErrorCount[];
   /** Stores are not rows but things: they are put by who has them. */
   readonly stores: readonly StoreToPut[];
+}
+
+export interface BatchTable {
+  readonly table: TableName;
+  readonly columns: readonly string[];
+  readonly text: Uint8Array;
+  /** Rows of the text, and how many more of them only take others away. */
+  readonly rows: number;
+  readonly removed: number;
 }
 
 export interface StoreToPut {
@@ -61,6 +73,7 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
   const terms = {
     source: file.source,
     currency: file.currency,
+    contract: file.contract,
     keyring,
     now: file.now,
     anonymous: file.input.mapping?.anonymous === true,
@@ -112,7 +125,10 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
 
   function takeMapped(row: RawRow): void {
     const mapped = rows.map(row);
-    if (mapped.does === 'skip') return batch.skip(row.line);
+    if (mapped.does === 'skip') {
+      batch.skip(row.line);
+      return;
+    }
     if (file.input.type === 'store') {
       batch.addStore({
         line: row.line,
@@ -147,6 +163,7 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
   const ingested = secondsOf(now);
   const lines = createGrowingText();
   const results = createGrowingText();
+  let shortRows = 0;
   const counts = { accepted: 0, quarantined: 0, skipped: 0 };
   return {
     tables,
@@ -155,6 +172,7 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
       lines.add(`${line.text}\t${ingested}\n`);
       results.add(`{"line":${number},"status":"accepted"}\n`);
       counts.accepted++;
+      shortRows++;
     },
     addStore: (store) => void stores.push(store),
     accept: (line) => {
@@ -182,7 +200,10 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
         const long = Buffer.from(stamped(table, textOf(table, rows), now));
         const short = table === 'purchases' ? lines.take() : long.subarray(0, 0);
         const text = short.length === 0 ? long : long.length === 0 ? short : Buffer.concat([short, long]);
-        return text.length === 0 ? [] : [{ table, columns: columnsOf(table), text }];
+        if (text.length === 0) return [];
+        const removed = rows.filter((row) => (row as { deleted?: number }).deleted === 1).length;
+        const count = rows.length - removed + (table === 'purchases' ? shortRows : 0);
+        return [{ table, columns: columnsOf(table), text, rows: count, removed }];
       });
       return { through, bytes, ...counts, tables: texts, results: results.take(), errors: [...errors.values()], stores };
     },

@@ -2,6 +2,7 @@ import type { Terms } from '../events/accept.ts';
 import { isIdentifierKind } from '../events/keyring.ts';
 import { secondsOf } from '../events/text-rows.ts';
 import { AHEAD_MS, EARLIEST } from '../events/time.ts';
+import { allows } from '../sources/access.ts';
 import { compileField, type Field, type Pick, type Reading, type Records } from './columns.ts';
 import { targetOf } from './targets.ts';
 
@@ -38,6 +39,7 @@ export function compileLines(
     return null;
   const { kind, prefix = '', column } = identifier;
   if (!isIdentifierKind(kind)) return null;
+  if (allows(terms.contract, { kind: 'purchase', identifierKinds: [kind] }) !== null) return null;
   const field = (name: string): Field<readonly string[]> | null => {
     const source = mapping.columns[name];
     const target = targetOf('purchase', name);

@@ -2,6 +2,7 @@ import { acceptEvent, type Terms } from '../events/accept.ts';
 import { keyAll } from '../events/keyring.ts';
 import type { Tables } from '../events/tables.ts';
 import type { Fault } from '../problem.ts';
+import { allows } from '../sources/access.ts';
 import type { MappedRow } from './columns.ts';
 import type { ResolvedImport } from './import.ts';
 import { acceptProduct } from './product.ts';
@@ -12,6 +13,10 @@ export function takeRow(row: MappedRow, input: ResolvedImport, terms: Terms, tab
   if (row.does === 'delete') return takeAway(row, input, terms, tables);
   if (row.faults.length > 0) return row.faults.map(input.mapping?.documents?.lines === undefined ? flatFault : same);
   const { type, format } = input;
+  if (type === 'product' || type === 'stock') {
+    const faults = allows(terms.contract, { kind: type, identifierKinds: [] });
+    if (faults !== null) return faults;
+  }
   if (type === 'product') return acceptProduct(row.value, terms.source, tables.products);
   if (type === 'stock') return acceptStock(row.value, terms, tables.stocks);
   const event = typedEvent(row.value, type);

@@ -7,6 +7,8 @@ import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
 import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { startJobWorker } from '../jobs/queue.ts';
+import { noteArrivals } from '../sources/arrivals.ts';
+import { termsOf } from '../sources/source.ts';
 import type { Batch } from './batches.ts';
 import { putStores } from './put-stores.ts';
 import { beginRecord, type ImportFile, type ImportRecord, keepProgress } from './records.ts';
@@ -86,6 +88,7 @@ async function takeFile(
     import: record.id,
     source,
     currency,
+    contract: deps.things.get('source', source)?.body,
     size,
   };
   const skip = record.progress?.through ?? 0;
@@ -95,6 +98,9 @@ async function takeFile(
   try {
     for await (const batch of batchesOf({ ...reading, skip })) {
       await context.checkpoint();
+      const contract = deps.things.get('source', source)?.body;
+      if (contract !== undefined && termsOf(contract).revoked !== null)
+        throw new JobRefused('source_revoked', 'the contract of the source has ended');
       await writing;
       writing = writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
       // Met where it is awaited.
@@ -141,6 +147,7 @@ async function writeBatch(
         ),
       ),
     );
+    for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
   }
   const counts = {
     accepted: batch.accepted + put.accepted,
@@ -194,7 +201,10 @@ async function putBatchStores(batch: Batch, record: ImportRecord, deps: WriteDep
   });
   const text = Buffer.from(stamped('quarantine', textOf('quarantine', quarantine), deps.now()));
   return {
-    tables: quarantine.length === 0 ? [] : [{ table: 'quarantine', columns: columnsOf('quarantine'), text }],
+    tables:
+      quarantine.length === 0
+        ? []
+        : [{ table: 'quarantine', columns: columnsOf('quarantine'), text, rows: quarantine.length, removed: 0 }],
     accepted: batch.stores.length - quarantine.length,
     quarantined: quarantine.length,
     results,

@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readBatches } from '../../dmp/imports/batches.ts';
+import type { ResolvedImport } from '../../dmp/imports/import.ts';
 import { allows } from '../../dmp/sources/access.ts';
+import type { Source } from '../../dmp/sources/source.ts';
 import { startApi, type TestApi } from '../support/api.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -244,5 +250,33 @@ describe('what comes in', () => {
     expect([refused.statusCode, refused.json().code]).toEqual([409, 'source_revoked']);
     const file = await api.call('POST', '/v1/imports', { type: 'identify', format: 'ndjson', source: 'of_a' });
     expect(file.json().errors).toMatchObject([{ pointer: '/source', code: 'source_revoked' }]);
+  });
+});
+
+describe('a file', () => {
+  test('is held against the contract row by row, by the short way of receipts too', async () => {
+    const path = join(temporaryFolder(), 'receipts.csv');
+    writeFileSync(path, 'id,at,amount,card\nr1,2026-01-02T00:00:00Z,1.00,7\nr2,2026-01-02T00:00:00Z,2.00,8\n');
+    const take = async (kind: string, contract: Source | undefined) => {
+      const mapping = { columns: { id: 'id', at: 'at', amount: 'amount' }, identifiers: [{ kind, column: 'card' }] };
+      const input = { type: 'purchase', format: 'csv', mapping } as unknown as ResolvedImport;
+      const about = {
+        path,
+        input,
+        zone: 'UTC',
+        pepper: 'a pepper of the tests',
+        now: Date.now(),
+        import: 'imp',
+        source: 's',
+        currency: 'USD',
+      };
+      const batches = [];
+      for await (const batch of readBatches({ ...about, contract, skip: 0, size: 100 })) batches.push(batch);
+      return batches.map(({ accepted, quarantined, errors }) => [accepted, quarantined, errors.map(({ code }) => code)]);
+    };
+    const { body } = api.deps.things.get('source', 'partner') ?? {};
+    expect(await take('loyalty', body)).toEqual([[2, 0, []]]);
+    expect(await take('customer', undefined)).toEqual([[2, 0, []]]);
+    expect(await take('customer', body)).toEqual([[0, 2, ['kind_not_allowed']]]);
   });
 });
