@@ -40,7 +40,7 @@ export class NodeTable {
     words[word + 1] = b;
     words[word + 2] = c;
     words[word + 3] = d;
-    if (this.size * 2 > slots.length) this.#grow();
+    if (this.size * 2 >= slots.length) this.#grow();
     return node;
   }
 

@@ -12,6 +12,8 @@ export interface Conditions {
 export const LIMITS: Limits = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
 /** Links that are read at once: 42 MB. */
 const PART = 1_000_000;
+/** Keys in one question. */
+const OUTSIDE = 5_000;
 
 const kinds = KIND_NAMES as readonly string[];
 const PARAMS = { kinds, codes: KIND_CODES, days: KIND_NAMES.map((kind) => KIND_TERMS[kind].days) };
@@ -58,15 +60,25 @@ export async function readWhole(warehouse: Warehouse, conditions: Conditions): P
 /** The identifiers of the scope with all their links, and what is known of these and of their neighbours. */
 export async function readScope(warehouse: Warehouse, conditions: Conditions, still: readonly string[]): Promise<Graph> {
   const graph = new Graph();
-  const scope = '(SELECT identifier FROM identity_scope)';
-  const where = `node IN ${scope} AND node NOT IN {still:Array(UUID)}`;
-  const known = `identifier IN (SELECT identifier FROM identity_scope UNION ALL SELECT neighbour FROM links WHERE ${where})`;
-  const insideOf = (identifier: string): string => `${identifier} IN ${scope} AND ${identifier} NOT IN {still:Array(UUID)}`;
+  const insideOf = (identifier: string): string =>
+    `${identifier} IN (SELECT identifier FROM identity_scope) AND ${identifier} NOT IN {still:Array(UUID)}`;
   // Each edge once, though it is there from both ends.
-  const once = `${where} AND (node <= neighbour OR NOT (${insideOf('neighbour')}))`;
+  const once = `${insideOf('node')} AND (node <= neighbour OR NOT (${insideOf('neighbour')}))`;
   await addLinks(warehouse, graph, once, insideOf('neighbour'), { ...liveParams(conditions), still });
-  await addKnown(warehouse, graph, `SELECT * FROM identities WHERE ${known}`, insideOf('identifier'), { still });
+  await addKnown(warehouse, graph, `SELECT * FROM identities WHERE ${insideOf('identifier')}`, '1', { still });
+  const outside = outsideOf(graph);
+  for (let from = 0; from < outside.length; from += OUTSIDE) {
+    const some = outside.slice(from, from + OUTSIDE);
+    await addKnown(warehouse, graph, 'SELECT * FROM identities WHERE identifier IN {some:Array(UUID)}', '0', { some });
+  }
   return graph;
+}
+
+/** Neighbours that are not looked at: mostly shared ones. */
+function outsideOf({ nodes, inside, size }: Graph): string[] {
+  const outside: string[] = [];
+  for (let node = 0; node < size; node++) if (inside[node] === 0) outside.push(nodes.uuid(node));
+  return outside;
 }
 
 async function addLinks(
