@@ -15,7 +15,7 @@ const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a',
 let api: TestApi;
 let keyA: string;
 let keyB: string;
-const ids: Record<string, string> = { domain: 'seller-of-a.example', exchange: 'ex' };
+const ids: Record<string, string> = { domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events' };
 const bodies: Record<string, object> = { exchanges: { name: 'Mine' } };
 
 const circle = { type: 'circle', lat: 55.75, lon: 37.6, radius: 500 };
@@ -148,6 +148,8 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'PUT /v1/creatives/{id}/approvals/{exchange}': { body: { state: 'approved' } },
   'POST /v1/events': { query: '?source=src_a', body: bought('r1'), answers: [422] },
   'POST /v1/imports': { answers: [422] },
+  'GET /v1/import-presets': LIST,
+  'GET /v1/import-presets/{name}/example': { answers: [200] },
   'GET /v1/imports/{id}': {},
   'GET /v1/imports/{id}/result': {},
   'PUT /v1/imports/{id}/file': { body: '{}', type: 'application/x-ndjson' },
