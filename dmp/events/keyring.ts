@@ -39,8 +39,8 @@ export function createKeyring(pepper: string): Keyring {
   const keys = new Map<IdentifierKind, Map<string, string | null>>();
   return {
     keyOf: (kind, raw) => {
-      let known = keys.get(kind);
-      if (known === undefined) keys.set(kind, (known = new Map()));
+      const known = keys.get(kind) ?? new Map<string, string | null>();
+      if (known.size === 0) keys.set(kind, known);
       const found = known.get(raw);
       if (found !== undefined) return found;
       const value = normalizeIdentifier(kind, raw);

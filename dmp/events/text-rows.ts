@@ -61,7 +61,6 @@ function cellOf(value: unknown): string {
   return value === undefined ? '' : String(value);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what tab-separated text escapes.
 const SPECIAL = /[\\\t\n\r\0\b\f]/;
 const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
@@ -75,7 +74,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 export function escapeText(text: string): string {
   if (!SPECIAL.test(text)) return text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
   return text.replace(/[\\\t\n\r\0\b\f]/g, (character) => ESCAPES[character] as string);
 }
 

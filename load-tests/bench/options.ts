@@ -1,6 +1,17 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-export const BENCHES = ['floor', 'bid', 'latency', 'match', 'swap', 'overload', 'cluster', 'node24', 'identity'] as const;
+export const BENCHES = [
+  'floor',
+  'bid',
+  'latency',
+  'match',
+  'swap',
+  'overload',
+  'cluster',
+  'node24',
+  'identity',
+  'ingest',
+] as const;
 export type BenchName = (typeof BENCHES)[number];
 
 export interface Options {
