@@ -1,8 +1,10 @@
 import {
+  hashesOf,
   IDENTIFIER_KINDS,
   type Identifier,
   type IdentifierKind,
   identifierKey,
+  inNamespace,
   normalizeIdentifier,
 } from '../../proto/identifier.ts';
 
@@ -24,19 +26,24 @@ export const STRENGTH: readonly IdentifierKind[] = [
 const RANK = new Map(STRENGTH.map((kind, rank) => [kind, rank]));
 const KINDS: ReadonlySet<string> = new Set(IDENTIFIER_KINDS);
 const CAPACITY = 500_000;
+const NO_HASHES: readonly KeyedIdentifier[] = [];
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Keys identifiers under the pepper. Lives as long as one call or one file, so that raw values do not stay in memory. */
 export interface Keyring {
   /** Null where the value names nobody. */
   keyOf(kind: IdentifierKind, raw: string): string | null;
+  /** Of an e-mail or phone that was keyed here: what partners may send in its place. */
+  hashesOf(key: string): readonly KeyedIdentifier[];
   /** Key of the person behind a receipt that names nobody. */
   unknownBuyer(source: string, receipt: string): string;
 }
 
-export function createKeyring(pepper: string): Keyring {
+/** @param namespace whose numbers loyalty, customer and card identifiers are; '': of nobody in particular */
+export function createKeyring(pepper: string, namespace = ''): Keyring {
   // An HMAC costs 3 µs and a normal form 0.5, and a file names the same people again and again.
   const keys = new Map<IdentifierKind, Map<string, string | null>>();
+  const hashes = new Map<string, readonly KeyedIdentifier[]>();
   return {
     keyOf: (kind, raw) => {
       const known = keys.get(kind) ?? new Map<string, string | null>();
@@ -44,19 +51,27 @@ export function createKeyring(pepper: string): Keyring {
       const found = known.get(raw);
       if (found !== undefined) return found;
       const value = normalizeIdentifier(kind, raw);
-      const key = value === null ? null : identifierKey(kind, value, pepper);
+      const key = value === null ? null : identifierKey(kind, inNamespace(kind, value, namespace), pepper);
+      if (key !== null && (kind === 'email' || kind === 'phone')) {
+        if (hashes.size >= CAPACITY) hashes.clear();
+        hashes.set(
+          key,
+          hashesOf(kind, value as string).map((hash) => ({ kind: hash.kind, key: identifierKey(hash.kind, hash.value, pepper) })),
+        );
+      }
       if (known.size >= CAPACITY) known.clear();
       known.set(raw, key);
       return key;
     },
+    hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
     unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, pepper),
   };
 }
 
-/** For what is keyed already, as quarantine keeps it. */
-export function createKeyedRing(pepper: string): Keyring {
-  const { unknownBuyer } = createKeyring(pepper);
-  return { keyOf: (_kind, key) => (UUID.test(key) ? key : null), unknownBuyer };
+/** For refused rows, as quarantine keeps them: what is keyed already is taken as it is, what mends them is keyed. */
+export function createReplayRing(pepper: string, namespace = ''): Keyring {
+  const ring = createKeyring(pepper, namespace);
+  return { ...ring, keyOf: (kind, raw) => (UUID.test(raw) ? raw : ring.keyOf(kind, raw)) };
 }
 
 export function isIdentifierKind(kind: unknown): kind is IdentifierKind {

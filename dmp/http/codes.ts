@@ -111,6 +111,7 @@ export const CODES = {
   // Events and imports
   unknown_event: 'There is no event of this type.',
   no_identifier: 'No identifier names anybody: all are empty, zeroed or placeholders.',
+  mac_randomised: 'The only identifier is a MAC address that a device made up: it names nobody, and is counted only.',
   unknown_identifier_kind: 'There is no identifier of this kind.',
   bad_time: 'The time is not readable, or out of the accepted range.',
   bad_amount: 'The amount is not a decimal number.',
@@ -125,6 +126,7 @@ export const CODES = {
   missing_file: 'The import has no file yet.',
   unknown_field: 'The mapping names a field that this import does not have.',
   unknown_operation: 'The receipt is neither a sale nor a refund, nor a correction of one.',
+  not_replayable: 'Too little was kept of the refused row to try it again; send it anew.',
   unknown_preset: 'There is no such preset of imports.',
   address_refused: 'The address points inside, where files are fetched only if the operator allows it, or is not readable.',
   unreachable: 'The file could not be fetched from its address.',

@@ -4,7 +4,7 @@ import { emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events
 import { columnsOf, secondsOf, stamped, textOf } from '../events/text-rows.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
-import type { Source } from '../sources/source.ts';
+import { namespaceOf, type Source } from '../sources/source.ts';
 import type { Reading } from './columns.ts';
 import { openRows, type RawRow, rowText } from './file-rows.ts';
 import { openText } from './file-text.ts';
@@ -21,7 +21,7 @@ export interface FileToRead extends Reading {
   readonly source: string;
   readonly currency: string;
   /** Of the source; undefined: it has none. */
-  readonly contract: Source | undefined;
+  readonly contract?: Source | undefined;
   /** Rows from the beginning that were taken before. */
   readonly skip: number;
   /** Rows of a batch. */
@@ -69,7 +69,7 @@ const REMEMBERED = 2_000_000;
 export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
   const text = await openText(file.path, file.input.format === 'parquet' ? undefined : file.input.encoding);
   const rows = openRows(text, file);
-  const keyring = createKeyring(file.pepper);
+  const keyring = createKeyring(file.pepper, namespaceOf(file.contract));
   const terms = {
     source: file.source,
     currency: file.currency,
@@ -112,6 +112,10 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
             source: file.source,
             first_seen: new Date(line.at).toISOString(),
           });
+          for (const hash of keyring.hashesOf(line.identifier)) {
+            const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };
+            batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString() });
+          }
         }
       } else {
         takeMapped(row);
@@ -192,9 +196,9 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
       tables.quarantine.push(quarantineRow(refused, keyring, file.pepper, now));
     },
     finish: (through, bytes, memory) => {
-      const unknown = memory.unknown(tables.edges);
+      const unknown = memory.unknown(tables.edges, now);
       // Whatever fails later ends this reading too, and the next one remembers nothing.
-      memory.remember(unknown);
+      memory.remember(unknown, now);
       const texts = TABLE_NAMES.flatMap((table) => {
         const rows: readonly object[] = table === 'edges' ? unknown : tables[table];
         const long = Buffer.from(stamped(table, textOf(table, rows), now));

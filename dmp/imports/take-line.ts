@@ -38,7 +38,8 @@ export function compileLines(
   if (mapping.sign !== undefined || mapping.delete !== undefined || mapping.only !== undefined || mapping.anonymous === true)
     return null;
   const { kind, prefix = '', column } = identifier;
-  if (!isIdentifierKind(kind)) return null;
+  // E-mails and phones are joined to their hashes too.
+  if (!isIdentifierKind(kind) || kind === 'email' || kind === 'phone') return null;
   if (allows(terms.contract, { kind: 'purchase', identifierKinds: [kind] }) !== null) return null;
   const field = (name: string): Field<readonly string[]> | null => {
     const source = mapping.columns[name];

@@ -7,6 +7,7 @@ import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
 import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { startJobWorker } from '../jobs/queue.ts';
+import { replayWork } from '../quarantine/replay-job.ts';
 import { noteArrivals } from '../sources/arrivals.ts';
 import { termsOf } from '../sources/source.ts';
 import type { Batch } from './batches.ts';
@@ -31,7 +32,7 @@ export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
   return startJobWorker({
     connection: deps.redis,
     queue: 'imports',
-    works: { import: importWork(deps) },
+    works: { import: importWork(deps), replay: replayWork(deps) },
     concurrency: CONCURRENCY,
     log: deps.log,
   });
