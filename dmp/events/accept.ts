@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Compile } from 'typebox/compile';
 import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
+import { macOf } from '../../proto/mac.ts';
 import { signalOf } from '../../proto/signal.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
@@ -71,14 +72,22 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
     faults.push(fault('/at', 'bad_time', 'is not an RFC 3339 time or epoch milliseconds from 2000 to a day ahead'));
   const who = keyAll(event.identifiers, terms.keyring);
   const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
-  if (first === undefined) faults.push(fault('/identifiers', 'no_identifier', 'none of them names anybody'));
+  if (first === undefined) faults.push(nobody(event));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;
   faults.push(...addRows(event, fact, terms, spare));
   if (faults.length > 0) return faults;
-  addEdges(who, fact, tables);
+  addEdges(who, fact, terms.keyring, tables);
   return null;
+}
+
+/** Phones make up MAC addresses: these are told apart, since of a probe's most are such, and nothing is wrong with them. */
+function nobody({ identifiers }: Event): Fault {
+  const isRandomised = identifiers.some(({ kind, value }) => kind === 'mac' && macOf(value.trim()).kind === 'randomised');
+  return isRandomised
+    ? fault('/identifiers', 'mac_randomised', 'the MAC address was made up by the device')
+    : fault('/identifiers', 'no_identifier', 'none of them names anybody');
 }
 
 /** A till knows few of its buyers, but all of its sales: such a receipt is a person's of whom nothing else is known. */
@@ -239,10 +248,15 @@ function contentId(fact: Fact, content: string): string {
   return createHash('sha256').update(`${fact.identifier}\n${fact.at}\n${content}`).digest('hex').slice(0, 32);
 }
 
-/** Every identifier is joined to the fact's; one alone to itself. */
-function addEdges(who: readonly KeyedIdentifier[], fact: Fact, tables: Tables): void {
+/** Every identifier is joined to the fact's; one alone to itself; an e-mail or phone to its hashes. */
+function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables): void {
   const [first] = who;
   if (first === undefined) return;
+  for (const { kind, key } of who)
+    for (const hash of keyring.hashesOf(key)) {
+      const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };
+      tables.edges.push({ ...edge, source: fact.source, first_seen: fact.at });
+    }
   for (const other of who.length === 1 ? who : who.slice(1)) {
     tables.edges.push({
       a: first.key,

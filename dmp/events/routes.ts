@@ -6,7 +6,7 @@ import type { DmpDeps } from '../deps.ts';
 import { requireScope } from '../keys/auth.ts';
 import { Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
-import { termsOf } from '../sources/source.ts';
+import { namespaceOf, termsOf } from '../sources/source.ts';
 import type { Terms } from './accept.ts';
 import { createBatcher } from './batch.ts';
 import { type BodyLimits, mediaType, readBody } from './body.ts';
@@ -65,7 +65,7 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
       if (type !== 'application/json' && !NDJSON.has(type))
         throw new Problem(415, 'unsupported_media_type', 'Events are application/json or application/x-ndjson');
       const body = await readBody(streamOf(request), request.headers, LIMITS);
-      const terms = { ...source, keyring: createKeyring(deps.pepper), now: deps.now() };
+      const terms = { ...source, keyring: createKeyring(deps.pepper, namespaceOf(source.contract)), now: deps.now() };
       return count(
         await takeEvents(type === 'application/json' ? jsonRows(body) : ndjsonRows(body), terms, deps.pepper, batcher),
       );

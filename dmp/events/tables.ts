@@ -175,9 +175,9 @@ export function rowCount(tables: Tables): number {
  * the same batch changes nothing; where only some tables were written before a fault, the repetition writes the others.
  */
 export async function writeTables(warehouse: Warehouse, tables: Tables, edges: EdgeMemory, now: number): Promise<void> {
-  const unknown = edges.unknown(tables.edges);
+  const unknown = edges.unknown(tables.edges, now);
   await Promise.all(TABLE_NAMES.map((name) => writeRows(warehouse, name, name === 'edges' ? unknown : tables[name], now)));
-  edges.remember(unknown);
+  edges.remember(unknown, now);
   for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 

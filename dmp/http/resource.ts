@@ -240,7 +240,10 @@ function immutableFaults<K extends Kind, Input extends object>(
   const before = current.body as unknown as Record<string, unknown>;
   const after = input as Record<string, unknown>;
   return (noun.immutable ?? []).flatMap((name) =>
-    before[name] === after[name] ? [] : [{ pointer: `/${name}`, code: 'immutable' as const, message: 'cannot be changed' }],
+    // What an old revision does not have is null.
+    (before[name] ?? null) === (after[name] ?? null)
+      ? []
+      : [{ pointer: `/${name}`, code: 'immutable' as const, message: 'cannot be changed' }],
   );
 }
 

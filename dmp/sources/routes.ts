@@ -34,7 +34,12 @@ const SOURCES: Noun<'source', SourceInput> = {
   advertiserOf: (source) => source.advertiser ?? null,
   visible: (source, { advertiser }) => maySeeSource(source, advertiser),
   check: checkSource,
-  store: (input, { current }) => ({ ...input, revoked: current?.body.revoked ?? null }),
+  store: (input, { current, id }) => ({
+    ...input,
+    // Sources from before there were namespaces keep the keys that they have.
+    namespace: input.namespace ?? current?.body.namespace ?? (current === undefined ? id : ''),
+    revoked: current?.body.revoked ?? null,
+  }),
   // Rows without a contract would count for everybody.
   holds: async ({ id }, { warehouse }) => {
     const rows = await rowsOf(warehouse, id);

@@ -60,6 +60,10 @@ export const SourceInput = Type.Object(
       { default: null, description: 'whose data it is' },
     ),
     legalBasis: nullable(oneOf(LEGAL_BASES), { default: null, description: 'null: not stated, which is an alarm of quality' }),
+    consent: oneOf(['asserted', 'recorded'], {
+      default: 'asserted',
+      description: 'recorded: its rows are in segments only for people with a consent for profiles in /v1/consents',
+    }),
     purposes: Type.Array(oneOf(PURPOSES), {
       uniqueItems: true,
       default: [...PURPOSES],
@@ -102,6 +106,11 @@ export const SourceInput = Type.Object(
       default: null,
       description: 'who may use it; null: all',
     }),
+    namespace: nullable(Type.String({ pattern: '^[A-Za-z0-9_-]{0,64}$' }), {
+      default: null,
+      description:
+        'whose numbers its loyalty, customer and card identifiers are: sources with one namespace share them; null: its own id, if it is new',
+    }),
     label: Type.Unsafe<Static<typeof LabelInput>>({ ...LabelInput, default: {} }),
   },
   closed,
@@ -137,4 +146,9 @@ export function termsOf(source: Source): Terms {
   const terms = { ...(given as SourceInput), revoked: revoked ?? null };
   filled.set(source, terms);
   return terms;
+}
+
+/** Whose numbers a source's loyalty, customer and card identifiers are; '' of what has no contract or is older than namespaces. */
+export function namespaceOf(source: Source | undefined): string {
+  return source?.namespace ?? '';
 }

@@ -129,6 +129,7 @@ describe('what is taken', () => {
     const edges = await data.rows<{ a: string; kind_b: string }>('SELECT a, kind_a, kind_b FROM edges FINAL ORDER BY kind_b');
     expect(edges).toEqual([
       { a: strongest, kind_a: 'ifa', kind_b: 'email' },
+      { a: keyIdentifier(email as never, PEPPER), kind_a: 'email', kind_b: 'email_uid2' },
       { a: strongest, kind_a: 'ifa', kind_b: 'loyalty' },
     ]);
   });

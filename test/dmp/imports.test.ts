@@ -269,6 +269,7 @@ describe('other files', () => {
     ]);
     expect(await data.rows('SELECT kind_a, kind_b FROM edges FINAL ORDER BY kind_b')).toEqual([
       { kind_a: 'loyalty', kind_b: 'email' },
+      { kind_a: 'email', kind_b: 'email_uid2' },
       { kind_a: 'loyalty', kind_b: 'loyalty' },
     ]);
   });
