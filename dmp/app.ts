@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { registerAdvertisersRoutes } from './advertisers/routes.ts';
+import { useAudit } from './audit/record.ts';
+import { registerAuditRoutes } from './audit/routes.ts';
 import { registerCampaignsRoutes } from './campaigns/routes.ts';
 import { registerCreativeLifeRoutes } from './creatives/routes.ts';
 import { registerDebugRoutes } from './debug/routes.ts';
@@ -20,6 +22,7 @@ import { registerImportRoutes } from './imports/routes.ts';
 import { registerInventoryListRoutes } from './inventory-lists/routes.ts';
 import { registerJobRoutes } from './jobs/routes.ts';
 import { useAuthentication } from './keys/authenticate.ts';
+import { useRateLimit } from './keys/rate-limit.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
 import { Problem } from './problem.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
@@ -53,6 +56,8 @@ export function buildApp(deps: DmpDeps, options: AppOptions): FastifyInstance {
   useHeaders(app);
   useMetrics(app);
   useAuthentication(app, deps.things, options.adminKey);
+  useRateLimit(app, deps.redis);
+  useAudit(app, deps);
   useRedisGuard(app, deps);
   useIdempotency(app, deps.redis);
   useJson(app);
@@ -82,6 +87,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerReportsRoutes(api, deps);
   registerJobRoutes(api, deps);
   registerApiKeysRoutes(api, deps);
+  registerAuditRoutes(api, deps);
 }
 
 function useHeaders(app: FastifyInstance): void {

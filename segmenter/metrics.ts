@@ -17,7 +17,7 @@ const lastRefresh = new Gauge({
 
 const counts = new Counter({
   name: 'walkin_segmenter_total',
-  help: 'What the segmenter did: edges folded or refused (profile too large), visits written or cancelled, memberships entered or left, segments failed, identifiers published',
+  help: 'What the segmenter did: identifiers resolved, edges refused (profile too large), profiles merged or split, visits written or cancelled, memberships entered or left, segments failed, identifiers published',
   labelNames: ['what'],
 });
 
@@ -28,7 +28,9 @@ export function observe({ identity, visits, segments, published, seconds }: Refr
   refreshSeconds.observe({ step: 'publish' }, published.seconds);
   if (visits !== null) refreshSeconds.observe({ step: 'visits' }, visits.seconds);
   if (visits !== null) lastRefresh.set(now / 1000);
-  counts.inc({ what: 'edges_folded' }, identity.edges);
+  counts.inc({ what: 'identifiers_resolved' }, identity.identifiers);
+  counts.inc({ what: 'profiles_merged' }, identity.merged);
+  counts.inc({ what: 'profiles_split' }, identity.split);
   counts.inc({ what: 'edges_refused' }, identity.refused);
   counts.inc({ what: 'visits_written' }, visits?.written ?? 0);
   counts.inc({ what: 'visits_cancelled' }, visits?.cancelled ?? 0);

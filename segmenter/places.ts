@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gridDisk } from 'h3-js';
+import { sourcesWithheld } from '../dmp/sources/access.ts';
 import { storeFence } from '../dmp/stores/store.ts';
 import type { Things } from '../dmp/things/things.ts';
 import { cellOf, cellProbes, contains, coverOf, distance, type Fence, fenceCentre } from '../proto/fence.ts';
@@ -14,19 +15,35 @@ export interface Place {
   readonly timeZone: string;
   /** Null: always open, or not known. */
   readonly hours: WeekSpans | null;
+  /** Sources whose pings make no visits here, since the advertiser may not use them; absent: none, so that all count. */
+  readonly withheld?: readonly string[];
 }
 
 /** However bad the signal, a device farther than this from a fence is not in it, metres. */
 export const MAX_REACH = 50;
 
 export function placesOf(things: Things): Place[] {
+  const known = new Map<string, { withheld?: readonly string[] }>();
+  const termsFor = (advertiser: string): { withheld?: readonly string[] } => {
+    const withheld = known.has(advertiser) ? [] : sourcesWithheld(things, advertiser, 'profiles');
+    const terms = known.get(advertiser) ?? (withheld.length === 0 ? {} : { withheld });
+    known.set(advertiser, terms);
+    return terms;
+  };
   const stores = things.list('store').map(({ id, body }): Place => {
     const hours = body.hours === null ? null : weekSpans(body.hours);
-    return { kind: 'store', id, fence: storeFence(body), timeZone: body.timeZone, hours };
+    return { kind: 'store', id, fence: storeFence(body), timeZone: body.timeZone, hours, ...termsFor(body.advertiser) };
   });
-  const fences = things
-    .list('geofence')
-    .map(({ id, body }): Place => ({ kind: 'geofence', id, fence: body.fence, timeZone: 'UTC', hours: null }));
+  const fences = things.list('geofence').map(
+    ({ id, body }): Place => ({
+      kind: 'geofence',
+      id,
+      fence: body.fence,
+      timeZone: 'UTC',
+      hours: null,
+      ...termsFor(body.advertiser),
+    }),
+  );
   return [...stores, ...fences];
 }
 

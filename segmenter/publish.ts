@@ -1,5 +1,7 @@
 import type { Statement } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
+import { markAgain, optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
+import { optedOutValue } from '../dmp/opt-out/value.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { encodeProfile, hourOf, type Membership } from '../proto/profile.ts';
@@ -18,6 +20,8 @@ const FULL_EVERY_MS = 7 * 86_400_000;
  * waits for a renewal.
  */
 const MEMBERSHIP_HOURS = 21 * 24;
+/** By which the clocks of several processes may differ. */
+const CLOCKS_MS = 60_000;
 const PART = 200_000;
 const PIPELINE = 2_000;
 const LIMITS = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
@@ -61,7 +65,8 @@ export async function publish(
     await between(part, parts);
     const people = await readPeople(deps, change, parts, part);
     profiles += people.length;
-    identifiers += await writePeople(deps, people, numbers, hourOf(at));
+    identifiers += await writePeople(deps, people, numbers, await optedOutProfiles(deps.warehouse), hourOf(at));
+    await markAgain(deps, at - CLOCKS_MS);
   }
   await savePublished(deps, current, last === null ? at : null);
   return { full: last === null, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
@@ -142,16 +147,19 @@ async function readPeople(
 }
 
 async function writePeople(
-  { redis }: PublishDeps,
+  { redis, now }: PublishDeps,
   people: readonly Person[],
   numbers: ReadonlyMap<string, number>,
+  optedOut: ReadonlySet<number>,
   hour: number,
 ): Promise<number> {
   let written = 0;
   let pipeline = redis.pipeline();
   for (const person of people) {
     const { profile, anchor } = person;
-    const value = encodeProfile({ profile, anchor, consent: 0, hour, memberships: membershipsOf(person, numbers, hour) });
+    const value = optedOut.has(profile)
+      ? optedOutValue(profile, anchor, now())
+      : encodeProfile({ profile, anchor, consent: 0, hour, memberships: membershipsOf(person, numbers, hour) });
     for (const identifier of person.identifiers) {
       pipeline.set(profileKey(identifier), value, 'EX', EXPIRY_S);
       if (++written % PIPELINE !== 0) continue;

@@ -4,9 +4,11 @@ import type { Redis } from 'ioredis';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
+import { alarmsNow } from '../dmp/sources/alarms.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
+import { retain } from './retention.ts';
 import { createVisits } from './visits.ts';
 
 export interface SegmenterOptions {
@@ -28,13 +30,17 @@ class Stopping extends Error {
 
 /** Held by the segmenter whose turn it is to ask for the next refresh, so that several ask for one. */
 const TURN_KEY = 'walkin:segmenter:turn';
+/** The same of retention, which is looked after this often. */
+const RETENTION_TURN_KEY = 'walkin:segmenter:retention';
+const RETENTION_MS = 3_600_000;
 const HEARING_MS = 3_000;
 
 /** Runs the jobs of the segmenter in this process, one at a time over all processes, and asks for a refresh on schedule. */
 export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): Promise<Segmenter> {
   const prefix = options.prefix ?? PREFIX;
   await oneAtATime(deps.redis, prefix);
-  const refresh = createRefresh(deps, createIdentity(deps), createVisits(deps));
+  const identity = createIdentity(deps);
+  const refresh = createRefresh(deps, identity, createVisits(deps));
   let isStopping = false;
   const stepsOf = (context: JobContext): Steps => ({
     progress: (progress) => context.progress(progress),
@@ -56,6 +62,12 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       evaluate: async ({ segment }, context) => {
         await heardOf(deps, segment);
         return observed(refresh.one(segment, stepsOf(context)));
+      },
+      retention: async (_, context) => {
+        const retained = await retain(deps, identity, stepsOf(context));
+        // What is wrong with sources changes slowly too: once an hour is enough for its metric.
+        await alarmsNow(deps);
+        return retained;
       },
     },
     concurrency: 1,
@@ -100,6 +112,8 @@ function startClock(deps: DmpDeps, seconds: number | null): NodeJS.Timeout | und
     // A little less than the period, so that the turn is free when the clock strikes again.
     const turn = await deps.redis.set(TURN_KEY, deps.now(), 'PX', Math.max(1, Math.floor(seconds * 900)), 'NX');
     if (turn === 'OK') await deps.jobs.enqueue('refresh', {}, 'schedule');
+    if ((await deps.redis.set(RETENTION_TURN_KEY, deps.now(), 'PX', RETENTION_MS, 'NX')) === 'OK')
+      await deps.jobs.enqueue('retention', {}, 'schedule');
   };
   const strike = (): void => void ask().catch((error: unknown) => deps.log.warn({ err: error }, 'no refresh was scheduled'));
   strike();

@@ -45,6 +45,20 @@ interface Pass {
   readonly window: Window;
 }
 
+/** Places whose advertisers may use the same sources: a device's visits there are made of the pings of these only. */
+interface Group {
+  readonly index: PlaceIndex;
+  readonly withheld: readonly string[];
+  /** Whether a visit, by `kind:place`, is the group's to cancel; those to places that are gone are everybody's. */
+  isOurs(place: string): boolean;
+}
+
+/** The groups, and the sources that there are, by which rows of visits name theirs. */
+interface Ground {
+  readonly groups: readonly Group[];
+  readonly sources: readonly string[];
+}
+
 interface Tally {
   devices: number;
   pings: number;
@@ -53,30 +67,89 @@ interface Tally {
 }
 
 export function createVisits(deps: VisitsDeps): Visits {
-  let indexed: { digests: string; index: PlaceIndex } | null = null;
-  const indexOf = (places: readonly Place[], digests: ReadonlyMap<string, string>): PlaceIndex => {
+  let known: { digests: string; groups: readonly Group[] } | null = null;
+  const groupsFor = (places: readonly Place[], digests: ReadonlyMap<string, string>): readonly Group[] => {
     const all = JSON.stringify([...digests]);
-    if (indexed?.digests !== all) indexed = { digests: all, index: indexPlaces(places) };
-    return indexed.index;
+    if (known?.digests !== all) known = { digests: all, groups: groupsOf(places) };
+    return known.groups;
   };
   return {
     find: async (between = async () => undefined) => {
       const began = performance.now();
       const places = placesOf(deps.things);
       const digests = digestsOf(places);
-      const index = indexOf(places, digests);
+      const ground = { groups: groupsFor(places, digests), sources: await readSources(deps) };
       const tally: Tally = { devices: 0, pings: 0, written: 0, cancelled: 0 };
       const version = await nextVersion(deps);
       const changed = await changedPlaces(deps, digests);
       const news = await readNews(deps);
+      if (changed.length > 0) await cancelWithheld(deps, places, changed, version);
       // The first time everything is news, which is all that a changed place could ask for.
       if (changed.length > 0 && news?.first !== true)
-        await runPass(deps, passOfPlaces(places, changed), index, version, tally, between);
-      if (news !== null && index.size > 0) await runPass(deps, news.pass, index, version, tally, between);
+        await runPass(deps, passOfPlaces(places, changed), ground, version + 1, tally, between);
+      if (news !== null && places.length > 0) await runPass(deps, news.pass, ground, version + 1, tally, between);
       await save(deps, digests, changed, news?.newest ?? null);
       return { ...tally, seconds: (performance.now() - began) / 1000 };
     },
   };
+}
+
+function groupsOf(places: readonly Place[]): Group[] {
+  const all = new Set(places.map(nameOf));
+  // Without any place what is left are the visits to those that are gone.
+  const parts = places.length === 0 ? [[]] : byWithheld(places);
+  return parts.map((members) => {
+    const names = new Set(members.map(nameOf));
+    return {
+      index: indexPlaces(members),
+      withheld: members[0]?.withheld ?? [],
+      isOurs: (place) => names.has(place) || !all.has(place),
+    };
+  });
+}
+
+function byWithheld(places: readonly Place[]): Place[][] {
+  const parts = new Map<string, Place[]>();
+  for (const place of places) {
+    const key = (place.withheld ?? []).join('\n');
+    const part = parts.get(key);
+    if (part === undefined) parts.set(key, [place]);
+    else part.push(place);
+  }
+  return [...parts.values()];
+}
+
+function nameOf({ kind, id }: Place): string {
+  return `${kind}:${id}`;
+}
+
+async function readSources({ warehouse }: VisitsDeps): Promise<string[]> {
+  const rows = await warehouse.query<{ source: string }>({ sql: 'SELECT DISTINCT source FROM pings ORDER BY source' });
+  return rows.map(({ source }) => source);
+}
+
+/**
+ * Takes visits back that were made of pings of a source that the place's advertiser may not use any more. What remains of them
+ * without these pings is found again by the pass that follows.
+ */
+async function cancelWithheld(
+  { warehouse }: VisitsDeps,
+  places: readonly Place[],
+  changed: readonly string[],
+  version: number,
+): Promise<void> {
+  const names = new Set(changed);
+  const meant = places.filter((place) => place.withheld !== undefined && names.has(nameOf(place)));
+  for (const members of byWithheld(meant)) {
+    // The key of a visit makes a repetition harmless.
+    const sql = `INSERT INTO visits (identifier, kind, place, day, start, \`end\`, dwell, pings, cancelled, version, sources) SETTINGS insert_deduplicate = 0
+      SELECT identifier, kind, place, day, start, \`end\`, dwell, pings, 1, {version:UInt64}, sources FROM visits FINAL
+      WHERE cancelled = 0 AND hasAny(sources, {withheld:Array(String)}) AND concat(toString(kind), ':', place) IN {places:Array(String)}`;
+    await warehouse.command(
+      { sql, params: { version, withheld: members[0]?.withheld ?? [], places: members.map(nameOf) } },
+      LIMITS,
+    );
+  }
 }
 
 async function nextVersion({ warehouse, now }: VisitsDeps): Promise<number> {
@@ -147,7 +220,7 @@ async function save(
 async function runPass(
   deps: VisitsDeps,
   pass: Pass,
-  index: PlaceIndex,
+  ground: Ground,
   version: number,
   tally: Tally,
   between: Between,
@@ -157,17 +230,13 @@ async function runPass(
     await between(part, parts);
     const slice = `${pass.devices} AND cityHash64(identifier) % {parts:UInt32} = {part:UInt32}`;
     const chosen: Pass = { ...pass, devices: slice, params: { ...pass.params, parts, part } };
-    const open = await recomputeDevices(deps, chosen, index, version, tally);
-    if (open.length === 0) continue;
-    const whole = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
-    const params = { ...pass.params, open };
-    await recomputeDevices(
-      deps,
-      { ...pass, devices: 'identifier IN {open:Array(UUID)}', params, window: whole },
-      index,
-      version,
-      tally,
-    );
+    for (const group of ground.groups) {
+      const open = await recomputeDevices(deps, chosen, group, ground.sources, version, tally);
+      if (open.length === 0) continue;
+      const params = { ...pass.params, open };
+      const whole = { ...pass, devices: 'identifier IN {open:Array(UUID)}', params, window: ALL_TIME };
+      await recomputeDevices(deps, whole, group, ground.sources, version, tally);
+    }
   }
 }
 
@@ -181,15 +250,16 @@ async function countPings({ warehouse }: VisitsDeps, { devices, params, window }
 async function recomputeDevices(
   deps: VisitsDeps,
   pass: Pass,
-  index: PlaceIndex,
+  group: Group,
+  sources: readonly string[],
   version: number,
   tally: Tally,
 ): Promise<string[]> {
-  const [traces, known] = [await readPings(deps, pass), await readVisits(deps, pass)];
+  const [traces, known] = [await readPings(deps, pass, group, sources), await readVisits(deps, pass, group)];
   const open: string[] = [];
   const rows: object[] = [];
   for (const { identifier, ...trace } of traces) {
-    const result = recompute(pingsOf(trace), known.get(identifier) ?? [], pass.window, index);
+    const result = recompute(pingsOf(trace), known.get(identifier) ?? [], pass.window, group.index);
     if (result === null) {
       open.push(identifier);
       continue;
@@ -198,7 +268,7 @@ async function recomputeDevices(
     tally.pings += trace.at.length;
     tally.written += result.written.length;
     tally.cancelled += result.cancelled.length;
-    rows.push(...rowsOf(identifier, result, version));
+    rows.push(...rowsOf(identifier, result, version, (visit) => sourcesOf(trace, visit, sources)));
   }
   await deps.warehouse.insert('visits', rows);
   return open;
@@ -211,16 +281,25 @@ interface Trace {
   readonly error: number[];
   readonly low: number[];
   readonly fresh: number[];
+  /** Places in the list of sources, from 1. */
+  readonly source: number[];
 }
 
 /** A device's pings as columns: a tenth of the time that a row each takes. */
-async function readPings({ warehouse }: VisitsDeps, pass: Pass): Promise<({ identifier: string } & Trace)[]> {
+async function readPings(
+  { warehouse }: VisitsDeps,
+  pass: Pass,
+  { withheld }: Group,
+  sources: readonly string[],
+): Promise<({ identifier: string } & Trace)[]> {
   const sql = `SELECT identifier, groupArray(toFloat64(toUnixTimestamp64Milli(p.at))) AS at, groupArray(p.lat) AS lat, groupArray(p.lon) AS lon,
-      groupArray(p.error) AS error, groupArray(toUInt8(p.class = 'low')) AS low, groupArray(toUInt8(p.is_fresh)) AS fresh
-    FROM (SELECT identifier, at, lat, lon, error, class, ${pass.fresh} AS is_fresh FROM pings FINAL
-      WHERE ${pass.devices} AND ${within('at', pass.window)}) AS p
+      groupArray(p.error) AS error, groupArray(toUInt8(p.class = 'low')) AS low, groupArray(toUInt8(p.is_fresh)) AS fresh,
+      groupArray(toUInt32(indexOf({sources:Array(String)}, toString(p.source)))) AS source
+    FROM (SELECT identifier, at, lat, lon, error, class, source, ${pass.fresh} AS is_fresh FROM pings FINAL
+      WHERE ${pass.devices} AND ${within('at', pass.window)}${withheld.length === 0 ? '' : ' AND source NOT IN {withheld:Array(String)}'}) AS p
     GROUP BY identifier`;
-  return warehouse.query<{ identifier: string } & Trace>({ sql, params: { ...pass.params, ...boundsOf(pass.window) } }, LIMITS);
+  const params = { ...pass.params, ...boundsOf(pass.window), sources, ...(withheld.length === 0 ? {} : { withheld }) };
+  return warehouse.query<{ identifier: string } & Trace>({ sql, params }, LIMITS);
 }
 
 /** In order of time; of points of one time the order is that of their places, so that it is always the same. */
@@ -237,7 +316,7 @@ function pingsOf({ at, lat, lon, error, low, fresh }: Trace): Ping[] {
     .sort((a, b) => a.at - b.at || a.lat - b.lat || a.lon - b.lon || a.error - b.error);
 }
 
-async function readVisits({ warehouse }: VisitsDeps, pass: Pass): Promise<Map<string, KnownVisit[]>> {
+async function readVisits({ warehouse }: VisitsDeps, pass: Pass, group: Group): Promise<Map<string, KnownVisit[]>> {
   const sql = `SELECT identifier, kind, place, day, toFloat64(toUnixTimestamp64Milli(start)) AS start_ms,
       toFloat64(toUnixTimestamp64Milli(\`end\`)) AS end_ms, dwell, pings, cancelled
     FROM visits FINAL WHERE ${pass.devices} AND ${within('start', pass.window)}`;
@@ -254,6 +333,7 @@ async function readVisits({ warehouse }: VisitsDeps, pass: Pass): Promise<Map<st
   }>({ sql, params: { ...pass.params, ...boundsOf(pass.window) } }, LIMITS);
   const known = new Map<string, KnownVisit[]>();
   for (const { identifier, start_ms, end_ms, cancelled, ...rest } of rows) {
+    if (!group.isOurs(`${rest.kind}:${rest.place}`)) continue;
     const visit = { ...rest, start: start_ms, end: end_ms, cancelled: cancelled === 1 };
     const visits = known.get(identifier);
     if (visits === undefined) known.set(identifier, [visit]);
@@ -262,14 +342,28 @@ async function readVisits({ warehouse }: VisitsDeps, pass: Pass): Promise<Map<st
   return known;
 }
 
-function rowsOf(identifier: string, { written, cancelled }: Recomputed, version: number): object[] {
-  const row = ({ start, end, ...visit }: Visit, isCancelled: 0 | 1): object => ({
+/** The sources of the pings between a visit's first and last. */
+function sourcesOf({ at, source }: Trace, visit: Visit, sources: readonly string[]): string[] {
+  const found = new Set<number>();
+  for (let i = 0; i < at.length; i++)
+    if ((at[i] as number) >= visit.start && (at[i] as number) <= visit.end) found.add(source[i] as number);
+  return [...found].flatMap((place) => sources[place - 1] ?? []).sort();
+}
+
+function rowsOf(
+  identifier: string,
+  { written, cancelled }: Recomputed,
+  version: number,
+  sourcesFor: (visit: Visit) => string[],
+): object[] {
+  const row = (visit: Visit, isCancelled: 0 | 1): object => ({
     ...visit,
     identifier,
-    start: new Date(start).toISOString(),
-    end: new Date(end).toISOString(),
+    start: new Date(visit.start).toISOString(),
+    end: new Date(visit.end).toISOString(),
     cancelled: isCancelled,
     version,
+    sources: sourcesFor(visit),
   });
   return [...written.map((visit) => row(visit, 0)), ...cancelled.map((visit) => row(visit, 1))];
 }

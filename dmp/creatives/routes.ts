@@ -56,15 +56,19 @@ export function registerCreativeLifeRoutes(app: FastifyInstance, { things }: Dep
     params: Type.Object({ id: Type.String({ pattern: ID_PATTERN }), exchange: Type.String({ pattern: ID_PATTERN }) }),
     body: ApprovalInput,
   };
-  app.put<ApprovalCall>('/v1/creatives/:id/approvals/:exchange', { schema: put }, async (request) => {
-    // What an exchange said is the operator's to write down, not the advertiser's.
-    requireScope(request, 'admin');
-    const { exchange } = request.params;
-    const { id } = creativeOf({ things }, request, request.params.id);
-    if (things.get('exchange', exchange) === undefined) throw notFound('exchange');
-    const body: Approval = { creative: id, exchange, ...request.body, retry: null };
-    return viewOf(await things.put('approval', approvalId(id, exchange), body, { actor: request.principal.id }));
-  });
+  app.put<ApprovalCall>(
+    '/v1/creatives/:id/approvals/:exchange',
+    { schema: put, config: { audited: 'thing' } },
+    async (request) => {
+      // What an exchange said is the operator's to write down, not the advertiser's.
+      requireScope(request, 'admin');
+      const { exchange } = request.params;
+      const { id } = creativeOf({ things }, request, request.params.id);
+      if (things.get('exchange', exchange) === undefined) throw notFound('exchange');
+      const body: Approval = { creative: id, exchange, ...request.body, retry: null };
+      return viewOf(await things.put('approval', approvalId(id, exchange), body, { actor: request.principal.id }));
+    },
+  );
 }
 
 function schemaOf(operationId: string, summary: string, view: TSchema) {

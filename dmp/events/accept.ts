@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Compile } from 'typebox/compile';
 import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
+import { macOf } from '../../proto/mac.ts';
 import { signalOf } from '../../proto/signal.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
+import { allows } from '../sources/access.ts';
+import type { Source } from '../sources/source.ts';
 import {
+  type Action,
   EVENT_SCHEMAS,
   type Event,
   type EventType,
@@ -27,6 +31,10 @@ export interface Terms {
   readonly keyring: Keyring;
   /** Epoch ms. */
   readonly now: number;
+  /** Receipts that name nobody are taken too, each as that of somebody unknown. */
+  readonly anonymous?: boolean;
+  /** What the source's contract allows; absent: anything. */
+  readonly contract?: Source | undefined;
 }
 
 /** Who an event is about, and when it was. */
@@ -43,6 +51,7 @@ const CHECKS = {
   identify: Compile(EVENT_SCHEMAS.identify),
   page: Compile(EVENT_SCHEMAS.page),
   redemption: Compile(EVENT_SCHEMAS.redemption),
+  action: Compile(EVENT_SCHEMAS.action),
 } as const;
 
 /**
@@ -56,19 +65,35 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (!check.Check(raw)) return shapeFaults(check.Errors(raw));
   const event = raw as Event;
   const faults: Fault[] = [];
+  if (terms.contract !== undefined)
+    faults.push(...(allows(terms.contract, { kind: type, identifierKinds: event.identifiers.map(({ kind }) => kind) }) ?? []));
   const at = timeOf(event.at, terms.now);
   if (at === null)
     faults.push(fault('/at', 'bad_time', 'is not an RFC 3339 time or epoch milliseconds from 2000 to a day ahead'));
   const who = keyAll(event.identifiers, terms.keyring);
-  const [first] = who;
-  if (first === undefined) faults.push(fault('/identifiers', 'no_identifier', 'none of them names anybody'));
+  const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
+  if (first === undefined) faults.push(nobody(event));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;
   faults.push(...addRows(event, fact, terms, spare));
   if (faults.length > 0) return faults;
-  addEdges(who, fact, tables);
+  addEdges(who, fact, terms.keyring, tables);
   return null;
+}
+
+/** Phones make up MAC addresses: these are told apart, since of a probe's most are such, and nothing is wrong with them. */
+function nobody({ identifiers }: Event): Fault {
+  const isRandomised = identifiers.some(({ kind, value }) => kind === 'mac' && macOf(value.trim()).kind === 'randomised');
+  return isRandomised
+    ? fault('/identifiers', 'mac_randomised', 'the MAC address was made up by the device')
+    : fault('/identifiers', 'no_identifier', 'none of them names anybody');
+}
+
+/** A till knows few of its buyers, but all of its sales: such a receipt is a person's of whom nothing else is known. */
+function somebodyUnknown(event: Event, terms: Terms): Pick<KeyedIdentifier, 'key'>[] {
+  const isTaken = terms.anonymous === true && event.type === 'purchase' && event.identifiers.length === 0;
+  return isTaken ? [{ key: terms.keyring.unknownBuyer(terms.source, event.id) }] : [];
 }
 
 function typeOf(raw: unknown): EventType | null {
@@ -79,7 +104,7 @@ function typeOf(raw: unknown): EventType | null {
 function untyped(raw: unknown): Fault {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return fault('', 'type', 'an event is an object');
   if (!Object.hasOwn(raw, 'type')) return fault('/type', 'required', 'is missing');
-  return fault('/type', 'unknown_event', 'is none of purchase, ping, identify, page, redemption');
+  return fault('/type', 'unknown_event', 'is none of purchase, ping, identify, page, redemption, action');
 }
 
 function timeOf(at: string | number, now: number): number | null {
@@ -100,6 +125,8 @@ function addRows(event: Event, fact: Fact, terms: Terms, tables: Tables | null):
       return addPage(event, fact, tables);
     case 'redemption':
       return addRedemption(event, fact, tables);
+    case 'action':
+      return addAction(event, fact, tables);
   }
 }
 
@@ -148,6 +175,7 @@ function addPurchase(purchase: Purchase, fact: Fact, currency: string, tables: T
       quantity: (line.quantity ?? 1).toFixed(3),
       amount: line.amountMicros,
       currency: purchase.currency ?? currency,
+      deleted: 0 as const,
     };
   });
   if (faults.length === 0 && tables !== null) for (const row of rows) tables.purchases.push(row);
@@ -203,14 +231,32 @@ function addRedemption(redemption: Redemption, fact: Fact, tables: Tables | null
   return faults;
 }
 
+function addAction(action: Action, fact: Fact, tables: Tables | null): Fault[] {
+  const { name, store = '', item = '', value = '' } = action;
+  const faults = textFaults({ id: action.id, name, store, item, value }, '');
+  for (const [member, text] of Object.entries({ item, value })) {
+    if (isPersonalAttribute(member, text)) faults.push(fault(`/${member}`, 'personal_attribute', 'belongs in identifiers'));
+  }
+  if (faults.length > 0 || tables === null) return faults;
+  const id = action.id ?? contentId(fact, `${name}\n${store}\n${item}\n${value}`);
+  tables.actions.push({ ...fact, id, name, store, item, value });
+  return faults;
+}
+
 /** The id of an event that was sent without: the same content is the same event. */
 function contentId(fact: Fact, content: string): string {
   return createHash('sha256').update(`${fact.identifier}\n${fact.at}\n${content}`).digest('hex').slice(0, 32);
 }
 
-/** Every identifier is joined to the fact's; one alone to itself. */
-function addEdges(who: readonly KeyedIdentifier[], fact: Fact, tables: Tables): void {
-  const first = who[0] as KeyedIdentifier;
+/** Every identifier is joined to the fact's; one alone to itself; an e-mail or phone to its hashes. */
+function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables): void {
+  const [first] = who;
+  if (first === undefined) return;
+  for (const { kind, key } of who)
+    for (const hash of keyring.hashesOf(key)) {
+      const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };
+      tables.edges.push({ ...edge, source: fact.source, first_seen: fact.at });
+    }
   for (const other of who.length === 1 ? who : who.slice(1)) {
     tables.edges.push({
       a: first.key,

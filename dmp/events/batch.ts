@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { Problem } from '../problem.ts';
+import { flushArrivals } from '../sources/arrivals.ts';
 import { createEdgeMemory } from './edge-memory.ts';
 import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
 
@@ -84,6 +85,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     close: async () => {
       flush();
       await Promise.all(running);
+      // A warehouse that is away has nothing to count.
+      await flushArrivals(warehouse).catch(() => undefined);
     },
   };
 }

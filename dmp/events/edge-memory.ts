@@ -1,27 +1,39 @@
 import type { EdgeRow } from './tables.ts';
+import { edgeKey } from './text-rows.ts';
 
 /**
  * Edges that are durable already: most events repeat an edge that is known, and need not write it. Bounded; what was forgotten
- * is written once more, which changes nothing. An edge seen earlier than known is written again.
+ * is written once more, which changes nothing. An edge seen earlier than known, or a month later, is written again; so is one that
+ * was written a week ago, since an edge that nobody brings any more runs out.
  */
 export interface EdgeMemory {
-  unknown(edges: readonly EdgeRow[]): EdgeRow[];
+  unknown(edges: readonly EdgeRow[], now: number): EdgeRow[];
   /** Call only once the edges are durable. */
-  remember(edges: readonly EdgeRow[]): void;
+  remember(edges: readonly EdgeRow[], now: number): void;
 }
 
 const CAPACITY = 100_000;
+const DAY_MS = 86_400_000;
+const AGAIN_MS = 7 * DAY_MS;
+const LATER_MS = 30 * DAY_MS;
+
+/** RFC 3339 times of events, and epoch ms. */
+interface Known {
+  readonly from: string;
+  readonly to: string;
+  readonly written: number;
+}
 
 export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
   // In order of use: a key that is met is put last, the first is the one to forget.
-  const known = new Map<string, string>();
+  const known = new Map<string, Known>();
   return {
-    unknown: (edges) => {
+    unknown: (edges, now) => {
       const fresh = new Map<string, EdgeRow>();
       for (const edge of edges) {
-        const key = keyOf(edge);
+        const key = edgeKey(edge);
         const seen = known.get(key);
-        if (seen !== undefined && seen <= edge.first_seen) {
+        if (seen !== undefined && edge.first_seen >= seen.from && edge.first_seen <= seen.to && now - seen.written < AGAIN_MS) {
           known.delete(key);
           known.set(key, seen);
           continue;
@@ -31,11 +43,13 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
       }
       return [...fresh.values()];
     },
-    remember: (edges) => {
+    remember: (edges, now) => {
       for (const edge of edges) {
-        const key = keyOf(edge);
+        const key = edgeKey(edge);
+        const before = known.get(key);
         known.delete(key);
-        known.set(key, edge.first_seen);
+        const from = before === undefined || edge.first_seen < before.from ? edge.first_seen : before.from;
+        known.set(key, { from, to: new Date(Date.parse(edge.first_seen) + LATER_MS).toISOString(), written: now });
       }
       for (const key of known.keys()) {
         if (known.size <= capacity) break;
@@ -43,8 +57,4 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
       }
     },
   };
-}
-
-function keyOf(edge: EdgeRow): string {
-  return edge.a === edge.b ? `${edge.a}|${edge.source}` : `${edge.a}${edge.b}|${edge.source}`;
 }

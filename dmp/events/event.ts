@@ -4,7 +4,7 @@ import { oneOf } from '../http/schema.ts';
 
 /** What a source may send. Strict: a member that is not named here is a fault, so that a typing mistake is not lost data. */
 
-export const EVENT_TYPES = ['purchase', 'ping', 'identify', 'page', 'redemption'] as const;
+export const EVENT_TYPES = ['purchase', 'ping', 'identify', 'page', 'redemption', 'action'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Where events come from that name no source. */
@@ -94,11 +94,27 @@ export const Redemption = event('redemption', {
   promotion: Type.Optional(Word),
 });
 
-export const EVENT_SCHEMAS = { purchase: Purchase, ping: Ping, identify: Identify, page: Page, redemption: Redemption };
+export const Action = event('action', {
+  id: Type.Optional(Text(256)),
+  name: Text(128, { description: 'What was done: coupon_issued, order_collected, wifi_login, app_open, survey_answered, …' }),
+  store: Type.Optional(Word),
+  item: Type.Optional(Type.String({ maxLength: 512, description: 'To what: a coupon, an order, a network, a question' })),
+  value: Type.Optional(Type.String({ maxLength: 2048 })),
+});
+
+export const EVENT_SCHEMAS = {
+  purchase: Purchase,
+  ping: Ping,
+  identify: Identify,
+  page: Page,
+  redemption: Redemption,
+  action: Action,
+};
 
 export type Purchase = Static<typeof Purchase>;
 export type Ping = Static<typeof Ping>;
 export type Identify = Static<typeof Identify>;
 export type Page = Static<typeof Page>;
 export type Redemption = Static<typeof Redemption>;
-export type Event = Purchase | Ping | Identify | Page | Redemption;
+export type Action = Static<typeof Action>;
+export type Event = Purchase | Ping | Identify | Page | Redemption | Action;

@@ -1,8 +1,10 @@
 import {
+  hashesOf,
   IDENTIFIER_KINDS,
   type Identifier,
   type IdentifierKind,
   identifierKey,
+  inNamespace,
   normalizeIdentifier,
 } from '../../proto/identifier.ts';
 
@@ -15,34 +17,61 @@ export interface KeyedIdentifier {
  * Which identifier of an event becomes its fact's: the first of these kinds. First what names one device or browser (it is what
  * a bid names too), then cards of a person, last what people share or change.
  */
-export const STRENGTH: readonly IdentifierKind[] = ['ifa', 'exchange', 'cookie', 'loyalty', 'card', 'customer', 'email', 'phone'];
+export const STRENGTH: readonly IdentifierKind[] = [
+  ...(['ifa', 'exchange', 'cookie', 'mac', 'loyalty', 'card', 'customer', 'email', 'phone'] as const),
+  ...(['email_uid2', 'email_google', 'email_meta', 'email_yandex'] as const),
+  ...(['phone_uid2', 'phone_google', 'phone_meta', 'phone_yandex', 'ip'] as const),
+];
 
 const RANK = new Map(STRENGTH.map((kind, rank) => [kind, rank]));
 const KINDS: ReadonlySet<string> = new Set(IDENTIFIER_KINDS);
-const CAPACITY = 100_000;
+const CAPACITY = 500_000;
+const NO_HASHES: readonly KeyedIdentifier[] = [];
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** Keys identifiers under the pepper. Lives as long as one batch, so that raw values do not stay in memory. */
+/** Keys identifiers under the pepper. Lives as long as one call or one file, so that raw values do not stay in memory. */
 export interface Keyring {
   /** Null where the value names nobody. */
   keyOf(kind: IdentifierKind, raw: string): string | null;
+  /** Of an e-mail or phone that was keyed here: what partners may send in its place. */
+  hashesOf(key: string): readonly KeyedIdentifier[];
+  /** Key of the person behind a receipt that names nobody. */
+  unknownBuyer(source: string, receipt: string): string;
 }
 
-export function createKeyring(pepper: string): Keyring {
-  // An HMAC costs 3 µs, a batch names the same people again and again.
-  const keys = new Map<string, string>();
+/** @param namespace whose numbers loyalty, customer and card identifiers are; '': of nobody in particular */
+export function createKeyring(pepper: string, namespace = ''): Keyring {
+  // An HMAC costs 3 µs and a normal form 0.5, and a file names the same people again and again.
+  const keys = new Map<IdentifierKind, Map<string, string | null>>();
+  const hashes = new Map<string, readonly KeyedIdentifier[]>();
   return {
     keyOf: (kind, raw) => {
+      const known = keys.get(kind) ?? new Map<string, string | null>();
+      if (known.size === 0) keys.set(kind, known);
+      const found = known.get(raw);
+      if (found !== undefined) return found;
       const value = normalizeIdentifier(kind, raw);
-      if (value === null) return null;
-      const name = `${kind}\n${value}`;
-      let key = keys.get(name);
-      if (key === undefined) {
-        key = identifierKey(kind, value, pepper);
-        if (keys.size < CAPACITY) keys.set(name, key);
+      const key = value === null ? null : identifierKey(kind, inNamespace(kind, value, namespace), pepper);
+      if (key !== null && (kind === 'email' || kind === 'phone')) {
+        if (hashes.size >= CAPACITY) hashes.clear();
+        hashes.set(
+          key,
+          hashesOf(kind, value as string).map((hash) => ({ kind: hash.kind, key: identifierKey(hash.kind, hash.value, pepper) })),
+        );
       }
+      if (known.size >= CAPACITY) known.clear();
+      known.set(raw, key);
       return key;
     },
+    hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
+    unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, pepper),
   };
+}
+
+/** For refused rows, as quarantine keeps them: what is keyed already is taken as it is, what mends them is keyed. */
+export function createReplayRing(pepper: string, namespace = ''): Keyring {
+  const ring = createKeyring(pepper, namespace);
+  return { ...ring, keyOf: (kind, raw) => (UUID.test(raw) ? raw : ring.keyOf(kind, raw)) };
 }
 
 export function isIdentifierKind(kind: unknown): kind is IdentifierKind {

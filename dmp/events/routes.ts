@@ -5,6 +5,9 @@ import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
 import { requireScope } from '../keys/auth.ts';
 import { Problem } from '../problem.ts';
+import { mayBring } from '../sources/access.ts';
+import { namespaceOf, termsOf } from '../sources/source.ts';
+import type { Terms } from './accept.ts';
 import { createBatcher } from './batch.ts';
 import { type BodyLimits, mediaType, readBody } from './body.ts';
 import { DEFAULT_SOURCE, EVENT_SCHEMAS } from './event.ts';
@@ -55,14 +58,14 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
     const validatorCompiler = () => () => true;
-    scope.post('/v1/events', { schema: SCHEMA, validatorCompiler }, async (request) => {
+    scope.post('/v1/events', { schema: SCHEMA, validatorCompiler, config: { audited: 'none' } }, async (request) => {
       requireScope(request, 'events:write');
       const source = sourceOf(request, deps);
       const type = mediaType(request.headers);
       if (type !== 'application/json' && !NDJSON.has(type))
         throw new Problem(415, 'unsupported_media_type', 'Events are application/json or application/x-ndjson');
       const body = await readBody(streamOf(request), request.headers, LIMITS);
-      const terms = { ...source, keyring: createKeyring(deps.pepper), now: deps.now() };
+      const terms = { ...source, keyring: createKeyring(deps.pepper, namespaceOf(source.contract)), now: deps.now() };
       return count(
         await takeEvents(type === 'application/json' ? jsonRows(body) : ndjsonRows(body), terms, deps.pepper, batcher),
       );
@@ -70,15 +73,20 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
   });
 }
 
-function sourceOf(request: FastifyRequest, deps: DmpDeps): { source: string; currency: string } {
+/** A key that is bound to an advertiser brings data to sources that it holds, or that the operator shares with it. */
+function sourceOf(request: FastifyRequest, deps: DmpDeps): Pick<Terms, 'source' | 'currency' | 'contract'> {
   const { source = DEFAULT_SOURCE } = request.query as { source?: unknown };
   const thing = typeof source === 'string' ? deps.things.get('source', source) : undefined;
-  if (typeof source !== 'string' || (thing === undefined && source !== DEFAULT_SOURCE)) {
+  const isKnown = source === DEFAULT_SOURCE || thing !== undefined;
+  if (typeof source !== 'string' || !isKnown || !mayBring(thing?.body, request.principal.advertiser)) {
     throw new Problem(422, 'unknown_source', 'There is no such source', {
       errors: [{ pointer: '?source', code: 'unknown_source', message: 'is not the id of a source' }],
     });
   }
-  return { source, currency: thing?.body.currency ?? 'USD' };
+  // Nothing of it is kept, in quarantine neither.
+  if (thing !== undefined && termsOf(thing.body).revoked !== null)
+    throw new Problem(409, 'source_revoked', 'The contract of the source has ended');
+  return { source, currency: thing?.body.currency ?? 'USD', contract: thing?.body };
 }
 
 /** A call without a body has no stream, but its connection, which has ended, reads as empty. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { noteRows } from '../sources/arrivals.ts';
 import type { EdgeMemory } from './edge-memory.ts';
+import { columnsOf, stamped, textOf } from './text-rows.ts';
 
 /** Rows of the fact tables, as the migrations name their columns. Times are RFC 3339. */
 
@@ -20,6 +22,7 @@ export interface PurchaseRow {
   /** micros */
   amount: number;
   currency: string;
+  deleted: 0 | 1;
 }
 
 export interface PingRow {
@@ -52,6 +55,17 @@ export interface RedemptionRow {
   promotion: string;
 }
 
+export interface ActionRow {
+  source: string;
+  id: string;
+  identifier: string;
+  at: string;
+  name: string;
+  store: string;
+  item: string;
+  value: string;
+}
+
 export interface AttributeRow {
   source: string;
   identifier: string;
@@ -77,6 +91,20 @@ export interface ProductRow {
   category: string;
   department: string;
   brand: string;
+  deleted: 0 | 1;
+}
+
+export interface StockRow {
+  source: string;
+  store: string;
+  product: string;
+  at: string;
+  /** Decimal(18, 3) */
+  quantity: string;
+  /** micros */
+  price: number | null;
+  currency: string;
+  deleted: 0 | 1;
 }
 
 export interface QuarantineRow {
@@ -98,28 +126,42 @@ export interface Tables {
   readonly pings: PingRow[];
   readonly pages: PageRow[];
   readonly redemptions: RedemptionRow[];
+  readonly actions: ActionRow[];
   readonly attributes: AttributeRow[];
   readonly products: ProductRow[];
+  readonly stocks: StockRow[];
   readonly edges: EdgeRow[];
   readonly quarantine: QuarantineRow[];
 }
+
+export type TableName = keyof Tables;
 
 export const TABLE_NAMES = [
   'purchases',
   'pings',
   'pages',
   'redemptions',
+  'actions',
   'attributes',
   'products',
+  'stocks',
   'edges',
   'quarantine',
-] as const satisfies readonly (keyof Tables)[];
-
-/** The tables whose rows carry when they came in. */
-const INGESTED: ReadonlySet<string> = new Set(['purchases', 'pings', 'pages', 'redemptions', 'products', 'edges']);
+] as const satisfies readonly TableName[];
 
 export function emptyTables(): Tables {
-  return { purchases: [], pings: [], pages: [], redemptions: [], attributes: [], products: [], edges: [], quarantine: [] };
+  return {
+    purchases: [],
+    pings: [],
+    pages: [],
+    redemptions: [],
+    actions: [],
+    attributes: [],
+    products: [],
+    stocks: [],
+    edges: [],
+    quarantine: [],
+  };
 }
 
 export function rowCount(tables: Tables): number {
@@ -133,31 +175,30 @@ export function rowCount(tables: Tables): number {
  * the same batch changes nothing; where only some tables were written before a fault, the repetition writes the others.
  */
 export async function writeTables(warehouse: Warehouse, tables: Tables, edges: EdgeMemory, now: number): Promise<void> {
-  const unknown = edges.unknown(tables.edges);
-  await Promise.all(
-    TABLE_NAMES.map((name) => writeRows(warehouse, name, name === 'edges' ? unknown : tables[name], new Date(now).toISOString())),
-  );
-  edges.remember(unknown);
+  const unknown = edges.unknown(tables.edges, now);
+  await Promise.all(TABLE_NAMES.map((name) => writeRows(warehouse, name, name === 'edges' ? unknown : tables[name], now)));
+  edges.remember(unknown, now);
+  for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 
-async function writeRows(warehouse: Warehouse, table: string, rows: readonly object[], ingested: string): Promise<void> {
+async function writeRows(warehouse: Warehouse, table: TableName, rows: readonly object[], now: number): Promise<void> {
   if (rows.length === 0) return;
-  const dated = INGESTED.has(table);
   // When rows came in is no part of what they are: their token is made without it.
-  if (dated) stamp(rows, '');
-  const token = tokenOf(table, rows);
-  if (dated) stamp(rows, ingested);
-  await warehouse.insert(table, rows, token);
-}
-
-function stamp(rows: readonly object[], ingested: string): void {
-  for (const row of rows) (row as { ingested?: string }).ingested = ingested;
+  const text = textOf(table, rows);
+  const token = digestOf(table, table === 'quarantine' ? idsOf(rows as readonly QuarantineRow[]) : text);
+  await warehouse.insertText(table, columnsOf(table), Buffer.from(stamped(table, text, now)), token);
 }
 
 /** The id of a refused row is made of what was refused, and so stands for it. */
+function idsOf(rows: readonly QuarantineRow[]): string {
+  return rows.map((row) => row.id).join();
+}
+
+/** A token for rows that are inserted as JSON. */
 export function tokenOf(table: string, rows: readonly object[]): string {
-  const content = table === 'quarantine' ? (rows as readonly QuarantineRow[]).map((row) => row.id) : rows;
-  return createHash('sha256')
-    .update(`${table}\n${JSON.stringify(content)}`)
-    .digest('hex');
+  return digestOf(table, JSON.stringify(rows));
+}
+
+function digestOf(table: string, content: string): string {
+  return createHash('sha256').update(`${table}\n${content}`).digest('hex');
 }

@@ -51,3 +51,8 @@ function utcOf(
   // Date.UTC rolls a day that its month lacks into the next.
   return new Date(at).getUTCDate() === Number(day) && new Date(at).getUTCMonth() === Number(month) - 1 ? at : null;
 }
+
+/** Epoch ms as ClickHouse reads a DateTime64 parameter. */
+export function dateTimeOf(at: number): string {
+  return new Date(at).toISOString().replace('T', ' ').replace('Z', '');
+}

@@ -51,9 +51,10 @@ export function registerMatchRateRoute(app: FastifyInstance, { warehouse, redis,
     '/v1/exchanges/:id/match-rate',
     { schema },
     async (request) => {
-      requireScope(request, 'admin');
+      requireScope(request, 'exchanges:read');
       const { id } = request.params;
-      if (things.get('exchange', id) === undefined) throw notFound('exchange');
+      const { exchange = null } = request.principal;
+      if (things.get('exchange', id) === undefined || (exchange !== null && exchange !== id)) throw notFound('exchange');
       const to = now();
       const from = to - request.query.days * DAY_MS;
       const [{ users, named, matched }, requests] = await Promise.all([

@@ -16,9 +16,10 @@ const EXCHANGES: Noun<'exchange', ExchangeInput> = {
   title: 'exchange',
   prefix: null,
   input: ExchangeInput,
-  read: 'admin',
+  read: 'exchanges:read',
   write: 'admin',
   advertiserOf: () => null,
+  visible: ({ id }, { exchange = null }) => exchange === null || exchange === id,
   prepare: withPreset,
   writeOnly: ['token', 'priceKeys', 'signatureSecret'],
   check: (exchange, { current }) => checkExchange(exchange, current?.body),
@@ -53,7 +54,7 @@ export function registerExchangesRoutes(app: FastifyInstance, deps: DmpDeps): vo
     },
   };
   app.get('/v1/exchange-presets', { schema }, async (request) => {
-    requireScope(request, 'admin');
+    requireScope(request, 'exchanges:read');
     return { data: PRESET_NAMES.map((name) => ({ name, ...PRESETS[name] })) };
   });
 }

@@ -24,6 +24,7 @@ export const CODES = {
   idempotency_running: 'The first call with this Idempotency-Key is still running.',
   validation: 'The body or the query is not valid; every fault is listed in errors.',
   unavailable: 'A part that the route needs is away; try again after Retry-After seconds.',
+  rate_limited: 'The API key calls more often than it may; try again after Retry-After seconds.',
   timeout: 'The question took longer than a question may.',
   internal: 'A fault of ours; the requestId finds it in the log.',
 
@@ -101,6 +102,10 @@ export const CODES = {
   bad_seller: 'The line of an ads.txt or the seller of a sellers.json is not readable; the others are kept.',
   scope_not_allowed: 'A key that is bound to an advertiser cannot have this scope.',
 
+  // Sources
+  source_revoked: 'The contract of the source has ended: nothing of it is taken.',
+  kind_not_allowed: 'The contract of the source does not have this kind of event or identifier.',
+
   // Segments
   segment_cycle: 'The segment needs itself, directly or through others.',
   empty_group: 'A group of rules must hold at least one.',
@@ -117,6 +122,7 @@ export const CODES = {
   // Events and imports
   unknown_event: 'There is no event of this type.',
   no_identifier: 'No identifier names anybody: all are empty, zeroed or placeholders.',
+  mac_randomised: 'The only identifier is a MAC address that a device made up: it names nobody, and is counted only.',
   unknown_identifier_kind: 'There is no identifier of this kind.',
   bad_time: 'The time is not readable, or out of the accepted range.',
   bad_amount: 'The amount is not a decimal number.',
@@ -130,6 +136,11 @@ export const CODES = {
   missing_mapping: 'A CSV import needs a mapping.',
   missing_file: 'The import has no file yet.',
   unknown_field: 'The mapping names a field that this import does not have.',
+  unknown_operation: 'The receipt is neither a sale nor a refund, nor a correction of one.',
+  not_replayable: 'Too little was kept of the refused row to try it again; send it anew.',
+  unknown_preset: 'There is no such preset of imports.',
+  address_refused: 'The address points inside, where files are fetched only if the operator allows it, or is not readable.',
+  unreachable: 'The file could not be fetched from its address.',
   missing_field: 'The mapping has no column for a field that this import needs.',
 } as const;
 

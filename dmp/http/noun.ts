@@ -42,6 +42,12 @@ export interface Noun<K extends Kind, Input extends object> {
   issue?(input: Input, context: NounContext<K>): { readonly body: ThingBodies[K]; readonly once: object };
   /** Members shown beside what was written. */
   show?(thing: Thing<ThingBodies[K]>, deps: DmpDeps): object | Promise<object>;
+  /** Whether a key may know of it, where that is another question than whose it is. */
+  visible?(thing: Thing<ThingBodies[K]>, principal: Principal): boolean;
+  /** What a key is shown of it, where not all keys are shown all. */
+  shownTo?(view: Record<string, unknown>, principal: Principal): object;
+  /** What else keeps it from being deleted, beside things that name it. */
+  holds?(thing: Thing<ThingBodies[K]>, deps: DmpDeps): Promise<readonly Fault[]>;
   /** Fills in what a body means without saying it, before it is checked. */
   prepare?(body: Record<string, unknown>): void;
   /** Members that are never shown: `store` keeps them under another name, or a digest of them. */

@@ -31,18 +31,23 @@ export function registerResource<K extends Kind, Input extends object>(
   const { view: shown, ...schemas } = resourceSchemas(noun);
   app.addSchema(shown);
   const path = `/v1/${noun.path}`;
-  const config = { idempotent: noun.issue === undefined };
+  const audited = 'thing' as const;
+  const config = { idempotent: noun.issue === undefined, audited };
   const preValidation = async (request: FastifyRequest) => prepareBody(request, noun);
   app.get(path, { schema: schemas.list }, (request) => list(deps, noun, request as Call));
   app.post(path, { schema: schemas.create, config, preValidation }, (request, reply) =>
     create(deps, noun, request as Call, reply),
   );
   app.get(`${path}/:id`, { schema: schemas.read }, (request, reply) => read(deps, noun, request as Call, reply));
-  app.put(`${path}/:id`, { schema: schemas.replace, preValidation }, (request, reply) =>
+  app.put(`${path}/:id`, { schema: schemas.replace, preValidation, config: { audited } }, (request, reply) =>
     replace(deps, noun, request as Call, reply),
   );
-  app.patch(`${path}/:id`, { schema: schemas.patch }, (request, reply) => patch(deps, noun, request as Call, reply));
-  app.delete(`${path}/:id`, { schema: schemas.remove }, (request, reply) => remove(deps, noun, request as Call, reply));
+  app.patch(`${path}/:id`, { schema: schemas.patch, config: { audited } }, (request, reply) =>
+    patch(deps, noun, request as Call, reply),
+  );
+  app.delete(`${path}/:id`, { schema: schemas.remove, config: { audited } }, (request, reply) =>
+    remove(deps, noun, request as Call, reply),
+  );
 }
 
 /** Lets a thing be sent back as it was read, and spares keys that are bound to an advertiser naming it. */
@@ -68,10 +73,10 @@ async function list<K extends Kind, Input extends object>(deps: DmpDeps, noun: N
   const asked = Object.entries(filters).filter(([, value]) => value !== undefined);
   const visible = deps.things.list(noun.kind).filter((thing) => {
     const body = thing.body as Record<string, unknown>;
-    return maySee(request.principal, ownerOf(deps, noun, thing)) && asked.every(([name, value]) => body[name] === value);
+    return isVisible(deps, noun, thing, request) && asked.every(([name, value]) => body[name] === value);
   });
   const { items, page } = cutPage(visible, limit, cursor);
-  return { data: await Promise.all(items.map((thing) => view(deps, noun, thing))), page };
+  return { data: await Promise.all(items.map((thing) => view(deps, noun, thing, request))), page };
 }
 
 async function read<K extends Kind, Input extends object>(
@@ -84,7 +89,7 @@ async function read<K extends Kind, Input extends object>(
   const thing = find(deps, noun, request);
   reply.header('etag', etagOf(thing));
   if (isFresh(request, thing)) return reply.code(304).send();
-  return view(deps, noun, thing);
+  return view(deps, noun, thing, request);
 }
 
 async function create<K extends Kind, Input extends object>(
@@ -100,7 +105,7 @@ async function create<K extends Kind, Input extends object>(
   if (made !== null) return made;
   const existing = deps.things.get(noun.kind, id);
   // The same call, cut off after its write: it finds what it made.
-  if (given === undefined && existing !== undefined) return answer(deps, noun, existing, reply, 201);
+  if (given === undefined && existing !== undefined) return answer(deps, noun, existing, request, reply, 201);
   throw new Problem(409, 'exists', `There is a ${noun.title} with this id already`, {
     errors: [{ pointer: '/id', code: 'exists', message: `${id} is taken` }],
   });
@@ -148,13 +153,11 @@ async function remove<K extends Kind, Input extends object>(
   requireScope(request, noun.write);
   const thing = findOwn(deps, noun, request);
   const expected = expectedRevision(request, thing);
-  const users = usersOf(deps.things, noun.kind, thing.id);
-  if (users.length > 0)
-    throw new Problem(409, 'in_use', `The ${noun.title} is in use`, {
-      errors: users
-        .slice(0, 100)
-        .map((user) => ({ pointer: '', code: 'in_use', message: `${user.kind} ${user.id} refers to it` })),
-    });
+  const users = usersOf(deps.things, noun.kind, thing.id).map(
+    (user): Fault => ({ pointer: '', code: 'in_use', message: `${user.kind} ${user.id} refers to it` }),
+  );
+  const holds = [...users, ...((await noun.holds?.(thing, deps)) ?? [])];
+  if (holds.length > 0) throw new Problem(409, 'in_use', `The ${noun.title} is in use`, { errors: holds.slice(0, 100) });
   if (request.query.validateOnly !== true)
     await deps.things.remove(noun.kind, thing.id, {
       actor: request.principal.id,
@@ -180,7 +183,7 @@ async function make<K extends Kind, Input extends object>(
   const body = issued?.body ?? (await kept(noun, input, context));
   try {
     const thing = await deps.things.put(noun.kind, id, body, { actor: request.principal.id, expected: 0 });
-    return { ...(await answer(deps, noun, thing, reply, 201)), ...issued?.once };
+    return { ...(await answer(deps, noun, thing, request, reply, 201)), ...issued?.once };
   } catch (error) {
     if (error instanceof RevisionConflict) return null;
     throw error;
@@ -205,7 +208,7 @@ async function change<K extends Kind, Input extends object>(
     try {
       const write = { actor: request.principal.id, expected: current.revision };
       const thing = await deps.things.put(noun.kind, current.id, await kept(noun, input, context), write);
-      return await answer(deps, noun, thing, reply, 200);
+      return await answer(deps, noun, thing, request, reply, 200);
     } catch (error) {
       if (!(error instanceof RevisionConflict && anyRevision && turn < PATIENCE)) throw error;
     }
@@ -237,7 +240,10 @@ function immutableFaults<K extends Kind, Input extends object>(
   const before = current.body as unknown as Record<string, unknown>;
   const after = input as Record<string, unknown>;
   return (noun.immutable ?? []).flatMap((name) =>
-    before[name] === after[name] ? [] : [{ pointer: `/${name}`, code: 'immutable' as const, message: 'cannot be changed' }],
+    // What an old revision does not have is null.
+    (before[name] ?? null) === (after[name] ?? null)
+      ? []
+      : [{ pointer: `/${name}`, code: 'immutable' as const, message: 'cannot be changed' }],
   );
 }
 
@@ -252,7 +258,7 @@ async function kept<K extends Kind, Input extends object>(
 /** 404 both where there is none and where it is another advertiser's. */
 function find<K extends Kind, Input extends object>(deps: DmpDeps, noun: Noun<K, Input>, request: Call): Thing<ThingBodies[K]> {
   const thing = deps.things.get(noun.kind, request.params.id);
-  if (thing === undefined || !maySee(request.principal, ownerOf(deps, noun, thing))) throw notFound(noun.title);
+  if (thing === undefined || !isVisible(deps, noun, thing, request)) throw notFound(noun.title);
   return thing;
 }
 
@@ -269,6 +275,15 @@ function findOwn<K extends Kind, Input extends object>(
   return thing;
 }
 
+function isVisible<K extends Kind, Input extends object>(
+  deps: DmpDeps,
+  noun: Noun<K, Input>,
+  thing: Thing<ThingBodies[K]>,
+  { principal }: FastifyRequest,
+): boolean {
+  return noun.visible?.(thing, principal) ?? maySee(principal, ownerOf(deps, noun, thing));
+}
+
 function ownerOf<K extends Kind, Input extends object>(
   deps: DmpDeps,
   noun: Noun<K, Input>,
@@ -281,20 +296,22 @@ async function answer<K extends Kind, Input extends object>(
   deps: DmpDeps,
   noun: Noun<K, Input>,
   thing: Thing<ThingBodies[K]>,
+  request: FastifyRequest,
   reply: FastifyReply,
   status: 200 | 201,
 ): Promise<object> {
   reply.code(status).header('etag', etagOf(thing));
   if (status === 201) reply.header('location', `/v1/${noun.path}/${thing.id}`);
-  return view(deps, noun, thing);
+  return view(deps, noun, thing, request);
 }
 
 async function view<K extends Kind, Input extends object>(
   deps: DmpDeps,
   noun: Noun<K, Input>,
   thing: Thing<ThingBodies[K]>,
+  { principal }: FastifyRequest,
 ): Promise<object> {
-  return {
+  const all = {
     id: thing.id,
     ...inputOf(noun, thing),
     ...(await noun.show?.(thing, deps)),
@@ -302,6 +319,7 @@ async function view<K extends Kind, Input extends object>(
     createdAt: new Date(thing.createdAt).toISOString(),
     updatedAt: new Date(thing.updatedAt).toISOString(),
   };
+  return noun.shownTo?.(all, principal) ?? all;
 }
 
 /** The part of a body that users write; what is kept beside it is not shown. */

@@ -1,15 +1,20 @@
-import { parseMicros } from '../../proto/money.ts';
-import { parseTimeIn } from '../events/time.ts';
+import { createHmac } from 'node:crypto';
 import type { Fault } from '../problem.ts';
-import type { FieldSource, ImportType, Mapping } from './import.ts';
-import { ATTRIBUTE, type FieldKind, isAboutPeople, type Target, targetOf } from './targets.ts';
+import { cellReader, type ReadCell, UNREADABLE } from './cell.ts';
+import type { ResolvedImport } from './import.ts';
+import type { FieldRule, FieldSource, Mapping } from './mapping.ts';
+import { MAX_COLUMNS } from './split-csv.ts';
+import { ATTRIBUTE, isAboutPeople, LINE_TARGETS, ruleOf, type Target, targetOf } from './targets.ts';
+import { segmentAttributes } from './xandr.ts';
 
-/** A CSV row as the event (or product, or store) that it stands for; with what could not be read of it. */
+/** A row as the event (or product, stock, store) that it stands for; with what could not be read of it. */
 export interface MappedRow {
   readonly value: Record<string, unknown>;
   /** The same as the file has it, for quarantine. */
   readonly original: Record<string, unknown>;
   readonly faults: readonly Fault[];
+  /** What the row asks for; `delete` takes away what its key names. */
+  readonly does: 'take' | 'delete' | 'skip';
 }
 
 /** The mapping does not fit the file. */
@@ -22,52 +27,105 @@ export class HeaderFault extends Error {
   }
 }
 
-interface Field {
+/** What a mapping is read under. */
+export interface Reading {
+  readonly input: ResolvedImport;
+  /** Of times without one. */
+  readonly zone: string;
+  readonly pepper: string;
+  /** Epoch ms: what `now` says in a mapping. */
+  readonly now: number;
+}
+
+/** The text of a column in a record, '' where there is none. */
+export type Pick<Row> = (row: Row, faults: Fault[]) => string;
+
+export interface Field<Row> {
   readonly name: string;
   readonly target: Target;
-  /** Where the column stands, or -1 for a constant. */
-  readonly index: number;
-  readonly constant: string;
+  readonly rule: FieldRule;
+  readonly pick: Pick<Row>;
+  readonly read: ReadCell;
+}
+
+/** How names become texts of a kind of record. */
+export interface Records<Row> {
+  readonly pick: (column: string) => Pick<Row>;
+}
+
+const NO_MAPPING: Mapping = { columns: {} };
+
+export function compileField<Row>(
+  name: string,
+  target: Target,
+  source: FieldSource,
+  records: Records<Row>,
+  reading: Reading,
+): Field<Row> {
+  const rule = ruleOf(source);
+  const read = cellReader(target.kind, rule, reading.zone);
+  const withNow: ReadCell = target.kind === 'time' ? (text) => (text === 'now' ? reading.now : read(text)) : read;
+  return { name, target, rule, pick: pickOf(rule, records, reading.pepper), read: withNow };
+}
+
+function pickOf<Row>(rule: FieldRule, records: Records<Row>, pepper: string): Pick<Row> {
+  const { constant = '', separator = '-' } = rule;
+  const wanted = rule.join ?? rule.column ?? [];
+  const picks = (typeof wanted === 'string' ? [wanted] : wanted).map((column) => records.pick(column));
+  const [only] = picks;
+  const plain: Pick<Row> =
+    rule.join !== undefined
+      ? (row, faults) => picks.map((pick) => pick(row, faults)).join(separator)
+      : only === undefined
+        ? () => constant
+        : picks.length === 1
+          ? only
+          : (row, faults) => {
+              for (const pick of picks) {
+                const text = pick(row, faults);
+                if (text !== '') return text;
+              }
+              return '';
+            };
+  const keyed: Pick<Row> =
+    rule.keyed === true
+      ? (row, faults) =>
+          createHmac('sha256', pepper)
+            .update(`text\n${plain(row, faults)}`)
+            .digest('hex')
+            .slice(0, 32)
+      : plain;
+  const fallback = rule.default;
+  return fallback === undefined ? keyed : (row, faults) => keyed(row, faults) || fallback;
 }
 
 /** A reader of one file's rows: where each column stands is looked up once. Throws HeaderFault before any row is read. */
-export function compileColumns(
-  type: ImportType,
-  mapping: Mapping,
-  header: readonly string[],
-  zone: string,
-): (record: readonly string[]) => MappedRow {
+export function compileColumns(reading: Reading, header: readonly string[]): (record: readonly string[]) => MappedRow {
+  const records = recordsOf(reading.input.mapping ?? NO_MAPPING, header);
+  const read = compileRow(reading, records);
+  return (record) => {
+    if (record.length === header.length) return read(record);
+    const message = `has ${record.length} columns, the header has ${header.length}`;
+    return { value: {}, original: {}, faults: [{ pointer: '', code: 'bad_csv', message }], does: 'take' };
+  };
+}
+
+/** The columns of a CSV file, once its header fits the mapping. */
+export function recordsOf(mapping: Mapping, header: readonly string[]): Records<readonly string[]> {
   const names = header.map((name) => name.trim());
   checkHeader(mapping, names);
-  const fields = Object.entries(mapping.columns).map(([name, source]) => fieldOf(type, name, source, names));
-  const identifiers = (mapping.identifiers ?? []).map(({ kind, column }) => ({ kind, index: names.indexOf(column) }));
-  return (record) => {
-    const faults: Fault[] = [];
-    if (record.length !== header.length) {
-      const message = `has ${record.length} columns, the header has ${header.length}`;
-      return { value: {}, original: {}, faults: [{ pointer: '', code: 'bad_csv', message }] };
-    }
-    const value: Record<string, unknown> = {};
-    for (const field of fields) {
-      const text = field.index === -1 ? field.constant : (record[field.index] as string).trim();
-      if (text !== '') value[field.name] = readCell(field, text, zone, faults);
-    }
-    if (isAboutPeople(type)) {
-      value['identifiers'] = identifiers.flatMap(({ kind, index }) => {
-        const text = (record[index] as string).trim();
-        return text === '' ? [] : [{ kind, value: text }];
-      });
-    }
-    const shaped = shapeOf(type, value);
-    return { value: shaped, original: type === 'purchase' ? { type, ...value } : shaped, faults };
+  return {
+    pick: (column) => {
+      const index = names.indexOf(column);
+      return (record) => (record[index] as string).trim();
+    },
   };
 }
 
 function checkHeader(mapping: Mapping, names: readonly string[]): void {
-  const wanted = [
-    ...Object.values(mapping.columns).map(columnOf),
-    ...(mapping.identifiers ?? []).map(({ column }) => column),
-  ].filter((column) => column !== null);
+  if (names.length > MAX_COLUMNS)
+    throw new HeaderFault('bad_csv', `the file has ${names.length} columns, at most ${MAX_COLUMNS} are read`);
+  const wanted = columnsOf(mapping);
   const list = (columns: readonly string[]) => [...new Set(columns)].map((column) => JSON.stringify(column)).join(', ');
   const missing = wanted.filter((column) => !names.includes(column));
   if (missing.length > 0) throw new HeaderFault('missing_column', `the file has no column ${list(missing)}`);
@@ -75,81 +133,117 @@ function checkHeader(mapping: Mapping, names: readonly string[]): void {
   if (twice.length > 0) throw new HeaderFault('bad_csv', `the file has more than one column ${list(twice)}`);
 }
 
-function columnOf(source: FieldSource): string | null {
-  if (typeof source === 'string') return source;
-  return 'column' in source ? source.column : null;
+/** Every column that a mapping names. */
+export function columnsOf(mapping: Mapping): string[] {
+  const ofRule = ({ column = [], join = [] }: FieldRule) => [...(typeof column === 'string' ? [column] : column), ...join];
+  const switches = [mapping.sign, mapping.delete, mapping.only, mapping.segments].flatMap((part) =>
+    part === undefined ? [] : [part.column],
+  );
+  return [
+    ...Object.values(mapping.columns).flatMap((source) => ofRule(ruleOf(source))),
+    ...(mapping.identifiers ?? []).map(({ column }) => column),
+    ...switches,
+  ];
 }
 
-function fieldOf(type: ImportType, name: string, source: FieldSource, names: readonly string[]): Field {
-  const column = columnOf(source);
-  const constant = typeof source === 'object' && 'constant' in source ? source.constant : '';
-  return { name, target: targetOf(type, name) as Target, index: column === null ? -1 : names.indexOf(column), constant };
+/** A reader of rows: fields, then identifiers, then the shape of the event. */
+export function compileRow<Row>(reading: Reading, records: Records<Row>): (row: Row) => MappedRow {
+  const { type, mapping = NO_MAPPING } = reading.input;
+  const fields = Object.entries(mapping.columns).map(([name, source]) =>
+    compileField(name, targetOf(type, name) as Target, source, records, reading),
+  );
+  const identifiers = (mapping.identifiers ?? []).map(({ kind, column, prefix = '' }) => ({
+    kind,
+    prefix,
+    pick: records.pick(column),
+  }));
+  const doesOf = compileSwitch(mapping, records);
+  const signOf = compileSign(mapping, records);
+  const segments = mapping.segments === undefined ? null : { ...mapping.segments, pick: records.pick(mapping.segments.column) };
+  return (row) => {
+    const faults: Fault[] = [];
+    const does = doesOf(row, faults);
+    const value: Record<string, unknown> = {};
+    if (does === 'skip') return { value, original: value, faults, does };
+    for (const field of fields) {
+      const text = field.pick(row, faults);
+      if (text !== '') value[field.name] = readField(field, text, field.name, faults);
+    }
+    if (isAboutPeople(type)) {
+      value['identifiers'] = identifiers.flatMap(({ kind, prefix, pick }) => {
+        const text = pick(row, faults);
+        return text === '' ? [] : [{ kind, value: `${prefix}${text}` }];
+      });
+    }
+    if (segments !== null) Object.assign(value, segmentAttributes(segments.pick(row, faults), segments.prefix, faults));
+    // What is taken away needs its key only.
+    if (does === 'take') signed(value, signOf(row, faults));
+    const shaped = shapeOf(type, value);
+    return { value: shaped, original: type === 'purchase' ? { type, ...value } : shaped, faults, does };
+  };
 }
 
-/** What a cell says, or the text itself beside a fault. */
-function readCell(field: Field, text: string, zone: string, faults: Fault[]): unknown {
-  const { kind } = field.target;
-  if (text.includes('\ufffd')) return wrong(field, text, 'bad_encoding', 'is not UTF-8', faults);
-  switch (kind) {
-    case 'text':
-      return text;
-    case 'time':
-      return readTime(text, zone) ?? wrong(field, text, 'bad_time', 'is not a date or time', faults);
-    case 'amount':
-      return readAmount(text) ?? wrong(field, text, 'bad_amount', 'is not a decimal number', faults);
-    case 'number':
-    case 'integer':
-      return readNumber(text, kind) ?? wrong(field, text, 'bad_number', 'is not a number', faults);
-    case 'boolean':
-      return BOOLEANS[text.toLowerCase()] ?? wrong(field, text, 'enum', 'is none of true, false, yes, no, 1, 0', faults);
-    case 'json':
-      return readJson(text) ?? wrong(field, text, 'not_json', 'is not JSON', faults);
-  }
+function compileSwitch<Row>(
+  { delete: away, only }: Mapping,
+  records: Records<Row>,
+): (row: Row, faults: Fault[]) => MappedRow['does'] {
+  const deletes = away === undefined ? null : { pick: records.pick(away.column), values: new Set(away.values) };
+  const takes = only === undefined ? null : { pick: records.pick(only.column), values: new Set(only.values) };
+  if (deletes === null && takes === null) return () => 'take';
+  return (row, faults) => {
+    if (takes !== null && !takes.values.has(takes.pick(row, faults))) return 'skip';
+    return deletes?.values.has(deletes.pick(row, faults)) === true ? 'delete' : 'take';
+  };
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, yes: true, '1': true, false: false, no: false, '0': false };
-const NUMBER: Readonly<Record<'number' | 'integer', RegExp>> = {
-  number: /^[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?$/,
-  integer: /^[+-]?\d{1,15}$/,
-};
-const EPOCH_MS = /^\d{12,13}$/;
-
-/** A number as floats are printed when they are tiny: real till data holds 4.440892e-16 where it means nothing. */
-const SCIENTIFIC = /^[+-]?\d{1,9}(\.\d{1,20})?[eE]-\d{1,2}$/;
-
-function readAmount(text: string): number | null {
-  return parseMicros(SCIENTIFIC.test(text) ? Number(text).toFixed(20) : text);
+export function compileSign<Row>({ sign }: Mapping, records: Records<Row>): (row: Row, faults: Fault[]) => 1 | -1 {
+  if (sign === undefined) return () => 1;
+  const pick = records.pick(sign.column);
+  return (row, faults) => {
+    const text = pick(row, faults);
+    const found = Object.hasOwn(sign.values, text) ? sign.values[text] : undefined;
+    if (found === undefined) faults.push({ pointer: '', code: 'unknown_operation', message: 'is neither a sale nor a refund' });
+    return found ?? 1;
+  };
 }
 
-function readTime(text: string, zone: string): number | null {
-  return EPOCH_MS.test(text) ? Number(text) : parseTimeIn(zone, text);
+/** A refund has the amounts of its sale, with the other sign. */
+function signed(value: Record<string, unknown>, sign: 1 | -1): void {
+  if (sign === 1) return;
+  if (typeof value['amount'] === 'number') value['amount'] = -value['amount'];
+  value['quantity'] = typeof value['quantity'] === 'number' ? -value['quantity'] : (value['quantity'] ?? -1);
 }
 
-function readNumber(text: string, kind: FieldKind & ('number' | 'integer')): number | null {
-  return NUMBER[kind].test(text) ? Number(text) : null;
+/** What a text says, or the text itself beside a fault. */
+export function readField<Row>(field: Field<Row>, text: string, pointer: string, faults: Fault[]): unknown {
+  const wrong = ([code, message]: readonly [Fault['code'], string]): string => {
+    faults.push({ pointer: `/${pointer}`, code, message });
+    return text;
+  };
+  if (text.includes('\ufffd')) return wrong(['bad_encoding', 'holds bytes of another encoding than the file’s']);
+  const { values } = field.rule;
+  const said = values === undefined ? text : Object.hasOwn(values, text) ? values[text] : undefined;
+  if (said === undefined) return wrong(['enum', 'is none of the values that the mapping lists']);
+  return field.read(said) ?? wrong(UNREADABLE[field.target.kind]);
 }
 
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function wrong(field: Field, text: string, code: Fault['code'], message: string, faults: Fault[]): string {
-  faults.push({ pointer: `/${field.name}`, code, message });
-  return text;
-}
-
-const LINE_FIELDS = ['line', 'product', 'category', 'department', 'brand', 'quantity'] as const;
+const LINE_FIELDS = Object.keys(LINE_TARGETS).filter((name) => name !== 'amount');
 
 /** The flat fields of a row in the shape that events have. */
-function shapeOf(type: ImportType, flat: Record<string, unknown>): Record<string, unknown> {
-  if (type === 'purchase') return purchaseOf(flat);
-  if (type === 'identify') return identifyOf(flat);
-  if (type === 'store') return storeOf(flat);
-  return type === 'product' ? flat : { type, ...flat };
+export function shapeOf(type: string, flat: Record<string, unknown>): Record<string, unknown> {
+  switch (type) {
+    case 'purchase':
+      return purchaseOf(flat);
+    case 'identify':
+      return identifyOf(flat);
+    case 'store':
+      return storeOf(flat);
+    case 'product':
+    case 'stock':
+      return flat;
+    default:
+      return { type, ...flat };
+  }
 }
 
 /** A row is one line of its receipt; where it has no line of its own, it is known by its product. */
@@ -158,7 +252,7 @@ function purchaseOf(flat: Record<string, unknown>): Record<string, unknown> {
   const receipt: Record<string, unknown> = { type: 'purchase' };
   for (const [name, value] of Object.entries(flat)) {
     if (name === 'amount') line['amountMicros'] = value;
-    else (LINE_FIELDS.includes(name as never) ? line : receipt)[name] = value;
+    else (LINE_FIELDS.includes(name) ? line : receipt)[name] = value;
   }
   line['line'] ??= line['product'] ?? '1';
   return { ...receipt, lines: [line] };

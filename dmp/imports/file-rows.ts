@@ -1,129 +1,131 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { pipeline, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { type CsvError, parse } from 'csv-parse';
-import { linesOf } from '../events/body.ts';
-import { parseLine } from '../events/intake.ts';
 import { JobRefused } from '../jobs/jobs.ts';
-import type { Fault } from '../problem.ts';
-import { compileColumns, HeaderFault, type MappedRow } from './columns.ts';
-import type { Import } from './import.ts';
+import { compileColumns, HeaderFault, type MappedRow, type Reading, type Records, recordsOf } from './columns.ts';
+import { compileDocuments } from './documents.ts';
+import type { FileText } from './file-text.ts';
+import { CsvFault, type CsvSplitter, createCsvSplitter } from './split-csv.ts';
+import { type DocumentText, splitJson, splitLines } from './split-json.ts';
 
-/** A row of a file, readable or not. */
-export interface FileRow {
+/** A row of a file as it was cut out of it: cells of a table, or the text of a document. */
+export interface RawRow {
   /** Of the file, from 1; of a record over many lines the last. */
   readonly line: number;
-  /** What names the row where it is refused. */
-  readonly text: () => string;
-  readonly value: unknown;
-  readonly original: unknown;
-  readonly faults: readonly Fault[];
+  readonly cells: readonly string[] | null;
+  readonly text: string;
+  readonly fault: string | null;
 }
 
 export interface OpenedFile {
-  /** Bytes read so far, as the file has them. */
-  readonly bytesRead: () => number;
-  /** The rows in order, `size` at once. Throws JobRefused where the file as a whole cannot be read. */
-  readonly batches: (size: number) => AsyncGenerator<FileRow[]>;
+  /** The rows in order, some at once. Throws JobRefused where the file as a whole cannot be read. */
+  readonly pieces: AsyncGenerator<readonly RawRow[]>;
+  /** What a row says. */
+  readonly map: (row: RawRow) => MappedRow;
+  /** A table's columns, once its first row was read. */
+  readonly columns: () => { readonly header: readonly string[]; readonly records: Records<readonly string[]> } | null;
 }
 
-const MAX_RECORD = 1024 * 1024;
-
-export async function openFile(path: string, input: Import, zone: string): Promise<OpenedFile> {
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const content = (await isGzip(path)) ? chain(file, createGunzip()) : file;
-  const rows = input.format === 'csv' ? csvRows(content, input, zone) : ndjsonRows(content);
-  return { bytesRead: () => file.bytesRead, batches: (size) => batchesOf(rows, size) };
+export function openRows(file: FileText, reading: Reading): OpenedFile {
+  const { format } = reading.input;
+  return format === 'csv' || format === 'parquet' ? tableRows(file, reading) : documentRows(file, reading);
 }
 
-async function isGzip(path: string): Promise<boolean> {
-  const handle = await open(path);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Faults of the first are met by who reads the last. */
-function chain<Last extends NodeJS.ReadWriteStream & Readable>(from: Readable, to: Last): Last {
-  pipeline(from, to, () => undefined);
-  return to;
-}
-
-async function* batchesOf(rows: AsyncIterable<FileRow>, size: number): AsyncGenerator<FileRow[]> {
-  let batch: FileRow[] = [];
-  try {
-    for await (const row of rows) {
-      batch.push(row);
-      if (batch.length < size) continue;
-      yield batch;
-      batch = [];
+function tableRows(file: FileText, reading: Reading): OpenedFile {
+  let header: readonly string[] | null = null;
+  let read: ((record: readonly string[]) => MappedRow) | null = null;
+  let records: Records<readonly string[]> | null = null;
+  const mapping = reading.input.mapping ?? { columns: {} };
+  const begin = (names: readonly string[]): void => {
+    header = names;
+    read = compileColumns(reading, names);
+    records = recordsOf(mapping, names);
+  };
+  async function* pieces(): AsyncGenerator<readonly RawRow[]> {
+    let found: RawRow[] = [];
+    let splitter: CsvSplitter | null = null;
+    if (mapping.header !== undefined) begin(mapping.header);
+    for await (const text of file.pieces) {
+      splitter ??= createCsvSplitter(reading.input.delimiter ?? delimiterOf(text), (cells, line, fault) => {
+        if (header === null) begin(cells);
+        else found.push({ line, cells, text: '', fault });
+      });
+      splitter.write(text);
+      if (found.length > 0) yield found;
+      found = [];
     }
+    splitter?.end();
+    if (header === null) begin([]);
+    if (found.length > 0) yield found;
+  }
+  return {
+    pieces: refusing(pieces()),
+    map: ({ cells, fault }) =>
+      fault === null
+        ? (read as (record: readonly string[]) => MappedRow)(cells ?? [])
+        : { value: {}, original: {}, faults: [{ pointer: '', code: 'bad_csv', message: fault }], does: 'take' },
+    columns: () => (header === null || records === null ? null : { header, records }),
+  };
+}
+
+const DELIMITERS = [',', ';', '\t', '|'];
+
+/** The most frequent in the first line, what is quoted left out. */
+function delimiterOf(text: string): string {
+  const [first = ''] = text
+    .slice(0, 65_536)
+    .replace(/"[^"]*"/g, '')
+    .split(/[\r\n]/, 1);
+  const counts = DELIMITERS.map((delimiter) => first.split(delimiter).length);
+  return DELIMITERS[counts.indexOf(Math.max(...counts))] as string;
+}
+
+function documentRows(file: FileText, reading: Reading): OpenedFile {
+  const read = compileDocuments(reading);
+  const split = reading.input.format === 'json' ? splitJson : splitLines;
+  async function* pieces(): AsyncGenerator<readonly RawRow[]> {
+    for await (const documents of split(file.pieces)) if (documents.length > 0) yield documents.map(rawOf);
+  }
+  return {
+    pieces: refusing(pieces()),
+    map: ({ text }) => {
+      if (text.includes('\ufffd')) return unreadable('bad_encoding', 'the line is not UTF-8');
+      let document: unknown;
+      try {
+        document = JSON.parse(text);
+      } catch {
+        return unreadable('not_json', 'is not readable as JSON');
+      }
+      return read(document);
+    },
+    columns: () => null,
+  };
+}
+
+function rawOf({ line, text }: DocumentText): RawRow {
+  return { line, cells: null, text, fault: null };
+}
+
+function unreadable(code: 'bad_encoding' | 'not_json', message: string): MappedRow {
+  return { value: {}, original: undefined as never, faults: [{ pointer: '', code, message }], does: 'take' };
+}
+
+/** What names a row where it is refused. */
+export function rowText(row: RawRow): string {
+  return row.cells === null ? row.text : JSON.stringify(row.cells);
+}
+
+/** Faults of the file as a whole end its job, which is not tried again. */
+async function* refusing<Piece>(pieces: AsyncGenerator<Piece>): AsyncGenerator<Piece> {
+  try {
+    yield* pieces;
   } catch (error) {
     throw refusalOf(error);
   }
-  if (batch.length > 0) yield batch;
 }
 
-function refusalOf(error: unknown): unknown {
+export function refusalOf(error: unknown): unknown {
   if (error instanceof HeaderFault) return new JobRefused(error.code, error.message);
-  const { code, message, lines } = error as CsvError & { lines?: number };
-  if (typeof code !== 'string') return error;
-  if (code === 'CSV_QUOTE_NOT_CLOSED' || code === 'CSV_MAX_RECORD_SIZE')
-    return new JobRefused('bad_csv', `line ${lines}: a quote is never closed, or a record is over ${MAX_RECORD} bytes`);
-  if (code.startsWith('CSV_')) return new JobRefused('bad_csv', message);
-  if (code.startsWith('Z_')) return new JobRefused('bad_encoding', 'the file is not the gzip that it claims to be');
+  if (error instanceof CsvFault) return new JobRefused('bad_csv', error.message);
+  const { code } = error as NodeJS.ErrnoException;
+  if (typeof code === 'string' && code.startsWith('Z_'))
+    return new JobRefused('bad_encoding', 'the file is not the gzip that it claims to be');
   return error;
-}
-
-async function* csvRows(content: Readable, input: Import, zone: string): AsyncGenerator<FileRow> {
-  const parser = chain(
-    content,
-    parse({
-      bom: true,
-      info: true,
-      relax_column_count: true,
-      relax_quotes: true,
-      skip_empty_lines: true,
-      max_record_size: MAX_RECORD,
-    }),
-  );
-  let read: ((record: readonly string[]) => MappedRow) | null = null;
-  const mapping = input.mapping ?? { columns: {} };
-  for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
-    if (read === null) {
-      read = compileColumns(input.type, mapping, record, zone);
-      continue;
-    }
-    yield { line: info.lines, text: () => JSON.stringify(record), ...read(record) };
-  }
-  if (read === null) compileColumns(input.type, mapping, [], zone);
-}
-
-async function* ndjsonRows(content: Readable): AsyncGenerator<FileRow> {
-  let rest: Buffer = Buffer.alloc(0);
-  let before = 0;
-  for await (const chunk of content as AsyncIterable<Buffer>) {
-    const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const end = data.lastIndexOf(0x0a) + 1;
-    rest = data.subarray(end);
-    if (rest.length > MAX_RECORD) throw new JobRefused('line_too_large', `a line is over ${MAX_RECORD} bytes`);
-    const whole = data.subarray(0, end);
-    yield* rowsOf(whole, before);
-    for (let at = whole.indexOf(0x0a); at !== -1; at = whole.indexOf(0x0a, at + 1)) before++;
-  }
-  yield* rowsOf(rest, before);
-}
-
-const BOM = Buffer.from('\ufeff');
-
-function* rowsOf(whole: Buffer, before: number): Generator<FileRow> {
-  const marked = before === 0 && whole.subarray(0, BOM.length).equals(BOM);
-  for (const { line, text } of linesOf(marked ? whole.subarray(BOM.length) : whole)) {
-    const row = parseLine(before + line, text);
-    yield { line: row.line, text: () => row.text, value: row.value, original: row.value, faults: row.faults ?? [] };
-  }
 }

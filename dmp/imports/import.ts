@@ -1,55 +1,66 @@
 import { type Static, Type } from 'typebox';
 import { Id, oneOf } from '../http/schema.ts';
+import { Mapping } from './mapping.ts';
 
-/** A file that is brought in: what it is, and how its columns are to be read. */
+/** A file that is brought in: what it is, where it is, and how its columns are to be read. */
 
-export const IMPORT_TYPES = ['purchase', 'product', 'ping', 'identify', 'page', 'redemption', 'store'] as const;
+export const IMPORT_TYPES = [
+  ...(['purchase', 'product', 'stock', 'ping', 'identify', 'page', 'redemption', 'action', 'store'] as const),
+] as const;
 export type ImportType = (typeof IMPORT_TYPES)[number];
 
-const Column = Type.String({ minLength: 1, maxLength: 256 });
+export const IMPORT_FORMATS = ['csv', 'ndjson', 'json', 'parquet'] as const;
+export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+
+export const ENCODINGS = ['utf-8', 'utf-16le', 'utf-16be', 'windows-1251', 'windows-1252', 'iso-8859-1', 'koi8-r'] as const;
+export type Encoding = (typeof ENCODINGS)[number];
+
 const closed = { additionalProperties: false } as const;
 
-/** Where a field's value comes from: a column by name, or the same text in all rows. */
-export type FieldSource = string | { readonly column: string } | { readonly constant: string };
-
-export const Mapping = Type.Object(
+const Address = Type.Object(
   {
-    columns: Type.Unsafe<Record<string, FieldSource>>({
-      type: 'object',
-      maxProperties: 500,
-      additionalProperties: {
-        anyOf: [
-          { type: 'string', minLength: 1, maxLength: 256 },
-          { type: 'object', properties: { column: Column }, required: ['column'], additionalProperties: false },
-          {
-            type: 'object',
-            properties: { constant: { type: 'string', maxLength: 2048 } },
-            required: ['constant'],
-            additionalProperties: false,
-          },
-        ],
-      },
-      description: 'By field: the name of its column, {column} or {constant}',
-      examples: [
-        { id: 'basket_id', at: 'transaction_timestamp', amount: { column: 'sales_value' }, currency: { constant: 'USD' } },
-      ],
+    url: Type.String({
+      maxLength: 2048,
+      description: 'https://…, http://… or s3://bucket/key',
+      examples: ['https://files.example/receipts.csv.gz'],
     }),
-    identifiers: Type.Optional(
-      Type.Array(Type.Object({ kind: Type.String({ maxLength: 32 }), column: Column }, closed), { maxItems: 32 }),
+    endpoint: Type.Optional(
+      Type.String({ maxLength: 512, description: 's3: of a store that is compatible with S3; default Amazon’s' }),
     ),
+    region: Type.Optional(Type.String({ maxLength: 64, description: 's3; default us-east-1' })),
+    accessKeyId: Type.Optional(Type.String({ maxLength: 256 })),
+    secretAccessKey: Type.Optional(Type.String({ maxLength: 512, description: 'never shown again' })),
   },
-  closed,
+  { ...closed, description: 'Where the file is fetched from; without it it is sent by PUT' },
 );
-export type Mapping = Static<typeof Mapping>;
+export type Address = Static<typeof Address>;
 
 export const Import = Type.Object(
   {
-    type: oneOf(IMPORT_TYPES),
-    format: oneOf(['csv', 'ndjson']),
+    preset: Type.Optional(
+      Type.String({ maxLength: 64, description: 'one of /v1/import-presets: fills in what is not given here' }),
+    ),
+    type: Type.Optional(oneOf(IMPORT_TYPES)),
+    format: Type.Optional(oneOf(IMPORT_FORMATS)),
     source: Type.Optional(Id('the source that the rows come from')),
     advertiser: Type.Optional(Id('the advertiser whose stores they are')),
+    encoding: Type.Optional(oneOf(ENCODINGS, { description: 'CSV, NDJSON; default UTF-8, or what the byte order mark says' })),
+    delimiter: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1, description: 'CSV; default the most frequent of , ; tab | in the first line' }),
+    ),
+    mode: Type.Optional(
+      oneOf(['incremental', 'whole'], {
+        description:
+          'whole: what the source’s earlier files held and this one does not is taken away at the end (purchase, product, stock)',
+      }),
+    ),
+    validateOnly: Type.Optional(Type.Boolean({ description: 'the file is read and its result told, and nothing is stored' })),
+    address: Type.Optional(Address),
     mapping: Type.Optional(Mapping),
   },
   closed,
 );
 export type Import = Static<typeof Import>;
+
+/** An import with its preset filled in. */
+export type ResolvedImport = Import & { readonly type: ImportType; readonly format: ImportFormat };

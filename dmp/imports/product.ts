@@ -31,8 +31,9 @@ export function acceptProduct(raw: unknown, source: string, rows: ProductRow[]):
     category: raw.category ?? '',
     department: raw.department ?? '',
     brand: raw.brand ?? '',
+    deleted: 0 as const,
   };
-  const broken = Object.entries(row).filter(([, text]) => /\p{Surrogate}/u.test(text));
+  const broken = Object.entries(row).filter(([, text]) => typeof text === 'string' && /\p{Surrogate}/u.test(text));
   if (broken.length > 0)
     return broken.map(([name]) => ({ pointer: `/${name}`, code: 'bad_encoding', message: 'has half a surrogate pair' }));
   rows.push(row);

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
-import type { Import } from './import.ts';
+import type { ResolvedImport } from './import.ts';
+import type { TallyState } from './tally.ts';
 
 /** An import as it is kept: in a hash in Redis, so that it survives restarts and all processes see it. */
 export interface ImportRecord {
   readonly id: string;
-  readonly input: Import;
+  readonly input: ResolvedImport;
   /** Advertiser of the key that made it; null: none. */
   readonly owner: string | null;
   /** Id of that key. */
@@ -14,6 +15,15 @@ export interface ImportRecord {
   readonly file: ImportFile | null;
   /** Id of the job that takes the file. */
   readonly job: string | null;
+  /** Epoch ms of the first time that a job began with the file. */
+  readonly begunAt: number | null;
+  readonly progress: ImportProgress | null;
+}
+
+/** Up to where the rows of the file are known to be written. */
+export interface ImportProgress {
+  readonly through: number;
+  readonly tally: TallyState;
 }
 
 export interface ImportFile {
@@ -23,11 +33,14 @@ export interface ImportFile {
   readonly sha256: string;
 }
 
+/** Sorted set: imports by when they were made. */
+const CREATED_KEY = 'walkin:imports';
 const recordKey = (id: string): string => `walkin:import:${id}`;
 
 export async function createRecord(redis: Redis, record: ImportRecord): Promise<void> {
   const { id, input, owner, actor, createdAt } = record;
   await redis.hset(recordKey(id), { made: JSON.stringify({ input, owner, actor, createdAt }) });
+  await redis.zadd(CREATED_KEY, createdAt, id);
 }
 
 export async function readRecord(redis: Redis, id: string): Promise<ImportRecord | null> {
@@ -35,7 +48,9 @@ export async function readRecord(redis: Redis, id: string): Promise<ImportRecord
   if (fields['made'] === undefined) return null;
   const made = JSON.parse(fields['made']) as Pick<ImportRecord, 'input' | 'owner' | 'actor' | 'createdAt'>;
   const file = fields['file'] === undefined ? null : (JSON.parse(fields['file']) as ImportFile);
-  return { id, ...made, file, job: fields['job'] ?? null };
+  const progress = fields['progress'] === undefined ? null : (JSON.parse(fields['progress']) as ImportProgress);
+  const begunAt = fields['begun'] === undefined ? null : Number(fields['begun']);
+  return { id, ...made, file, job: fields['job'] ?? null, begunAt, progress };
 }
 
 export async function hasBegun(redis: Redis, id: string): Promise<boolean> {
@@ -60,9 +75,28 @@ export async function putJob(redis: Redis, id: string, job: string): Promise<voi
   await redis.hset(recordKey(id), { job });
 }
 
-/** From here on the file cannot be replaced; true also where it was begun before, by a process that died. */
-export async function beginRecord(redis: Redis, id: string): Promise<ImportRecord | null> {
+/** From here on the file cannot be replaced; also where it was begun before, by a process that died. */
+export async function beginRecord(redis: Redis, id: string, now: number): Promise<ImportRecord | null> {
   if ((await redis.exists(recordKey(id))) === 0) return null;
-  await redis.hset(recordKey(id), { begun: '1' });
+  await redis.hsetnx(recordKey(id), 'begun', now);
   return readRecord(redis, id);
+}
+
+export async function keepProgress(redis: Redis, id: string, progress: ImportProgress): Promise<void> {
+  await redis.hset(recordKey(id), { progress: JSON.stringify(progress) });
+}
+
+/** Ids of the imports that were made before `before` (epoch ms), the oldest first. */
+export async function importsBefore(redis: Redis, before: number): Promise<string[]> {
+  return redis.zrangebyscore(CREATED_KEY, '-inf', before);
+}
+
+export async function removeRecord(redis: Redis, id: string): Promise<void> {
+  await redis.del(recordKey(id));
+  await redis.zrem(CREATED_KEY, id);
+}
+
+/** The last ones that were made. */
+export async function lastImports(redis: Redis, count: number): Promise<string[]> {
+  return redis.zrevrange(CREATED_KEY, 0, count - 1);
 }

@@ -11,7 +11,10 @@ import { referenceFault } from '../http/references.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
-import { Import } from './import.ts';
+import { mayBring } from '../sources/access.ts';
+import { termsOf } from '../sources/source.ts';
+import { Import, type ResolvedImport } from './import.ts';
+import { exampleOf, importPresets, withPreset } from './presets.ts';
 import { createRecord, hasBegun, type ImportRecord, putFile, putJob, readRecord } from './records.ts';
 import { mappingFaults } from './targets.ts';
 import { storeUpload } from './upload.ts';
@@ -23,6 +26,13 @@ const tags = ['imports'];
 const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
 const SCHEMAS = {
   create: { tags, operationId: 'createImport', summary: 'Say what a file is and how to read it', body: Import },
+  presets: { tags, operationId: 'listImportPresets', summary: 'Mappings of known kinds of files' },
+  example: {
+    tags,
+    operationId: 'getImportPresetExample',
+    summary: 'A small file as the preset reads it',
+    params: Type.Object({ name: Type.String({ maxLength: 64 }) }),
+  },
   read: { tags, operationId: 'getImport', summary: 'Read an import', params },
   upload: {
     tags,
@@ -37,6 +47,17 @@ const SCHEMAS = {
 /** POST /v1/imports, GET /v1/imports/{id}, PUT /v1/imports/{id}/file, GET /v1/imports/{id}/result */
 export function registerImportRoutes(app: FastifyInstance, deps: DmpDeps): void {
   app.post('/v1/imports', { schema: SCHEMAS.create }, (request, reply) => create(deps, request, reply));
+  app.get('/v1/import-presets', { schema: SCHEMAS.presets }, async (request) => {
+    requireScope(request, 'imports:read');
+    return { data: [...importPresets().values()].map(({ example: _, ...preset }) => preset) };
+  });
+  app.get('/v1/import-presets/:name/example', { schema: SCHEMAS.example }, async (request, reply) => {
+    requireScope(request, 'imports:read');
+    const { name } = request.params as { name: string };
+    const preset = importPresets().get(name);
+    if (preset === undefined) throw notFound(`preset ${name.slice(0, 80)}`);
+    return reply.type(preset.format === 'csv' ? 'text/csv' : 'application/x-ndjson').send(exampleOf(preset));
+  });
   app.get('/v1/imports/:id', { schema: SCHEMAS.read }, async (request) => {
     requireScope(request, 'imports:read');
     return bodyOf(deps, await recordOf(deps, request as Call));
@@ -53,8 +74,7 @@ export function registerImportRoutes(app: FastifyInstance, deps: DmpDeps): void 
 async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
   requireScope(request, 'imports:write');
   const { principal } = request;
-  const body = request.body as Import;
-  const input = body.type === 'store' && principal.advertiser !== null ? { advertiser: principal.advertiser, ...body } : body;
+  const input = resolve(request.body as Import, principal);
   const faults = [...mappingFaults(input), ...referenceFaults(deps, principal, input)];
   if (faults.length > 0) throw invalid(faults);
   const record: ImportRecord = {
@@ -65,16 +85,36 @@ async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyRepl
     createdAt: deps.now(),
     file: null,
     job: null,
+    begunAt: null,
+    progress: null,
   };
   await createRecord(deps.redis, record);
   reply.code(201).header('location', `/v1/imports/${record.id}`);
   return bodyOf(deps, record);
 }
 
-function referenceFaults(deps: DmpDeps, principal: Principal, input: Import): Fault[] {
+function resolve(body: Import, principal: Principal): ResolvedImport {
+  if (body.preset !== undefined && !importPresets().has(body.preset))
+    throw invalid([{ pointer: '/preset', code: 'unknown_preset', message: 'is none of /v1/import-presets' }]);
+  const input = withPreset(body);
+  if (input === null) {
+    const missing = (['type', 'format'] as const).filter((member) => body[member] === undefined);
+    throw invalid(
+      missing.map((member) => ({ pointer: `/${member}`, code: 'required', message: 'is missing, and no preset says it' })),
+    );
+  }
+  return input.type === 'store' && principal.advertiser !== null ? { advertiser: principal.advertiser, ...input } : input;
+}
+
+function referenceFaults(deps: DmpDeps, principal: Principal, input: ResolvedImport): Fault[] {
   const { type, source, advertiser } = input;
   const faults =
     source === undefined || source === DEFAULT_SOURCE ? [] : referenceFault(deps.things, 'source', source, '/source', null);
+  const contract = source === undefined ? undefined : deps.things.get('source', source)?.body;
+  if (!mayBring(contract, principal.advertiser))
+    faults.push({ pointer: '/source', code: 'unknown_source', message: `there is no source ${source}` });
+  else if (contract !== undefined && termsOf(contract).revoked !== null)
+    faults.push({ pointer: '/source', code: 'source_revoked', message: 'its contract has ended' });
   if (type !== 'store') {
     if (advertiser !== undefined)
       faults.push({ pointer: '/advertiser', code: 'unknown_property', message: 'is for stores only' });

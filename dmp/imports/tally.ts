@@ -1,6 +1,5 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, truncate } from 'node:fs/promises';
 import type { Fault } from '../problem.ts';
-import type { FileRow } from './file-rows.ts';
 
 /** What became of a file's rows: totals, the most frequent errors, and a result file with one line a row. */
 
@@ -8,6 +7,7 @@ export interface ImportResult {
   readonly rows: number;
   readonly accepted: number;
   readonly quarantined: number;
+  readonly skipped: number;
   readonly seconds: number;
   readonly errors: readonly ErrorCount[];
 }
@@ -18,60 +18,104 @@ export interface ErrorCount {
   readonly example: { readonly line: number; readonly pointer: string; readonly message: string };
 }
 
-const MOST_ERRORS = 20;
-
-export interface Tally {
-  add(rows: readonly FileRow[], faults: readonly (readonly Fault[] | null)[]): Promise<void>;
-  rows(): number;
-  /** Makes the result file visible, whole. */
-  finish(seconds: number): Promise<ImportResult>;
-  /** Frees what it holds; without `finish` nothing is left. */
-  close(): Promise<void>;
+export interface Counts {
+  readonly accepted: number;
+  readonly quarantined: number;
+  readonly skipped: number;
 }
 
-export async function startTally(path: string, run: string): Promise<Tally> {
-  const part = `${path}.${run}.part`;
-  const handle: FileHandle = await open(part, 'w', 0o600);
-  const errors = new Map<string, { code: string; count: number; example: ErrorCount['example'] }>();
-  let accepted = 0;
-  let quarantined = 0;
+/** How far an import has come: kept, so that one that is broken off goes on from there. */
+export interface TallyState extends Counts {
+  /** Bytes of the result file. */
+  readonly written: number;
+  readonly errors: readonly ErrorCount[];
+  readonly seconds: number;
+}
+
+const MOST_ERRORS = 20;
+const MOST_KEPT = 1_000;
+
+export interface Tally {
+  add(counts: Counts, results: Uint8Array, errors: readonly ErrorCount[]): Promise<void>;
+  rows(): number;
+  /** What is told at a moment when all that was added is in the file. */
+  state(): TallyState;
+  /** Makes the result file visible, whole. */
+  finish(): Promise<ImportResult>;
+  /** Leaves what was written for who goes on; `discard`: nothing of it. */
+  close(discard: boolean): Promise<void>;
+}
+
+/** Begins a result file, or goes on with the one of a run before. */
+export async function startTally(path: string, before: TallyState | null): Promise<Tally> {
+  const part = `${path}.part`;
+  const isThere = before !== null && (await cutTo(part, before.written));
+  const handle: FileHandle = await open(part, isThere ? 'a' : 'w', 0o600);
+  const began = performance.now();
+  const errors = new Map<string, ErrorCount>((before?.errors ?? []).map((error) => [error.code, error]));
+  let accepted = before?.accepted ?? 0;
+  let quarantined = before?.quarantined ?? 0;
+  let skipped = before?.skipped ?? 0;
+  let written = before?.written ?? 0;
+  const seconds = (): number => Number(((before?.seconds ?? 0) + (performance.now() - began) / 1000).toFixed(3));
+  const top = (most: number) => [...errors.values()].sort((a, b) => b.count - a.count).slice(0, most);
   return {
-    rows: () => accepted + quarantined,
-    add: async (rows, faults) => {
-      const lines: string[] = [];
-      rows.forEach((row, index) => {
-        const [first] = faults[index] ?? [];
-        if (first === undefined) accepted++;
-        else quarantined++;
-        if (first !== undefined) countError(errors, row.line, first);
-        lines.push(resultLine(row.line, first));
-      });
-      await handle.writeFile(`${lines.join('\n')}\n`);
+    rows: () => accepted + quarantined + skipped,
+    add: async (counts, results, found) => {
+      await handle.writeFile(results);
+      accepted += counts.accepted;
+      quarantined += counts.quarantined;
+      skipped += counts.skipped;
+      written += results.length;
+      for (const error of found) mergeError(errors, error);
     },
-    finish: async (seconds) => {
+    state: () => ({ accepted, quarantined, skipped, written, errors: top(MOST_KEPT), seconds: seconds() }),
+    finish: async () => {
       await handle.sync();
       await rename(part, path);
-      const top = [...errors.values()].sort((a, b) => b.count - a.count).slice(0, MOST_ERRORS);
-      return { rows: accepted + quarantined, accepted, quarantined, seconds, errors: top };
+      return {
+        rows: accepted + quarantined + skipped,
+        accepted,
+        quarantined,
+        skipped,
+        seconds: seconds(),
+        errors: top(MOST_ERRORS),
+      };
     },
-    close: async () => {
+    close: async (discard) => {
       await handle.close();
-      await rm(part, { force: true });
+      if (discard) await rm(part, { force: true });
     },
   };
 }
 
-function resultLine(line: number, fault: Fault | undefined): string {
-  if (fault === undefined) return `{"line":${line},"status":"accepted"}`;
-  return JSON.stringify({ line, status: 'quarantined', code: fault.code, pointer: fault.pointer, message: fault.message });
+/** Whether the file has that many bytes; what is more was written by a run that did not come to say so. */
+export async function cutTo(path: string, bytes: number): Promise<boolean> {
+  try {
+    const handle = await open(path, 'r+');
+    try {
+      if ((await handle.stat()).size < bytes) return false;
+    } finally {
+      await handle.close();
+    }
+    await truncate(path, bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function countError(
-  errors: Map<string, { code: string; count: number; example: ErrorCount['example'] }>,
-  line: number,
-  fault: Fault,
-): void {
-  const known = errors.get(fault.code);
-  if (known !== undefined) known.count++;
-  else errors.set(fault.code, { code: fault.code, count: 1, example: { line, pointer: fault.pointer, message: fault.message } });
+export function resultLine(line: number, fault: Fault | undefined): string {
+  if (fault === undefined) return `{"line":${line},"status":"accepted"}\n`;
+  return `${JSON.stringify({ line, status: 'quarantined', code: fault.code, pointer: fault.pointer, message: fault.message })}\n`;
+}
+
+export function countError(errors: Map<string, ErrorCount>, line: number, fault: Fault): void {
+  const example = { line, pointer: fault.pointer, message: fault.message };
+  mergeError(errors, { code: fault.code, count: 1, example });
+}
+
+function mergeError(errors: Map<string, ErrorCount>, error: ErrorCount): void {
+  const known = errors.get(error.code);
+  errors.set(error.code, known === undefined ? error : { ...known, count: known.count + error.count });
 }

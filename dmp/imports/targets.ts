@@ -1,7 +1,8 @@
 import { isIdentifierKind } from '../events/keyring.ts';
 import { escapePointer } from '../http/validation.ts';
 import type { Fault } from '../problem.ts';
-import type { Import, ImportType } from './import.ts';
+import type { ImportType, ResolvedImport } from './import.ts';
+import type { FieldRule, FieldSource } from './mapping.ts';
 
 /** How the text of a CSV cell becomes a field's value. */
 export type FieldKind = 'text' | 'time' | 'number' | 'integer' | 'amount' | 'boolean' | 'json';
@@ -42,6 +43,15 @@ export const TARGETS: Readonly<Record<ImportType, Readonly<Record<string, Target
   identify: { at: needed('time') },
   page: { id: text, at: needed('time'), url: needed('text'), title: text },
   redemption: { id: text, at: needed('time'), coupon: needed('text'), promotion: text },
+  action: { id: text, at: needed('time'), name: needed('text'), store: text, item: text, value: text },
+  stock: {
+    store: needed('text'),
+    product: needed('text'),
+    at: needed('time'),
+    quantity: needed('number'),
+    price: maybe('amount'),
+    currency: text,
+  },
   store: {
     id: needed('text'),
     name: needed('text'),
@@ -58,9 +68,31 @@ export const TARGETS: Readonly<Record<ImportType, Readonly<Record<string, Target
 /** Fields of identify beside `at`: `attributes.<name>`. */
 export const ATTRIBUTE = 'attributes.';
 
-/** Products and stores are nobody's facts. */
+/** Of a line of a receipt that lists them; `amount` is needed. */
+export const LINE_TARGETS: Readonly<Record<string, Target>> = {
+  amount: needed('amount'),
+  line: text,
+  product: text,
+  quantity: maybe('number'),
+  ...WARES,
+};
+
+/** Products, stocks and stores are nobody's facts. */
 export function isAboutPeople(type: ImportType): boolean {
-  return type !== 'product' && type !== 'store';
+  return type !== 'product' && type !== 'stock' && type !== 'store';
+}
+
+/** What can be taken away by its key. */
+const DELETABLE: ReadonlySet<ImportType> = new Set(['purchase', 'product', 'stock', 'identify']);
+export const DELETE_KEYS: Readonly<Partial<Record<ImportType, readonly string[]>>> = {
+  purchase: ['id'],
+  product: ['product'],
+  stock: ['store', 'product'],
+  identify: [],
+};
+
+export function ruleOf(source: FieldSource): FieldRule {
+  return typeof source === 'string' ? { column: source } : source;
 }
 
 export function targetOf(type: ImportType, field: string): Target | undefined {
@@ -69,28 +101,50 @@ export function targetOf(type: ImportType, field: string): Target | undefined {
 }
 
 /** What a mapping says that its import does not have, and what it leaves out. */
-export function mappingFaults(input: Import): Fault[] {
-  const { mapping, type } = input;
-  if (input.format === 'ndjson') {
-    return mapping === undefined ? [] : [fault('/mapping', 'unknown_property', 'is for CSV only: NDJSON has names of its own')];
+export function mappingFaults(input: ResolvedImport): Fault[] {
+  const { mapping, type, format } = input;
+  if (mapping === undefined) {
+    return format === 'ndjson' ? [] : [fault('/mapping', 'missing_mapping', 'says which column is which field')];
   }
-  if (mapping === undefined) return [fault('/mapping', 'missing_mapping', 'says which column is which field')];
-  const unknown = Object.keys(mapping.columns).filter((field) => targetOf(type, field) === undefined);
-  const missing = Object.entries(TARGETS[type]).filter(
-    ([field, target]) => target.required && !Object.hasOwn(mapping.columns, field),
-  );
+  const { documents, columns } = mapping;
+  const lines = documents?.lines;
+  const unknown = Object.keys(columns).filter((field) => targetOf(type, field) === undefined);
+  const fields = { ...columns, ...lines?.columns };
+  const missing = Object.entries(TARGETS[type]).filter(([field, target]) => target.required && !Object.hasOwn(fields, field));
   return [
     ...unknown.map((field) => fault(`/mapping/columns/${escapePointer(field)}`, 'unknown_field', `a ${type} has no such field`)),
     ...missing.map(([field]) => fault(`/mapping/columns/${field}`, 'missing_field', `a ${type} needs it`)),
+    ...Object.keys(lines?.columns ?? {})
+      .filter((field) => !Object.hasOwn(LINE_TARGETS, field))
+      .map((field) =>
+        fault(`/mapping/documents/lines/columns/${escapePointer(field)}`, 'unknown_field', 'a line has no such field'),
+      ),
+    ...misplaced(input),
     ...identifierFaults(input),
   ];
 }
 
-function identifierFaults({ mapping, type }: Import): Fault[] {
+/** Parts of a mapping that its type or format has no use for. */
+function misplaced({ mapping, type, format }: ResolvedImport): Fault[] {
+  const faults: Fault[] = [];
+  const refuse = (member: string, message: string) => faults.push(fault(`/mapping/${member}`, 'unknown_property', message));
+  if (mapping?.documents !== undefined && (format === 'csv' || format === 'parquet'))
+    refuse('documents', 'is for NDJSON and JSON');
+  if (mapping?.documents?.lines !== undefined && type !== 'purchase') refuse('documents/lines', 'is for purchases');
+  if (mapping?.header !== undefined && format !== 'csv') refuse('header', 'is for CSV');
+  if (mapping?.sign !== undefined && type !== 'purchase') refuse('sign', 'is for purchases');
+  if (mapping?.anonymous !== undefined && type !== 'purchase') refuse('anonymous', 'is for purchases');
+  if (mapping?.segments !== undefined && type !== 'identify') refuse('segments', 'is for identify');
+  if (mapping?.delete !== undefined && !DELETABLE.has(type)) refuse('delete', `a ${type} cannot be taken away`);
+  return faults;
+}
+
+function identifierFaults({ mapping, type }: ResolvedImport): Fault[] {
   const identifiers = mapping?.identifiers ?? [];
   if (!isAboutPeople(type))
     return identifiers.length === 0 ? [] : [fault('/mapping/identifiers', 'unknown_field', `a ${type} is about nobody`)];
-  if (identifiers.length === 0) return [fault('/mapping/identifiers', 'missing_field', `a ${type} is about somebody`)];
+  if (identifiers.length === 0 && mapping?.anonymous !== true)
+    return [fault('/mapping/identifiers', 'missing_field', `a ${type} is about somebody`)];
   return identifiers.flatMap(({ kind }, index) =>
     isIdentifierKind(kind)
       ? []

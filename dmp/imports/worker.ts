@@ -1,18 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Counter } from 'prom-client';
 import type { DmpDeps } from '../deps.ts';
-import { createEdgeMemory } from '../events/edge-memory.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
-import { createKeyring } from '../events/keyring.ts';
-import { writeTables } from '../events/tables.ts';
+import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
 import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { startJobWorker } from '../jobs/queue.ts';
-import { openFile } from './file-rows.ts';
-import { beginRecord, type ImportFile, type ImportRecord } from './records.ts';
-import { takeRows } from './take-rows.ts';
-import { type ImportResult, startTally, type Tally } from './tally.ts';
+import { replayWork } from '../quarantine/replay-job.ts';
+import { noteArrivals } from '../sources/arrivals.ts';
+import { termsOf } from '../sources/source.ts';
+import type { Batch } from './batches.ts';
+import { putStores } from './put-stores.ts';
+import { beginRecord, type ImportFile, type ImportRecord, keepProgress } from './records.ts';
+import { batchesOf } from './run-thread.ts';
+import { countError, type ErrorCount, type ImportResult, resultLine, startTally, type Tally } from './tally.ts';
+import { takeAwayOthers } from './whole.ts';
 
 const imported = new Counter({
   name: 'walkin_import_rows_total',
@@ -20,7 +23,8 @@ const imported = new Counter({
   labelNames: ['outcome'] as const,
 });
 
-const BATCH_ROWS = 10_000;
+/** A part of about 10 MB of text: ClickHouse likes few large inserts. */
+const BATCH_ROWS = 50_000;
 const CONCURRENCY = 2;
 
 /** Runs the jobs of type `import` in this process. */
@@ -28,7 +32,7 @@ export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
   return startJobWorker({
     connection: deps.redis,
     queue: 'imports',
-    works: { import: importWork(deps) },
+    works: { import: importWork(deps), replay: replayWork(deps) },
     concurrency: CONCURRENCY,
     log: deps.log,
   });
@@ -37,19 +41,27 @@ export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
 export const resultPath = (uploads: string, id: string): string => join(uploads, `${id}.result.ndjson`);
 
 /**
- * Takes an uploaded file. It may be run again at any time, also after a death in the middle: rows are known by their natural
- * keys and batches by their content, so what was taken before changes nothing.
+ * Takes an uploaded file. It may be run again at any time, also after a death in the middle: it goes on after the last batch that
+ * is known to be written, rows are known by their natural keys and batches by their place in the file, so what was taken before
+ * changes nothing.
  */
-export function importWork(deps: DmpDeps): JobWork<'import'> {
+export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'import'> {
   return async ({ import: id }, context) => {
-    const record = await beginRecord(deps.redis, id);
+    const record = await beginRecord(deps.redis, id, deps.now());
     if (record === null) throw new JobRefused('not_found', `there is no import ${id}`);
     if (record.file === null) throw new JobRefused('missing_file', 'the import has no file');
-    const tally = await startTally(resultPath(deps.uploads, id), randomBytes(6).toString('hex'));
+    const before = record.progress;
+    const tally = await startTally(resultPath(deps.uploads, id), before?.tally ?? null);
+    let isRefused = false;
     try {
-      return await takeFile(record, record.file, tally, deps, context);
+      const result = await takeFile(record, record.file, tally, deps, context, batchRows);
+      await context.progress({ done: record.file.bytes, total: record.file.bytes, unit: 'bytes', stage: 'done' });
+      return result;
+    } catch (error) {
+      isRefused = error instanceof JobRefused;
+      throw error;
     } finally {
-      await tally.close();
+      await tally.close(isRefused);
     }
   };
 }
@@ -60,37 +72,150 @@ async function takeFile(
   tally: Tally,
   deps: DmpDeps,
   context: JobContext,
+  size: number,
 ): Promise<ImportResult> {
-  const started = performance.now();
   const path = join(deps.uploads, file.name);
-  await stat(path).catch(() => {
-    throw new JobRefused('missing_file', 'the file is not in this server’s folder for uploads');
-  });
+  const found = await stat(path).catch(() => null);
+  if (found === null) throw new JobRefused('missing_file', 'the file is not in this server’s folder for uploads');
+  if (found.size !== file.bytes) throw new JobRefused('bad_encoding', 'the file was changed since it was sent');
   const source = record.input.source ?? DEFAULT_SOURCE;
-  const { timeZone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
-  const opened = await openFile(path, record.input, timeZone);
-  const edges = createEdgeMemory();
-  // One batch is written while the next is read: ClickHouse works on a thread of its own.
-  let writing = Promise.resolve();
+  const { timeZone: zone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
+  const reading = {
+    path,
+    input: record.input,
+    zone,
+    pepper: deps.pepper,
+    now: deps.now(),
+    import: record.id,
+    source,
+    currency,
+    contract: deps.things.get('source', source)?.body,
+    size,
+  };
+  const skip = record.progress?.through ?? 0;
+  const dry = record.input.validateOnly === true;
+  // One batch is written while the next is read: ClickHouse works on threads of its own.
+  let writing: Promise<void> = Promise.resolve();
   try {
-    for await (const rows of opened.batches(BATCH_ROWS)) {
+    for await (const batch of batchesOf({ ...reading, skip })) {
       await context.checkpoint();
-      const terms = { source, currency, keyring: createKeyring(deps.pepper), now: deps.now() };
-      const { tables, faults } = await takeRows(rows, record, terms, deps);
-      const done = opened.bytesRead();
+      const contract = deps.things.get('source', source)?.body;
+      if (contract !== undefined && termsOf(contract).revoked !== null)
+        throw new JobRefused('source_revoked', 'the contract of the source has ended');
       await writing;
-      writing = (async () => {
-        await writeTables(deps.warehouse, tables, edges, deps.now());
-        await tally.add(rows, faults);
-        imported.inc({ outcome: 'quarantined' }, tables.quarantine.length);
-        imported.inc({ outcome: 'accepted' }, rows.length - tables.quarantine.length);
-        await context.progress({ done, total: file.bytes, unit: 'bytes', stage: `${tally.rows()} rows taken` });
-      })();
+      writing = writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
       // Met where it is awaited.
       writing.catch(() => undefined);
     }
   } finally {
     await writing;
   }
-  return tally.finish(Number(((performance.now() - started) / 1000).toFixed(3)));
+  if (record.input.mode === 'whole' && !dry) {
+    await context.progress({
+      done: file.bytes,
+      total: file.bytes,
+      unit: 'bytes',
+      stage: 'taking away what the file does not hold',
+    });
+    await takeAwayOthers(deps.warehouse, record.input.type, source, record.begunAt ?? deps.now(), deps.now());
+  }
+  return tally.finish();
+}
+
+interface WriteDeps extends DmpDeps {
+  readonly source: string;
+  readonly dry: boolean;
+}
+
+async function writeBatch(
+  batch: Batch,
+  record: ImportRecord,
+  file: ImportFile,
+  tally: Tally,
+  deps: WriteDeps,
+  context: JobContext,
+): Promise<void> {
+  const put = await putBatchStores(batch, record, deps);
+  const tables = [...batch.tables, ...put.tables];
+  if (!deps.dry) {
+    await Promise.all(
+      tables.map(({ table, columns, text }) =>
+        deps.warehouse.insertText(
+          table,
+          columns,
+          Buffer.from(text.buffer, text.byteOffset, text.byteLength),
+          tokenOf(table, text, batch, record, file, deps),
+        ),
+      ),
+    );
+    for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
+  }
+  const counts = {
+    accepted: batch.accepted + put.accepted,
+    quarantined: batch.quarantined + put.quarantined,
+    skipped: batch.skipped,
+  };
+  await tally.add(counts, put.results === '' ? batch.results : Buffer.concat([batch.results, Buffer.from(put.results)]), [
+    ...batch.errors,
+    ...put.errors,
+  ]);
+  for (const outcome of ['accepted', 'quarantined', 'skipped'] as const) imported.inc({ outcome }, counts[outcome]);
+  await keepProgress(deps.redis, record.id, { through: batch.through, tally: tally.state() });
+  await context.progress({ done: batch.bytes, total: file.bytes, unit: 'bytes', stage: `${tally.rows()} rows taken` });
+}
+
+/**
+ * A batch is known by the file, its place in it and the terms it was read under: the same one is not written twice. Its edges
+ * are only those that this reading had not met, so they are known by themselves.
+ */
+function tokenOf(
+  table: string,
+  text: Uint8Array,
+  batch: Batch,
+  record: ImportRecord,
+  file: ImportFile,
+  { source, pepper }: WriteDeps,
+): string {
+  const digest = createHash('sha256').update(`${table}\n${record.id}\n`);
+  if (table === 'edges' || table === 'quarantine') return digest.update(text).digest('hex');
+  const place = [file.sha256, source, batch.through, batch.accepted, batch.quarantined, text.length];
+  return digest.update(`${place.join('\n')}\n${createHash('sha256').update(pepper).digest('hex')}`).digest('hex');
+}
+
+interface PutBatch {
+  readonly tables: Batch['tables'];
+  readonly accepted: number;
+  readonly quarantined: number;
+  readonly results: string;
+  readonly errors: readonly ErrorCount[];
+}
+
+async function putBatchStores(batch: Batch, record: ImportRecord, deps: WriteDeps): Promise<PutBatch> {
+  if (batch.stores.length === 0) return { tables: [], accepted: 0, quarantined: 0, results: '', errors: [] };
+  const { faults, quarantine } = await putStores(batch.stores, record, deps.source, deps, deps.dry);
+  const errors = new Map<string, ErrorCount>();
+  let results = '';
+  batch.stores.forEach(({ line }, index) => {
+    const [first] = faults[index] ?? [];
+    results += resultLine(line, first);
+    if (first !== undefined) countError(errors, line, first);
+  });
+  const text = Buffer.from(stamped('quarantine', textOf('quarantine', quarantine), deps.now()));
+  return {
+    tables:
+      quarantine.length === 0
+        ? []
+        : [{ table: 'quarantine', columns: columnsOf('quarantine'), text, rows: quarantine.length, removed: 0 }],
+    accepted: batch.stores.length - quarantine.length,
+    quarantined: quarantine.length,
+    results,
+    errors: [...errors.values()],
+  };
+}
+
+/** The files of an import, its result too. */
+export async function removeFiles(uploads: string, record: ImportRecord): Promise<void> {
+  const names = record.file === null ? [] : [join(uploads, record.file.name)];
+  for (const path of [...names, resultPath(uploads, record.id), `${resultPath(uploads, record.id)}.part`])
+    await rm(path, { force: true });
 }

@@ -23,22 +23,31 @@ export interface JobView {
   readonly actor: string;
 }
 
-/** What each type of job is given. `import` runs in a dmp, the others in a segmenter. */
+/** What each type of job is given. `import` and `replay` run in a dmp, the others in a segmenter. */
 export interface JobPayloads {
   readonly import: { readonly import: string };
+  /** Refused rows tried again, of a filter, each mended by a merge patch first. */
+  readonly replay: {
+    readonly filter: { readonly [name in 'source' | 'import' | 'type' | 'code']?: string };
+    readonly patch: unknown;
+  };
   /** identity → visits → all segments → publish. */
   readonly refresh: Record<string, never>;
   /** identity → this segment (and those it needs) → publish. */
   readonly evaluate: { readonly segment: string };
+  /** Deletes what is past its time. */
+  readonly retention: Record<string, never>;
 }
 
 export type JobType = keyof JobPayloads;
 
-/** One BullMQ queue a job type's home: `imports` for import, `segmenter` for refresh and evaluate. */
+/** One BullMQ queue a job type's home: `imports` for import and replay, `segmenter` for refresh and evaluate. */
 export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
   import: 'imports',
+  replay: 'imports',
   refresh: 'segmenter',
   evaluate: 'segmenter',
+  retention: 'segmenter',
 };
 
 export interface Jobs {

@@ -15,7 +15,7 @@ const tags = ['jobs'];
 export function registerJobRoutes(app: FastifyInstance, deps: DmpDeps): void {
   app.get('/v1/jobs/:id', { schema: { tags, operationId: 'getJob', summary: 'Follow a job', params } }, async (request) => {
     requireScope(request, 'jobs:read');
-    return jobBody(await jobOf(deps, request as Call));
+    return shownTo(request.principal, await jobOf(deps, request as Call));
   });
   const cancel = { tags, operationId: 'cancelJob', summary: 'Cancel a job: what runs stops at its next step', params };
   app.delete('/v1/jobs/:id', { schema: cancel }, async (request, reply) => {
@@ -35,6 +35,11 @@ async function jobOf(deps: DmpDeps, request: Call): Promise<JobView> {
   const job = await deps.jobs.get(request.params.id);
   if (job === null || !mayFollow(request.principal, job)) throw notFound(`job ${request.params.id.slice(0, 80)}`);
   return job;
+}
+
+/** What a refresh did is everybody's: a key that is bound to an advertiser sees only that it is done. */
+function shownTo(principal: Principal, job: JobView): object {
+  return jobBody(principal.advertiser !== null && job.type === 'refresh' ? { ...job, result: null } : job);
 }
 
 /** A key that is bound to an advertiser sees its own jobs only. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../problem.ts';
+import type { RateLimit } from './api-key.ts';
 import type { Scope } from './scopes.ts';
 
 /** Whose key the request carries. */
@@ -9,6 +10,10 @@ export interface Principal {
   /** The advertiser that the key is bound to; null: all. */
   readonly advertiser: string | null;
   readonly scopes: readonly Scope[];
+  /** The exchange that the key is bound to; null or absent: none. */
+  readonly exchange?: string | null;
+  /** Null: as keys that name none; absent: not limited. */
+  readonly rateLimit?: RateLimit | null;
 }
 
 declare module 'fastify' {

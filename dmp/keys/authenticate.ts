@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../problem.ts';
 import type { Things } from '../things/things.ts';
 import type { Principal } from './auth.ts';
+import { scopesOf } from './roles.ts';
 
 const KEY = /^wk_([a-zA-Z0-9][a-zA-Z0-9_-]{0,63})_([0-9a-f]{64})$/;
 const SECRET_BYTES = 32;
@@ -47,7 +48,8 @@ function principalOf(key: string | null, things: Things, admin: Buffer | null): 
   const body = id === undefined ? undefined : things.get('api-key', id)?.body;
   if (id === undefined || secret === undefined || body === undefined) return null;
   if (!timingSafeEqual(digest(secret), Buffer.from(body.hash, 'hex'))) return null;
-  return { id, advertiser: body.advertiser, scopes: body.scopes };
+  const { advertiser, exchange = null, rateLimit = null } = body;
+  return { id, advertiser, exchange, scopes: scopesOf(body.role, body.scopes), rateLimit };
 }
 
 /** A new secret of 256 bits with what is kept of it. */

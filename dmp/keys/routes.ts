@@ -15,13 +15,18 @@ const API_KEYS: Noun<'api-key', ApiKeyInput> = {
   input: ApiKeyInput,
   read: 'admin',
   write: 'admin',
-  immutable: ['advertiser'],
+  immutable: ['advertiser', 'exchange'],
   filters: ['advertiser'],
   advertiserOf: (key) => key.advertiser,
-  check: ({ advertiser, scopes }, { deps: { things } }) =>
-    advertiser === null
-      ? []
-      : [...referenceFault(things, 'advertiser', advertiser, '/advertiser', null), ...boundScopeFaults(scopes)],
+  check: ({ advertiser, exchange, role, scopes }, { deps: { things } }) => [
+    ...(advertiser === null ? [] : referenceFault(things, 'advertiser', advertiser, '/advertiser', null)),
+    ...(exchange === null ? [] : referenceFault(things, 'exchange', exchange, '/exchange', null)),
+    ...(advertiser === null ? [] : boundScopeFaults(role, scopes)),
+    ...exchangeFaults(advertiser, exchange, role, scopes),
+    ...(role === null && scopes.length === 0
+      ? [{ pointer: '/scopes', code: 'required' as const, message: 'a key needs a role or scopes' }]
+      : []),
+  ],
   issue: (input, { id }) => {
     const { key, hash } = issueSecret(id);
     return { body: { ...input, hash }, once: { key } };
@@ -29,10 +34,38 @@ const API_KEYS: Noun<'api-key', ApiKeyInput> = {
   store: (input, { current }) => ({ ...input, hash: current?.body.hash ?? '' }),
 };
 
-function boundScopeFaults(scopes: ApiKeyInput['scopes']): Fault[] {
+function boundScopeFaults(role: ApiKeyInput['role'], scopes: ApiKeyInput['scopes']): Fault[] {
+  const faults: Fault[] = [];
+  const message = 'admin is for keys of no advertiser';
+  if (role === 'admin') faults.push({ pointer: '/role', code: 'scope_not_allowed', message });
   const index = scopes.indexOf('admin');
-  if (index < 0) return [];
-  return [{ pointer: `/scopes/${index}`, code: 'scope_not_allowed', message: 'admin is for keys of no advertiser' }];
+  if (index >= 0) faults.push({ pointer: `/scopes/${index}`, code: 'scope_not_allowed', message });
+  return faults;
+}
+
+/** An exchange's key is that of one exchange, and may read nothing but what concerns it. */
+function exchangeFaults(
+  advertiser: string | null,
+  exchange: string | null,
+  role: ApiKeyInput['role'],
+  scopes: ApiKeyInput['scopes'],
+): Fault[] {
+  if (exchange === null && role !== 'exchange') return [];
+  if (exchange === null) return [{ pointer: '/exchange', code: 'required', message: 'the role exchange is that of one' }];
+  const faults: Fault[] = [];
+  if (advertiser !== null)
+    faults.push({ pointer: '/advertiser', code: 'scope_not_allowed', message: 'an exchange’s key is no advertiser’s' });
+  if (role !== null && role !== 'exchange')
+    faults.push({ pointer: '/role', code: 'scope_not_allowed', message: 'an exchange’s key has the role exchange' });
+  scopes.forEach((scope, index) => {
+    if (scope !== 'exchanges:read')
+      faults.push({
+        pointer: `/scopes/${index}`,
+        code: 'scope_not_allowed',
+        message: 'an exchange’s key has exchanges:read only',
+      });
+  });
+  return faults;
 }
 
 export function registerApiKeysRoutes(app: FastifyInstance, deps: DmpDeps): void {

@@ -7,6 +7,8 @@ export const SCOPES = [
   'stores:write',
   'geofences:read',
   'geofences:write',
+  'sources:read',
+  'sources:write',
   'segments:read',
   'segments:write',
   'campaigns:read',
@@ -20,6 +22,8 @@ export const SCOPES = [
   'snapshot:read',
   'reports:read',
   'debug:read',
+  'audit:read',
+  'exchanges:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -15,7 +15,20 @@ const DATE_LIKE = /^\d{4}-\d\d-\d\d/;
 /** The names that events may use anywhere; a value under any other name is not kept, since nobody knows what it is. */
 const NAMES: ReadonlySet<string> = new Set([
   ...Object.values(EVENT_SCHEMAS).flatMap((schema) => Object.keys(schema.properties)),
-  ...['kind', 'value', 'line', 'product', 'category', 'department', 'brand', 'quantity', 'amountMicros', 'amount', 'name'],
+  ...[
+    'kind',
+    'value',
+    'line',
+    'product',
+    'category',
+    'department',
+    'brand',
+    'quantity',
+    'amountMicros',
+    'amount',
+    'name',
+    'price',
+  ],
   ...['address', 'lat', 'lon', 'timeZone', 'radius', 'advertiser', 'hours', 'fence'],
 ]);
 /** A receipt's or product's number looks like a phone's. */

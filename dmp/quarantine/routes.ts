@@ -1,63 +1,103 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { Statement } from '../clickhouse/warehouse.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { QuarantineRow } from '../events/tables.ts';
 import { PageQuery } from '../http/page.ts';
+import { nullable } from '../http/schema.ts';
+import { answerJob } from '../jobs/view.ts';
 import { requireScope } from '../keys/auth.ts';
-import { Problem } from '../problem.ts';
+import { notFound, Problem } from '../problem.ts';
+import { replayRows } from './replay.ts';
+import { type Cursor, FILTERS, type Filter, selectRows } from './select.ts';
 
-interface Query {
-  readonly source?: string;
-  readonly import?: string;
-  readonly type?: string;
-  readonly code?: string;
+interface Query extends Filter {
+  readonly replayed?: boolean;
   readonly limit: number;
   readonly cursor?: string;
 }
 
-type Cursor = readonly [at: string, id: string];
+type KeptRow = QuarantineRow & { readonly replayed: string | null };
 
-const FILTERS = ['source', 'import', 'type', 'code'] as const;
+const tags = ['events'];
 const filter = Type.Optional(Type.String({ maxLength: 256 }));
+const filters = Object.fromEntries(FILTERS.map((name) => [name, filter]));
+const Patch = Type.Object(
+  {
+    patch: Type.Optional(
+      Type.Unsafe<object>({ type: 'object', description: 'a merge patch that mends each row first; identifiers in it are raw' }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
-const SCHEMA = {
-  tags: ['events'],
-  operationId: 'listQuarantine',
-  summary: 'List refused rows, newest first',
-  querystring: Type.Object(
-    { ...Object.fromEntries(FILTERS.map((name) => [name, filter])), ...PageQuery },
-    { additionalProperties: false },
-  ),
+const SCHEMAS = {
+  list: {
+    tags,
+    operationId: 'listQuarantine',
+    summary: 'List refused rows, newest first',
+    querystring: Type.Object(
+      {
+        ...filters,
+        replayed: Type.Optional(Type.Boolean({ description: 'those that were taken since; default those that wait' })),
+        ...PageQuery,
+      },
+      { additionalProperties: false },
+    ),
+  },
+  one: {
+    tags,
+    operationId: 'replayQuarantined',
+    summary: 'Try a refused row again',
+    params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
+    body: nullable(Patch),
+  },
+  all: {
+    tags,
+    operationId: 'replayQuarantine',
+    summary: 'Try all refused rows of a filter again, as a job',
+    querystring: Type.Object(filters, { additionalProperties: false }),
+    body: nullable(Patch),
+  },
 };
 
-/** GET /v1/quarantine */
+/** GET /v1/quarantine, POST /v1/quarantine/{id}/replay, POST /v1/quarantine/replay */
 export function registerQuarantineRoutes(app: FastifyInstance, deps: DmpDeps): void {
-  app.get('/v1/quarantine', { schema: SCHEMA }, async (request) => {
+  app.get('/v1/quarantine', { schema: SCHEMAS.list }, async (request) => {
     requireScope(request, 'quarantine:read');
-    // Sources are nobody's: what they sent is not for a key of one advertiser.
-    if (request.principal.advertiser !== null)
-      throw new Problem(403, 'forbidden', 'A key that is bound to an advertiser cannot see the quarantine');
+    refuseBound(request);
     const query = (request as FastifyRequest<{ Querystring: Query }>).query;
-    const rows = await deps.warehouse.query<QuarantineRow>(listStatement(query));
+    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
+    const rows = await deps.warehouse.query<KeptRow>(selectRows(query, cursor, query.limit + 1, query.replayed === true));
     return pageOf(rows, query.limit);
+  });
+  app.post('/v1/quarantine/:id/replay', { schema: SCHEMAS.one }, async (request) => {
+    requireScope(request, 'imports:write');
+    refuseBound(request);
+    const { id } = request.params as { id: string };
+    const [row] = await deps.warehouse.query<KeptRow>(selectRows({}, null, 1, false, id));
+    if (row === undefined) throw notFound(`refused row ${id.slice(0, 64)} that waits`);
+    const [replayed] = await replayRows([row], patchOf(request), deps);
+    return { id, status: replayed?.faults === null ? 'accepted' : 'quarantined', errors: replayed?.faults ?? [] };
+  });
+  app.post('/v1/quarantine/replay', { schema: SCHEMAS.all }, async (request, reply) => {
+    requireScope(request, 'imports:write');
+    refuseBound(request);
+    const payload = { filter: { ...(request.query as Filter) }, patch: patchOf(request) };
+    return answerJob(reply, await deps.jobs.enqueue('replay', payload, request.principal.id));
   });
 }
 
-function listStatement(query: Query): Statement {
-  const wheres = FILTERS.filter((name) => query[name] !== undefined).map((name) => `${name} = {${name}:String}`);
-  const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-  if (cursor !== null) wheres.push("(at, id) < ({at:DateTime64(3, 'UTC')}, {id:String})");
-  const params = Object.fromEntries(FILTERS.flatMap((name) => (query[name] === undefined ? [] : [[name, query[name]]])));
-  return {
-    sql: `SELECT id, at, source, import, type, line, pointer, value, code, message, original FROM quarantine FINAL
-      ${wheres.length === 0 ? '' : `WHERE ${wheres.join(' AND ')}`}
-      ORDER BY at DESC, id DESC LIMIT {limit:UInt32}`,
-    params: { ...params, ...(cursor === null ? {} : { at: cursor[0], id: cursor[1] }), limit: query.limit + 1 },
-  };
+/** Sources are nobody's: what they sent is not for a key of one advertiser. */
+function refuseBound(request: FastifyRequest): void {
+  if (request.principal.advertiser !== null)
+    throw new Problem(403, 'forbidden', 'A key that is bound to an advertiser cannot see the quarantine');
 }
 
-function pageOf(rows: readonly QuarantineRow[], limit: number): object {
+function patchOf(request: FastifyRequest): unknown {
+  return (request.body as { patch?: unknown } | null)?.patch;
+}
+
+function pageOf(rows: readonly KeptRow[], limit: number): object {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   const hasMore = rows.length > limit;
@@ -65,8 +105,15 @@ function pageOf(rows: readonly QuarantineRow[], limit: number): object {
   return { data: shown.map(rowBody), page: { next, hasMore } };
 }
 
-function rowBody(row: QuarantineRow): object {
-  return { ...row, at: `${row.at.replace(' ', 'T')}Z`, line: Number(row.line), import: row.import === '' ? null : row.import };
+function rowBody(row: KeptRow): object {
+  const replayed = row.replayed === null ? null : `${row.replayed.replace(' ', 'T')}Z`;
+  return {
+    ...row,
+    at: `${row.at.replace(' ', 'T')}Z`,
+    line: Number(row.line),
+    import: row.import === '' ? null : row.import,
+    replayed,
+  };
 }
 
 function readCursor(text: string): Cursor {

@@ -21,7 +21,7 @@ export function registerRatesRoutes(app: FastifyInstance, { things, now }: DmpDe
   });
   const summary = 'Publish exchange rates; older ones than there are change nothing';
   const publish = { tags, operationId: 'putRates', summary, body: Rates, response: { ...ok, ...PROBLEM_RESPONSES } };
-  app.put('/v1/rates', { schema: publish }, async (request) => {
+  app.put('/v1/rates', { schema: publish, config: { audited: 'thing' } }, async (request) => {
     requireScope(request, 'admin');
     const rates = request.body as Rates;
     if (Date.parse(rates.at) > now() + CLOCKS_DIFFER_MS)

@@ -14,6 +14,8 @@ export interface Scope {
   readonly query: ConversionsQuery;
   /** The advertiser's. */
   readonly stores: readonly string[];
+  /** Sources whose receipts the advertiser may not measure by. */
+  readonly withheld: readonly string[];
   readonly currency: string;
 }
 
@@ -61,7 +63,7 @@ const credited = (facts: string, columns: string) => `
     ) WHERE clicked OR viewed`;
 
 /** Rows by the chosen dimensions, and one with total = 1 over everything. */
-export function attributionStatement({ query, stores, currency }: Scope): Statement {
+export function attributionStatement({ query, stores, withheld, currency }: Scope): Statement {
   const columns = query.groupBy.map((dimension) => COLUMN_OF[dimension]);
   const keys = columns.map((column) => `facts.${column}`);
   const sql = `
@@ -104,6 +106,7 @@ LIMIT ${ROW_LIMIT + 2}`;
     params: {
       campaign: query.campaign,
       stores,
+      withheld,
       currency,
       from: dateTime(query.from),
       to: dateTime(query.to),

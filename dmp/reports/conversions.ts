@@ -1,4 +1,6 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import type { Charge } from '../sources/cost.ts';
+import { dataCosts } from '../sources/cost-query.ts';
 import { type AttributionRow, attributionStatement, ROW_LIMIT, type Scope } from './attribution.ts';
 import { holdoutChanged } from './holdout.ts';
 import { type Lift, liftOf } from './lift.ts';
@@ -18,6 +20,10 @@ export interface ConversionRow extends Partial<Record<Dimension, string>> {
   readonly revenueMicros: number;
   readonly spendMicros: number;
   readonly viewers: number;
+  /** What the data that the line items stand on cost. */
+  readonly dataMicros: number;
+  /** Both. */
+  readonly costMicros: number;
 }
 
 export interface Conversions {
@@ -35,21 +41,30 @@ export class TooManyRows extends Error {
 }
 
 /** `share`: held out, 0…1; null where the campaign has no holdout. Throws TooManyRows. */
-export async function conversions(warehouse: Warehouse, scope: Scope, share: number | null): Promise<Conversions> {
-  const [found, population] = await Promise.all([
+export async function conversions(warehouse: Warehouse, scope: Scope, share: number | null, now: number): Promise<Conversions> {
+  const { campaign, from, to, groupBy } = scope.query;
+  const [found, population, { charges }] = await Promise.all([
     warehouse.query<AttributionRow>(attributionStatement(scope), LIMITS),
     warehouse.query<PopulationRow>(populationStatement(scope), LIMITS),
+    dataCosts(warehouse, { from, to, advertiser: null, campaign }, now),
   ]);
   if (found.length > ROW_LIMIT + 1) throw new TooManyRows();
   const total = found.find((row) => row.total === 1);
-  const totals = total === undefined ? NOTHING : measuresOf(total);
-  const rows = found.filter((row) => row.total === 0).map((row) => rowOf(row, scope.query.groupBy));
+  const data = dataBy(charges, groupBy);
+  const totals =
+    total === undefined
+      ? NOTHING
+      : measuresOf(
+          total,
+          [...data.values()].reduce((sum, micros) => sum + micros, 0),
+        );
+  const rows = found.filter((row) => row.total === 0).map((row) => rowOf(row, groupBy, data));
   const lift = liftOf({
     treated: armOf(population, false),
     control: armOf(population, true),
     expectedShare: share,
     holdoutChanged: await holdoutChanged(warehouse, scope.query.campaign, firstOf(population), scope.query.to),
-    spendMicros: totals.spendMicros,
+    spendMicros: totals.costMicros,
   });
   return { rows, totals, lift };
 }
@@ -72,16 +87,30 @@ const NOTHING: ConversionRow = {
   revenueMicros: 0,
   spendMicros: 0,
   viewers: 0,
+  dataMicros: 0,
+  costMicros: 0,
 };
 
-function rowOf(row: AttributionRow, groupBy: readonly Dimension[]): ConversionRow {
-  const values = { campaign: row.campaign, lineItem: row.line_item, store: row.store, day: row.day };
-  const dimensions = Object.fromEntries(groupBy.map((dimension) => [dimension, values[dimension] ?? '']));
-  return { ...dimensions, ...measuresOf(row) };
+/** Cost of data by the values of the dimensions. */
+function dataBy(charges: readonly Charge[], groupBy: readonly Dimension[]): Map<string, number> {
+  const data = new Map<string, number>();
+  for (const charge of charges) {
+    const key = JSON.stringify(groupBy.map((dimension) => charge[dimension]));
+    data.set(key, (data.get(key) ?? 0) + charge.micros);
+  }
+  return data;
 }
 
-function measuresOf(row: AttributionRow): ConversionRow {
+function rowOf(row: AttributionRow, groupBy: readonly Dimension[], data: ReadonlyMap<string, number>): ConversionRow {
+  const values = { campaign: row.campaign, lineItem: row.line_item, store: row.store, day: row.day };
+  const dimensions = Object.fromEntries(groupBy.map((dimension) => [dimension, values[dimension] ?? '']));
+  const key = JSON.stringify(groupBy.map((dimension) => values[dimension] ?? ''));
+  return { ...dimensions, ...measuresOf(row, data.get(key) ?? 0) };
+}
+
+function measuresOf(row: AttributionRow, dataMicros: number): ConversionRow {
   return {
+    ...{ dataMicros, costMicros: Number(row.spend) + dataMicros },
     bids: Number(row.bids),
     wins: Number(row.wins),
     exposures: Number(row.exposures),

@@ -13,6 +13,8 @@ export const MEASURES = [
   'revenueMicros',
   'spendMicros',
   'viewers',
+  'dataMicros',
+  'costMicros',
 ] as const;
 
 /** RFC 4180: a header, a line a row, and the totals last with `total` in the first column. */

@@ -1,5 +1,5 @@
 /**
- * Parts of SQL that say who and what a report counts. Bound parameters: campaign, stores, currency, from, to (DateTime64). Facts
+ * Parts of SQL that say who and what a report counts. Bound parameters: campaign, stores, withheld (sources that do not count), currency, from, to (DateTime64). Facts
  * are read with FINAL, so a repeated insert never counts twice; people are joined through `identities FINAL` when read.
  */
 
@@ -61,7 +61,7 @@ export const PURCHASES = `
       sumIf(amount, currency = {currency:String}) AS revenue,
       sum(amount) >= 0 AS is_sale
     FROM purchases FINAL
-    WHERE purchases.store IN {stores:Array(String)}
+    WHERE purchases.store IN {stores:Array(String)} AND purchases.source NOT IN {withheld:Array(String)}
       AND purchases.at >= {from:DateTime64(3, 'UTC')} AND purchases.at < {to:DateTime64(3, 'UTC')}
     GROUP BY source, receipt
   ),

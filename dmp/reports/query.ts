@@ -76,7 +76,7 @@ export function readConversionsQuery(raw: Readonly<Record<string, unknown>>): { 
 }
 
 /** A plain date is its UTC day: as a start from its first moment, as an end with the whole day included. */
-function readTime(value: string, end: boolean): number | null {
+export function readTime(value: string, end: boolean): number | null {
   if (DATE.test(value)) {
     const at = Date.parse(`${value}T00:00:00Z`);
     // Date.parse takes 2026-02-30 for the second of March.

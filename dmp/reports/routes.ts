@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DmpDeps } from '../deps.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
+import { sourcesWithheld } from '../sources/access.ts';
 import type { Scope } from './attribution.ts';
 import { type Conversions, conversions, TooManyRows } from './conversions.ts';
 import { conversionsCsv } from './csv.ts';
@@ -47,14 +48,15 @@ function scopeOf(request: FastifyRequest, { things, now }: ReportDeps): { scope:
   const scope: Scope = {
     query: { ...query, from, to },
     stores: things.list('store').flatMap((store) => (store.body.advertiser === advertiser ? [store.id] : [])),
+    withheld: sourcesWithheld(things, advertiser, 'measurement'),
     currency: things.get('advertiser', advertiser)?.body.currency ?? 'USD',
   };
   return { scope, share: holdout === null ? null : holdout.percent / 100 };
 }
 
-async function run({ warehouse }: ReportDeps, scope: Scope, share: number | null): Promise<Conversions> {
+async function run({ warehouse, now }: ReportDeps, scope: Scope, share: number | null): Promise<Conversions> {
   try {
-    return await conversions(warehouse, scope, share);
+    return await conversions(warehouse, scope, share, now());
   } catch (error) {
     if (error instanceof TooManyRows) {
       const message = 'The report has too many rows: choose fewer dimensions or a shorter window';

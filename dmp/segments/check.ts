@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Fault } from '../problem.ts';
+import { maySeeSource } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
 import { LEAVES, type Leaf, MAX_DEPTH, MAX_NODES, type Rule } from './rule.ts';
 
@@ -122,8 +123,11 @@ function checkMeaning(name: string, value: unknown, pointer: string, walk: Walk)
     case 'geofences':
       return checkOwned('geofence', 'unknown_geofence', value as string[], pointer, walk);
     case 'sources':
-      for (const [index, id] of (value as string[]).entries())
-        if (walk.things.get('source', id) === undefined) walk.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
+      for (const [index, id] of (value as string[]).entries()) {
+        const source = walk.things.get('source', id);
+        if (source === undefined || !maySeeSource(source, walk.advertiser))
+          walk.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
+      }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Statement } from '../clickhouse/warehouse.ts';
+import { sourcesWithheld } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
 import type { Attribute, Bounds, Pages, Purchases, Redemptions, Rule, Visits, Window } from './rule.ts';
 
@@ -12,10 +13,15 @@ export interface RuleScope {
   readonly stores: readonly string[] | null;
   /** Only profiles whose id is a multiple of this: a sample. */
   readonly every?: number;
+  /** Sources whose rows do not count here; none where absent. Visits are made without them already. */
+  readonly withheld?: readonly string[];
+  /** Whether another segment's members may count here; all may where absent. */
+  mayNest?(segment: string): boolean;
 }
 
 /** The scope of a segment of an advertiser (null: shared): "any store" is any of its own. */
 export function scopeOf(things: Things, advertiser: string | null, now: number): RuleScope {
+  const withheld = sourcesWithheld(things, advertiser, 'profiles');
   return {
     now,
     storesOf: (group) => things.get('store-group', group)?.body.stores ?? [],
@@ -26,6 +32,14 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
             .list('store')
             .filter(({ body }) => body.advertiser === advertiser)
             .map(({ id }) => id),
+    withheld,
+    mayNest: (segment) => {
+      const owner = things.get('segment', segment)?.body.advertiser ?? null;
+      // A shared segment must not hand on what only the advertiser of a nested one may use.
+      if (owner === advertiser || owner === null) return true;
+      const theirs = new Set(sourcesWithheld(things, owner, 'profiles'));
+      return withheld.every((source) => theirs.has(source));
+    },
   };
 }
 
@@ -102,6 +116,7 @@ function purchases(leaf: Purchases, compiler: Compiler): string {
     described('brand', leaf.brands, bound),
     among('product', leaf.products, bound),
     among('source', leaf.sources, bound),
+    counted(compiler),
   )}`;
   return peopleOf(`${joined(rows, compiler)} GROUP BY profile`, [
     ['uniqExact((source, receipt))', leaf.count],
@@ -162,6 +177,7 @@ function redemptions(leaf: Redemptions, compiler: Compiler): string {
     within('at', leaf.window, compiler),
     among('coupon', leaf.coupons, bound),
     among('promotion', leaf.promotions, bound),
+    counted(compiler),
   )}`;
   return peopleOf(`${joined(rows, compiler)} GROUP BY profile`, [['uniqExact((identifier, at, source, id))', leaf.count]])(bound);
 }
@@ -171,6 +187,7 @@ function pages(leaf: Pages, compiler: Compiler): string {
   const rows = `SELECT identifier, source, id, at FROM pages FINAL${where(
     within('at', leaf.window, compiler),
     leaf.urlContains === undefined ? '' : `position(url, ${bound.add('String', leaf.urlContains)}) > 0`,
+    counted(compiler),
   )}`;
   return peopleOf(`${joined(rows, compiler)} GROUP BY profile`, [['uniqExact((identifier, at, source, id))', leaf.count]])(bound);
 }
@@ -178,7 +195,10 @@ function pages(leaf: Pages, compiler: Compiler): string {
 /** Each source's newest value counts; where sources differ any of them may fit. */
 function attribute(leaf: Attribute, compiler: Compiler): string {
   const { bound } = compiler;
-  const rows = `SELECT identifier, source, text, number, at FROM attributes FINAL WHERE name = ${bound.add('String', leaf.name)}`;
+  const rows = `SELECT identifier, source, text, number, at FROM attributes FINAL${where(
+    `name = ${bound.add('String', leaf.name)}`,
+    counted(compiler),
+  )}`;
   const newest = `SELECT profile, argMax((text, number), (at, identifier)) AS value ${joined(rows, compiler)} GROUP BY profile, source`;
   return `profile IN (SELECT profile FROM (${newest})${where(
     leaf.in === undefined ? '' : `value.1 IN ${bound.texts(leaf.in.map(String))}`,
@@ -188,12 +208,18 @@ function attribute(leaf: Attribute, compiler: Compiler): string {
 }
 
 /** The stored members of another segment. */
-function members(segment: string, { bound }: Compiler): string {
+function members(segment: string, { bound, scope }: Compiler): string {
+  if (scope.mayNest?.(segment) === false) return '0';
   return `profile IN (SELECT profile FROM memberships WHERE segment = ${bound.add('String', segment)} GROUP BY profile HAVING argMax(status, version) = 1)`;
 }
 
 function joined(rows: string, { people }: Compiler): string {
   return `FROM (${rows}) AS facts INNER JOIN ${people} AS people USING identifier`;
+}
+
+/** Only rows of sources that may be used. */
+function counted({ bound, scope: { withheld = [] } }: Compiler): string {
+  return withheld.length === 0 ? '' : `source NOT IN ${bound.texts(withheld)}`;
 }
 
 type Measure = readonly [expression: string, bounds: Bounds | undefined];

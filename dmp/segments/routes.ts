@@ -82,7 +82,7 @@ function registerEstimate(app: FastifyInstance, deps: DmpDeps): void {
     body: EstimateBody,
     response: { 200: { description: 'It', content: { 'application/json': { schema: EstimateView } } }, ...PROBLEM_RESPONSES },
   };
-  app.post('/v1/segments::estimate', { schema, config: { idempotent: false } }, async (request) => {
+  app.post('/v1/segments::estimate', { schema, config: { idempotent: false, audited: 'none' } }, async (request) => {
     requireScope(request, 'segments:read');
     const { rule, advertiser: wanted } = request.body as { rule: Rule; advertiser: string | null };
     const advertiser = request.principal.advertiser ?? wanted;

@@ -107,7 +107,7 @@ function registerFileKind<K extends Kind>(app: FastifyInstance, deps: DmpDeps, f
     const thing = find(deps, file, request as Call);
     return { ...summaryOf(file, thing), ...thing.body };
   });
-  app.delete(`${path}/:domain`, { schema: schemas.remove }, async (request, reply) => {
+  app.delete(`${path}/:domain`, { schema: schemas.remove, config: { audited: 'thing' } }, async (request, reply) => {
     requireScope(request, 'admin');
     await deps.things.remove(kind, find(deps, file, request as Call).id, { actor: request.principal.id });
     return reply.code(204).send();
@@ -116,7 +116,9 @@ function registerFileKind<K extends Kind>(app: FastifyInstance, deps: DmpDeps, f
     // The file is taken as it is, whatever it says it is.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BYTES }, (_request, body, done) => done(null, body));
-    scope.put(`${path}/:domain`, { schema: schemas.put }, (request, reply) => put(deps, file, request as Call, reply));
+    scope.put(`${path}/:domain`, { schema: schemas.put, config: { audited: 'thing' } }, (request, reply) =>
+      put(deps, file, request as Call, reply),
+    );
   });
 }
 

@@ -13,14 +13,14 @@ const one = (kind: Kind, id: string | null | undefined): Reference[] => (id === 
 /** Which things a body names. What is named cannot be deleted. */
 const REFERENCES: ReferencesOf = {
   advertiser: () => [],
-  source: () => [],
+  source: (source) => [...one('advertiser', source.advertiser), ...many('advertiser', source.advertisers ?? undefined)],
   exchange: () => [],
   // What an exchange said keeps neither it nor the creative from being deleted.
   approval: () => [],
   'ads-txt': () => [],
   'sellers-json': () => [],
   rates: () => [],
-  'api-key': (key) => one('advertiser', key.advertiser),
+  'api-key': (key) => [...one('advertiser', key.advertiser), ...one('exchange', key.exchange)],
   store: (store) => one('advertiser', store.advertiser),
   geofence: (geofence) => one('advertiser', geofence.advertiser),
   creative: (creative) => one('advertiser', creative.advertiser),

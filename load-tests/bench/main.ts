@@ -2,6 +2,8 @@
 import { benchBid } from './bid.ts';
 import { benchCluster } from './cluster.ts';
 import { benchFloor } from './floor.ts';
+import { benchIdentity } from './identity.ts';
+import { benchIngest } from './ingest.ts';
 import { benchLatency } from './latency.ts';
 import { benchMatch } from './match.ts';
 import { benchNode24 } from './node24.ts';
@@ -26,6 +28,8 @@ const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
 };
 
 async function run(options: Options): Promise<object> {
+  if (options.name === 'identity') return benchIdentity(options);
+  if (options.name === 'ingest') return benchIngest(options);
   const bench = ON_A_RIG[options.name];
   if (bench === undefined) return benchMatch(options);
   const rig = await setUpRig(options);

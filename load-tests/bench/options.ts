@@ -1,6 +1,18 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-export const BENCHES = ['floor', 'bid', 'latency', 'match', 'swap', 'overload', 'outage', 'cluster', 'node24'] as const;
+export const BENCHES = [
+  'floor',
+  'bid',
+  'latency',
+  'match',
+  'swap',
+  'overload',
+  'outage',
+  'cluster',
+  'node24',
+  'identity',
+  'ingest',
+] as const;
 export type BenchName = (typeof BENCHES)[number];
 
 export interface Options {
@@ -21,9 +33,9 @@ export interface Options {
 
 export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
   const command = new Command('npm run bench --')
-    .description('Measures the bidder on this machine; the last line is one JSON object. docs/benchmarks.md tells how.')
+    .description('Measures Walkin on this machine; the last line is one JSON object. docs/benchmarks.md tells how.')
     .argument('<name>', BENCHES.join(', '))
-    .option('--scale <share>', 'of the full world: line items, fences and profiles', positive, 1)
+    .option('--scale <share>', 'of the full world: line items, fences, profiles, identifiers', positive, 1)
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)

@@ -16,7 +16,7 @@ import { drawTraffic, type Traffic } from './requests.ts';
 import { say } from './say.ts';
 import { drawSnapshot, type WorldSize, worldSize } from './world.ts';
 
-const PEPPER = 'pepper-of-the-benchmarks';
+export const PEPPER = 'pepper-of-the-benchmarks';
 const SECRET = 'secret-of-the-benchmarks';
 
 /** A world in a Redis of its own, and what is started on it. Everything is stopped with it. */

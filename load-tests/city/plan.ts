@@ -29,14 +29,23 @@ export function campaignIds(attempt: number): { campaign: string; nearby: string
   return { campaign: `city-visits${suffix}`, nearby: `city-nearby${suffix}`, prospects: `city-prospects${suffix}` };
 }
 
+/** The apps know their users' cards of the market. */
+const NAMESPACE = 'birch-market';
+
 export function parties(): Resource[] {
   return [
     {
       path: `/v1/advertisers/${IDS.advertiser}`,
       body: { name: 'Birch Market', domains: ['birchmarket.example'], currency: 'USD' },
     },
-    { path: `/v1/sources/${IDS.till}`, body: { name: 'Birch Market tills', party: '1p', timeZone: TIME_ZONE, currency: 'USD' } },
-    { path: `/v1/sources/${IDS.app}`, body: { name: 'City apps', party: '2p', timeZone: 'UTC', currency: 'USD' } },
+    {
+      path: `/v1/sources/${IDS.till}`,
+      body: { name: 'Birch Market tills', party: '1p', timeZone: TIME_ZONE, currency: 'USD', namespace: NAMESPACE },
+    },
+    {
+      path: `/v1/sources/${IDS.app}`,
+      body: { name: 'City apps', party: '2p', timeZone: 'UTC', currency: 'USD', namespace: NAMESPACE },
+    },
     {
       path: `/v1/exchanges/${IDS.exchange}`,
       body: { name: 'City exchange', defaultTmax: 900, networkAllowance: 10, billing: 'burl', seat: 'walkin', simulated: true },

@@ -8,7 +8,7 @@ const FOLDERS = ['proto', 'bidder', 'dmp', 'segmenter', 'supervisor', 'load-test
 const FILES = ['start.ts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 const CODE = new Set(['.ts', '.mjs']);
 /** What the code reads at run time from beside itself. */
-const ASSETS = new Set(['.sql', '.lua', '.json', '.html', '.proto']);
+const ASSETS = new Set(['.sql', '.lua', '.json', '.html', '.proto', '.csv', '.ndjson']);
 
 /**
  * Compiles into `dist` and copies SQL, Lua and the like; skipped where nothing changed since the last build.

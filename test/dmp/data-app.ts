@@ -32,7 +32,19 @@ export interface DataApp {
   stop(): Promise<void>;
 }
 
-const TABLES = ['purchases', 'products', 'pings', 'pages', 'redemptions', 'attributes', 'edges', 'quarantine', 'ad_events'];
+const TABLES = [
+  'purchases',
+  'products',
+  'stocks',
+  'actions',
+  'pings',
+  'pages',
+  'redemptions',
+  'attributes',
+  'edges',
+  'quarantine',
+  'ad_events',
+];
 
 export async function startDataApp(): Promise<DataApp> {
   const { warehouse, stop } = await startWarehouse();

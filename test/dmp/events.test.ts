@@ -70,7 +70,7 @@ describe('what is taken', () => {
       { line: 'b', department: 'GROCERY', amountMicros: -1 },
     ];
     await send([{ ...purchase, lines, store: 'st_1', currency: 'EUR' }], { source: 'tills' });
-    expect(await data.rows('SELECT * EXCEPT (ingested, identifier) FROM purchases FINAL ORDER BY line')).toEqual([
+    expect(await data.rows('SELECT * EXCEPT (ingested, identifier, deleted) FROM purchases FINAL ORDER BY line')).toEqual([
       {
         source: 'tills',
         receipt: 'r-1',
@@ -129,6 +129,7 @@ describe('what is taken', () => {
     const edges = await data.rows<{ a: string; kind_b: string }>('SELECT a, kind_a, kind_b FROM edges FINAL ORDER BY kind_b');
     expect(edges).toEqual([
       { a: strongest, kind_a: 'ifa', kind_b: 'email' },
+      { a: keyIdentifier(email as never, PEPPER), kind_a: 'email', kind_b: 'email_uid2' },
       { a: strongest, kind_a: 'ifa', kind_b: 'loyalty' },
     ]);
   });
@@ -182,7 +183,7 @@ describe('what is refused', () => {
     ],
     [
       'an identifier of no kind',
-      { ...ping, identifiers: [{ kind: 'mac', value: 'x' }] },
+      { ...ping, identifiers: [{ kind: 'fax', value: 'x' }] },
       '/identifiers/0/kind',
       'unknown_identifier_kind',
     ],

@@ -193,5 +193,7 @@ function shown(cell: Cell) {
     revenueMicros,
     spendMicros,
     viewers,
+    dataMicros: 0,
+    costMicros: spendMicros,
   };
 }

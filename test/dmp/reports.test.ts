@@ -148,6 +148,8 @@ describe('attribution', () => {
       revenueMicros: 0,
       spendMicros: 0,
       viewers: 0,
+      dataMicros: 0,
+      costMicros: 0,
     });
     expect(lift).toMatchObject({ status: 'not_enough_data', reason: { code: 'too_few_outcomes' }, visitors: null });
   });
@@ -189,6 +191,8 @@ describe('attribution', () => {
       revenueMicros: 0,
       spendMicros: 0,
       viewers: 0,
+      dataMicros: 0,
+      costMicros: 0,
     };
     expect(rows).toEqual([
       {
@@ -202,6 +206,8 @@ describe('attribution', () => {
         exposedPeople: 1,
         spendMicros: 4000,
         viewers: 1,
+        dataMicros: 0,
+        costMicros: 4000,
       },
       {
         campaign: 'cmp',
@@ -226,6 +232,8 @@ describe('attribution', () => {
       revenueMicros: 7_500_000,
       spendMicros: 4000,
       viewers: 1,
+      dataMicros: 0,
+      costMicros: 4000,
     });
   });
 
@@ -320,6 +328,8 @@ describe('attribution', () => {
     expect((await report()).totals).toMatchObject({
       exposures: 1,
       spendMicros: 100,
+      dataMicros: 0,
+      costMicros: 100,
       visits: 1,
       purchases: 1,
       revenueMicros: 1_000_000,
@@ -600,10 +610,10 @@ describe('the door', () => {
     const answer = await app.inject({ url, headers: { accept: 'text/csv' } });
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8');
     expect(answer.body.split('\r\n')).toEqual([
-      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros,viewers',
-      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7,1',
-      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0,0',
-      'total,,0,0,1,1,0,1,1,0,0,7,1',
+      'day,store,bids,wins,exposures,exposedPeople,clicks,visits,visitors,purchases,revenueMicros,spendMicros,viewers,dataMicros,costMicros',
+      '2026-03-02,st_1,0,0,1,1,0,0,0,0,0,7,1,0,7',
+      '2026-03-03,st_1,0,0,0,0,0,1,1,0,0,0,0,0,0',
+      'total,,0,0,1,1,0,1,1,0,0,7,1,0,7',
       '',
     ]);
     const json = await app.inject({ url, headers: { accept: 'application/json, text/csv' } });

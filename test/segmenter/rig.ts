@@ -26,7 +26,19 @@ export interface Rig {
 
 export const uuid = (n: number): string => `00000000-0000-8000-8000-${String(n).padStart(12, '0')}`;
 const BY = { actor: 'test' };
-const TABLES = ['identities', 'edges', 'pings', 'visits', 'memberships', 'segment_runs', 'purchases', 'attributes'];
+const TABLES = [
+  'identities',
+  'identity_scope',
+  'opt_outs',
+  'links',
+  'edges',
+  'pings',
+  'visits',
+  'memberships',
+  'segment_runs',
+  'purchases',
+  'attributes',
+];
 
 export async function startRig(): Promise<Rig> {
   const server = await startRedis();

@@ -57,7 +57,7 @@ test('a refresh takes a person from an edge to the value that the bidders read',
   expect(job).toMatchObject({ state: 'succeeded', error: null });
   const result = job.result as Refreshed;
   expect(result).toMatchObject({
-    identity: { edges: 2, made: 2, changed: 2 },
+    identity: { identifiers: 2, made: 2, changed: 2 },
     segments: { evaluated: 2, entered: 2, left: 0, failed: [] },
     published: { full: true, profiles: 2, identifiers: 2 },
   });
@@ -89,7 +89,7 @@ test('several segmenters run one job at a time', async () => {
   const warehouse = {
     ...rig.warehouse,
     query: async <Row>(...call: Parameters<typeof rig.warehouse.query>): Promise<Row[]> => {
-      if (call[0].sql.includes('FROM edges')) {
+      if (call[0].sql.includes('AS at FROM links')) {
         most = Math.max(most, ++active);
         await sleep(50);
         active--;

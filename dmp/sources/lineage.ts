@@ -1,0 +1,97 @@
+import type { Rule } from '../segments/rule.ts';
+import type { Segment } from '../segments/segment.ts';
+import type { ThingBodies } from '../things/things.ts';
+import { mayUse } from './access.ts';
+import type { SourceKind } from './source.ts';
+
+/** Things at some moment, by id: those of now, or as they were. */
+export interface Moment {
+  get<K extends 'segment' | 'source' | 'line-item'>(kind: K, id: string): ThingBodies[K] | undefined;
+  /** Ids of all sources that there are. */
+  sources(): readonly string[];
+  /** Whether the source has brought rows of the kind by then. */
+  holds(source: string, kind: SourceKind): boolean;
+}
+
+/** A source that something stands on, by the kinds of its rows that count, and the segments that ask for them. */
+export interface Standing {
+  readonly source: string;
+  readonly kinds: readonly SourceKind[];
+  readonly segments: readonly string[];
+  /** False: the contract does not let it be used (any more), so that its rows do not count. */
+  readonly used: boolean;
+}
+
+interface Leaf {
+  readonly kind: SourceKind;
+  /** The sources that the rule names; null: any. */
+  readonly sources: readonly string[] | null;
+}
+
+/** The kinds of rows that a rule looks at. */
+export function leavesOf(rule: Rule): Leaf[] {
+  if ('all' in rule) return rule.all.flatMap(leavesOf);
+  if ('any' in rule) return rule.any.flatMap(leavesOf);
+  if ('not' in rule) return leavesOf(rule.not);
+  if ('purchases' in rule) return [{ kind: 'purchase', sources: rule.purchases.sources ?? null }];
+  if ('visits' in rule) return [{ kind: 'ping', sources: null }];
+  if ('redemptions' in rule) return [{ kind: 'redemption', sources: null }];
+  if ('pages' in rule) return [{ kind: 'page', sources: null }];
+  if ('attribute' in rule) return [{ kind: 'identify', sources: null }];
+  return [];
+}
+
+/** The segment itself and all that it needs, directly or through others. */
+export function familyOf(moment: Moment, id: string): Map<string, Segment> {
+  const family = new Map<string, Segment>();
+  const open = [id];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const segment = family.has(next) ? undefined : moment.get('segment', next);
+    if (segment === undefined) continue;
+    family.set(next, segment);
+    open.push(...nestedIn(segment.rule));
+  }
+  return family;
+}
+
+function nestedIn(rule: Rule): string[] {
+  if ('segment' in rule) return [rule.segment];
+  if ('not' in rule) return nestedIn(rule.not);
+  if ('all' in rule) return rule.all.flatMap(nestedIn);
+  if ('any' in rule) return rule.any.flatMap(nestedIn);
+  return [];
+}
+
+/**
+ * The sources that segments stand on: those that their rules name, and where a rule names none all that hold rows of its kind
+ * and may be used by the segment's advertiser. Rows of a source that is no thing count for everybody.
+ */
+export function standingOf(moment: Moment, segments: readonly string[]): Standing[] {
+  const found = new Map<string, { kinds: Set<SourceKind>; segments: Set<string>; used: boolean }>();
+  for (const root of segments)
+    for (const [id, segment] of familyOf(moment, root))
+      for (const leaf of leavesOf(segment.rule))
+        for (const source of candidatesOf(moment, leaf)) {
+          const body = moment.get('source', source);
+          const used = body === undefined || mayUse(body, segment.advertiser, 'profiles');
+          // A source that was never granted is not named to who may not know of it.
+          if (!used && leaf.sources === null) continue;
+          const entry = found.get(source) ?? { kinds: new Set(), segments: new Set(), used: false };
+          entry.kinds.add(leaf.kind);
+          entry.segments.add(id);
+          entry.used ||= used;
+          found.set(source, entry);
+        }
+  return [...found]
+    .map(([source, { kinds, segments: by, used }]) => ({ source, kinds: [...kinds].sort(), segments: [...by].sort(), used }))
+    .sort((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+function candidatesOf(moment: Moment, { kind, sources }: Leaf): readonly string[] {
+  return sources ?? moment.sources().filter((source) => moment.holds(source, kind));
+}
+
+/** The segments that a line item targets, wanted or not. */
+export function segmentsOf({ targeting }: ThingBodies['line-item']): string[] {
+  return [...new Set([...(targeting.segments ?? []).flat(), ...(targeting.excludedSegments ?? [])])];
+}

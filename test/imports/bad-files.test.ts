@@ -1,0 +1,260 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readRecord } from '../../dmp/imports/records.ts';
+import { createCsvSplitter } from '../../dmp/imports/split-csv.ts';
+import { importWork, startImportWorker } from '../../dmp/imports/worker.ts';
+import { type DataApp, startDataApp } from '../dmp/data-app.ts';
+
+let data: DataApp;
+let worker: { close(): Promise<void> };
+beforeAll(async () => {
+  data = await startDataApp();
+  worker = startImportWorker(data.deps);
+});
+afterAll(async () => {
+  await worker.close();
+  await data.stop();
+});
+beforeEach(() => data.clear());
+
+const MAPPING = {
+  columns: { id: 'basket', at: 'time', store: 'store', product: 'product', amount: 'value' },
+  identifiers: [{ kind: 'loyalty', column: 'household' }],
+};
+const HEADER = 'household,store,basket,product,value,time';
+const GOOD = '7001,st-1,r1,milk,1.25,2026-01-28T19:06:53Z';
+
+async function bring(file: string | Buffer, more: object = {}) {
+  const payload = { type: 'purchase', format: 'csv', mapping: MAPPING, ...more };
+  const made = await data.app.inject({ method: 'POST', url: '/v1/imports', payload });
+  expect(made.statusCode, made.body).toBe(201);
+  const { id } = made.json();
+  const sent = await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: file });
+  expect(sent.statusCode, sent.body).toBe(202);
+  for (;;) {
+    const job = (await data.app.inject({ url: `/v1/jobs/${sent.json().id}` })).json();
+    if (['succeeded', 'failed', 'cancelled'].includes(job.state)) return { id, job };
+    await sleep(20);
+  }
+}
+
+const codes = (job: { result: { errors: { code: string; count: number }[] } }) =>
+  Object.fromEntries(job.result.errors.map(({ code, count }) => [code, count]));
+const stores = () => data.rows('SELECT receipt, store, toString(amount) AS amount FROM purchases FINAL ORDER BY receipt');
+
+describe('encodings', () => {
+  const text = `${HEADER}\n7001,Žižkov – süd,r1,milk,1.25,2026-01-28T19:06:53Z\n`;
+  test.each([
+    ['UTF-8 with a byte order mark', Buffer.from(`\ufeff${text}`), {}],
+    ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${text}`, 'utf16le'), {}],
+    ['UTF-16, big end first', Buffer.from(`\ufeff${text}`, 'utf16le').swap16(), {}],
+    ['UTF-16 without a mark, as the import says', Buffer.from(text, 'utf16le'), { encoding: 'utf-16le' }],
+  ])('%s', async (_what, file, more) => {
+    const { job } = await bring(file, more);
+    expect(job.result).toMatchObject({ accepted: 1, quarantined: 0 });
+    expect(await stores()).toEqual([{ receipt: 'r1', store: 'Žižkov – süd', amount: '1250000' }]);
+  });
+
+  test('Latin-1 that the import says is read; that it does not say, each row with such a letter is refused', async () => {
+    const file = Buffer.from(`${HEADER}\n7001,Süd,r1,milk,1.25,2026-01-28\n7001,Nord,r2,milk,1,2026-01-28\n`, 'latin1');
+    expect((await bring(file, { encoding: 'iso-8859-1' })).job.result).toMatchObject({ accepted: 2 });
+    expect(await stores()).toContainEqual({ receipt: 'r1', store: 'Süd', amount: '1250000' });
+    await data.clear();
+    const { job } = await bring(file);
+    expect(job.result).toMatchObject({ accepted: 1, quarantined: 1 });
+    expect(codes(job)).toEqual({ bad_encoding: 1 });
+  });
+
+  test('Windows-1251', async () => {
+    const cyrillic = Buffer.from([0xd6, 0xe5, 0xed, 0xf2, 0xf0]);
+    const file = Buffer.concat([Buffer.from(`${HEADER}\n7001,`), cyrillic, Buffer.from(',r1,milk,1.25,2026-01-28\n')]);
+    await bring(file, { encoding: 'windows-1251' });
+    expect(await stores()).toEqual([{ receipt: 'r1', store: 'Центр', amount: '1250000' }]);
+  });
+
+  test('UTF-16 without a mark that nobody says fails the file', async () => {
+    const { job } = await bring(Buffer.from(text, 'utf16le'));
+    expect(job.error).toMatch(/^bad_encoding: .*say its encoding/);
+  });
+});
+
+describe('tables', () => {
+  test('mixed line ends, blank lines, a last line without an end', async () => {
+    const rows = ['r1', 'r2', 'r3', 'r4'].map((id) => GOOD.replace('r1', id));
+    const { job } = await bring(`${HEADER}\r\n${rows[0]}\r${rows[1]}\n\n${rows[2]}\r\n\r\n${rows[3]}`);
+    expect(job.result).toMatchObject({ rows: 4, accepted: 4 });
+  });
+
+  test('a quote that never closes fails the file with its line; what came before stays, and a mended file doubles nothing', async () => {
+    const { job } = await bring(`${HEADER}\n${GOOD}\n7001,"st-1,r2,milk,1,2026-01-28\n${GOOD.replace('r1', 'r3')}\n`);
+    expect(job.state).toBe('failed');
+    expect(job.error).toMatch(/^bad_csv: line 3: a quote is never closed/);
+    const mended = await bring(`${HEADER}\n${GOOD}\n7001,"st-1",r2,milk,1,2026-01-28\n${GOOD.replace('r1', 'r3')}\n`);
+    expect(mended.job.result).toMatchObject({ accepted: 3 });
+    expect(await stores()).toHaveLength(3);
+  });
+
+  test('text after a closing quote is the fault of its row alone', async () => {
+    const { job } = await bring(`${HEADER}\n7001,"st-1"x,r0,milk,1,2026-01-28\n${GOOD}\n7001,5" pipe,r2,milk,1,2026-01-28\n`);
+    expect(job.result).toMatchObject({ accepted: 2, quarantined: 1 });
+    expect(codes(job)).toEqual({ bad_csv: 1 });
+  });
+
+  test('100,000 columns fail the file when the header has them, and the row when a row does', async () => {
+    const wide = Array.from({ length: 100_000 }, (_, i) => `c${i}`).join(',');
+    expect((await bring(`${HEADER},${wide}\n`)).job.error).toMatch(/^bad_csv: the file has 100006 columns/);
+    const { job } = await bring(`${HEADER}\n${wide}\n${GOOD}\n`);
+    expect(job.result).toMatchObject({ accepted: 1, quarantined: 1 });
+    expect(codes(job)).toEqual({ bad_csv: 1 });
+  });
+
+  test('a header that repeats a name fails the file where the mapping needs it, else not', async () => {
+    expect((await bring(`${HEADER},value\n${GOOD},1\n`)).job.error).toBe('bad_csv: the file has more than one column "value"');
+    expect((await bring(`${HEADER},note,note\n${GOOD},a,b\n`)).job.result).toMatchObject({ accepted: 1 });
+  });
+});
+
+describe('values', () => {
+  test.each([
+    ['a date of year 0001', { time: '0001-01-01' }, 'bad_time'],
+    ['a date of year 9999', { time: '9999-12-31T23:59:59Z' }, 'bad_time'],
+    ['31 February', { time: '2026-02-31' }, 'bad_time'],
+    ['an amount like 1e309', { value: '1e309' }, 'bad_amount'],
+    ['an amount that could be two', { value: '"1.234,56"' }, 'bad_amount'],
+    ['an amount that is none', { value: 'NaN' }, 'bad_amount'],
+  ])('%s', async (_what, cells, code) => {
+    const row = { household: '7001', store: 'st-1', basket: 'r1', product: 'milk', value: '1', time: '2026-01-28', ...cells };
+    const { job } = await bring(`${HEADER}\n${Object.values(row).join(',')}\n${GOOD}\n`);
+    expect(job.result).toMatchObject({ accepted: 1, quarantined: 1 });
+    expect(codes(job)).toEqual({ [code]: 1 });
+  });
+
+  test('1.234,56 is read where the mapping says how', async () => {
+    const mapping = { ...MAPPING, columns: { ...MAPPING.columns, amount: { column: 'value', decimal: ',' } } };
+    const { job } = await bring(`${HEADER}\n7001,st-1,r1,milk,"1.234,56",2026-01-28\n7001,st-1,r2,milk,"0,5",2026-01-28\n`, {
+      mapping,
+    });
+    expect(job.result).toMatchObject({ accepted: 2 });
+    expect((await stores()) as { amount: string }[]).toMatchObject([{ amount: '1234560000' }, { amount: '500000' }]);
+  });
+
+  test('ids beyond 2^53 keep all their digits in a table, and in a document are refused as numbers', async () => {
+    await bring(`${HEADER}\n7001,st-1,9297250629620950001,milk,1,2026-01-28\n`);
+    expect(await stores()).toMatchObject([{ receipt: '9297250629620950001' }]);
+    const mapping = { columns: { id: 'n', at: 't', amount: 'v' }, identifiers: [{ kind: 'loyalty', column: 'h' }] };
+    const rows =
+      '{"n":9297250629620950001,"t":"2026-01-28","v":1,"h":"7001"}\n{"n":"9297250629620950002","t":"2026-01-28","v":1,"h":"7001"}\n';
+    const { job } = await bring(rows, { format: 'ndjson', mapping });
+    expect(job.result).toMatchObject({ accepted: 1, quarantined: 1 });
+    expect(codes(job)).toEqual({ bad_number: 1 });
+  });
+});
+
+describe('files', () => {
+  test('a zip archive and a zip bomb are refused', async () => {
+    expect((await bring(Buffer.from('PK\u0003\u0004rest of it'))).job.error).toMatch(/^bad_encoding: the file is a zip archive/);
+    const line = `${GOOD}\n`.repeat(2_000_000);
+    const { job } = await bring(gzipSync(`${HEADER}\n${line}`, { level: 9 }));
+    expect(job.error).toMatch(/^body_too_large: the file unpacks to more than/);
+  }, 60_000);
+
+  test('gzip that breaks off fails the file', async () => {
+    const rows = Array.from({ length: 3_000 }, (_, i) => GOOD.replace('r1', `r${i * 7919}`)).join('\n');
+    const whole = gzipSync(`${HEADER}\n${rows}\n`);
+    const { job } = await bring(whole.subarray(0, whole.length - 100));
+    expect(job.error).toMatch(/^bad_encoding: the file is not the gzip/);
+  });
+
+  test('a file that was changed since it was sent is not taken', async () => {
+    await worker.close();
+    const made = await data.app.inject({
+      method: 'POST',
+      url: '/v1/imports',
+      payload: { type: 'purchase', format: 'csv', mapping: MAPPING },
+    });
+    const { id } = made.json();
+    await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: `${HEADER}\n${GOOD}\n` });
+    const record = await readRecord(data.deps.redis, id);
+    await writeFile(join(data.deps.uploads, record?.file?.name ?? ''), `${HEADER}\n${GOOD}\n${GOOD}\n`);
+    const context = { id: 'job', checkpoint: async () => undefined, progress: async () => undefined };
+    await expect(importWork(data.deps)({ import: id }, context)).rejects.toThrow('the file was changed');
+    worker = startImportWorker(data.deps);
+  });
+
+  test('validateOnly tells what would happen and stores nothing', async () => {
+    const { id, job } = await bring(`${HEADER}\n${GOOD}\nbad\n`, { validateOnly: true });
+    expect(job.result).toMatchObject({ rows: 2, accepted: 1, quarantined: 1 });
+    expect(await stores()).toEqual([]);
+    expect(await data.rows('SELECT count() AS n FROM quarantine')).toEqual([{ n: '0' }]);
+    const result = await data.app.inject({ url: `/v1/imports/${id}/result` });
+    expect(result.body.trim().split('\n')).toHaveLength(2);
+  });
+
+  test('a whole file takes away what it does not hold, an incremental one does not, and a delete line takes away one', async () => {
+    const products = (rows: string, more: object = {}) =>
+      bring(`sku,title,category,department,brand,status\n${rows}`, {
+        type: undefined,
+        format: undefined,
+        mapping: undefined,
+        preset: 'product-catalogue',
+        ...more,
+      });
+    const kept = async () =>
+      ((await data.rows('SELECT product FROM products FINAL ORDER BY product')) as { product: string }[]).map(
+        ({ product }) => product,
+      );
+    await products('1,A,,,,active\n2,B,,,,active\n3,C,,,,active\n');
+    await products('4,D,,,,active\n3,,,,,removed\n');
+    expect(await kept()).toEqual(['1', '2', '4']);
+    const { now } = data.deps;
+    Object.assign(data.deps, { now: () => now() + 60_000 });
+    await products('2,B,,,,active\n5,E,,,,active\n', { mode: 'whole' });
+    expect(await kept()).toEqual(['2', '5']);
+    Object.assign(data.deps, { now });
+  });
+
+  test('a receipt line that is sent again with another month’s time counts once, with the newer time', async () => {
+    await bring(`${HEADER}\n${GOOD}\n`);
+    await bring(`${HEADER}\n${GOOD.replace('2026-01', '2026-03')}\n`);
+    expect(await data.rows('SELECT toString(at) AS at, count() OVER () AS n FROM purchases FINAL')).toEqual([
+      { at: '2026-03-28 19:06:53.000', n: '1' },
+    ]);
+  });
+});
+
+test('a table is cut as csv-parse cuts it, wherever its pieces are cut', () => {
+  const cell = fc.oneof(
+    fc.constantFrom('', 'a', 'ä€', 'x y', '5" pipe', '1,5'),
+    fc.string({ maxLength: 5 }),
+    fc.constantFrom('a\nb', 'c\r\nd', '"', 'e"f', ','),
+  );
+  const row = fc.array(cell, { minLength: 2, maxLength: 5 });
+  fc.assert(
+    fc.property(
+      fc.array(row, { minLength: 1, maxLength: 8 }),
+      fc.constantFrom('\n', '\r\n'),
+      fc.infiniteStream(fc.nat({ max: 9 })),
+      (rows, end, cuts) => {
+        const text = rows
+          .map((cells) => cells.map((one) => (/["\r\n,]/.test(one) ? `"${one.replaceAll('"', '""')}"` : one)).join(','))
+          .join(end);
+        const found: string[][] = [];
+        const splitter = createCsvSplitter(',', (cells) => void found.push(cells));
+        for (let at = 0; at < text.length; ) {
+          const next = at + 1 + (cuts.next().value as number);
+          splitter.write(text.slice(at, next));
+          at = next;
+        }
+        splitter.end();
+        expect(found).toEqual(parse(text, { relax_column_count: true, record_delimiter: [end] }));
+        expect(found).toEqual(rows);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
