@@ -308,7 +308,7 @@ const generatedCall = fc.record({
   free: fc.constantFrom(0, 2_500, 1e9, 1e9),
 });
 
-it('decides as a slow loop over all line items does', { timeout: 120_000 }, () => {
+it('decides as a slow loop over all line items does', { timeout: 300_000 }, () => {
   const seen = { cases: 0, bids: 0, ghosts: 0, fenced: 0 };
   const calls = fc.array(generatedCall, { minLength: REQUESTS, maxLength: REQUESTS });
   fc.assert(
