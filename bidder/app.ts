@@ -2,6 +2,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Logger } from 'pino';
 import { NO_BID } from '../proto/no-bid.ts';
 import { type Answer, type AuctionDeps, answerCall, type Call, countRefusal } from './auction.ts';
+import { readBody } from './body.ts';
 import { isTokenOf } from './exchange-token.ts';
 import { type NoticeDeps, registerNoticeRoutes } from './notices.ts';
 import { CONTENT_TYPES } from './openrtb/content.ts';
@@ -16,13 +17,6 @@ export interface AppDeps {
   /** Why this worker is not ready, empty when it is. */
   readonly notReady: () => readonly string[];
   readonly log: Logger;
-}
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** When it may have reached the socket, monotonic ms. */
-    arrival: number;
-  }
 }
 
 /** Exchanges keep idle sockets for up to 2.5 minutes and must never meet one that we have just closed. */
@@ -46,14 +40,14 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   // What the content type means is for the auction to say, since the exchange has a word in it: the body is taken as it is.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.decorateRequest('arrival', 0);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send());
   app.setErrorHandler(answerError);
   app.route<BidRoute>({
     method: 'POST',
     url: '/openrtb2/:exchange',
-    onRequest: admit,
-    handler: answerBid,
+    onRequest: takeBid,
+    // Never comes to it: the hook answers.
+    handler: (_request, reply) => reply.code(204).send(),
   });
   app.route({
     method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
@@ -71,45 +65,55 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   return app;
 
   /** As early as there is a head: what is not considered is not read, and its body is thrown away as it comes. */
-  function admit(request: FastifyRequest<BidRoute>, reply: FastifyReply, next: () => void): void {
+  function takeBid(request: FastifyRequest<BidRoute>, reply: FastifyReply): void {
     const { admission, metrics } = auction;
     const arrival = admission?.arrivalNow() ?? performance.now();
-    request.arrival = arrival;
     metrics.queueSeconds.observe((performance.now() - arrival) / 1_000);
     const exchange = auction.current()?.exchanges.get(request.params.exchange);
     // Who does not know the token must not use up the exchange's limit.
     const isTheirs = exchange !== undefined && (exchange.tokenHash === null || isTokenOf(exchange, request.query.token));
     const refusal = isTheirs ? (admission?.refusalOf(exchange, arrival) ?? null) : null;
-    if (exchange === undefined || refusal === null) {
-      next();
+    if (isTheirs && refusal !== null) {
+      countRefusal(auction, exchange, refusal, arrival);
+      reply.code(204).header('x-openrtb-version', '2.6').send();
       return;
     }
-    countRefusal(auction, exchange, refusal, arrival);
-    void reply.code(204).header('x-openrtb-version', '2.6').send();
+    const type = request.headers['content-type'] ?? '';
+    if (type !== 'application/json' && type !== '' && !MEDIA_TYPE.test(type)) {
+      refuseBody(reply);
+      return;
+    }
+    readBody(request.raw, MAX_BODY, (body) => {
+      if (typeof body === 'string') refuseBody(reply);
+      else answerBid(request, reply, body, arrival);
+    });
   }
 
-  function answerBid(request: FastifyRequest<BidRoute>, reply: FastifyReply): FastifyReply | Promise<FastifyReply> {
+  /** What is left of it may still come: the connection cannot be used for another request. */
+  function refuseBody(reply: FastifyReply): void {
+    reply.code(400).header('connection', 'close').send();
+  }
+
+  function answerBid(request: FastifyRequest<BidRoute>, reply: FastifyReply, body: Buffer, arrival: number): void {
     const { admission } = auction;
     const accept = request.headers['accept-encoding'];
     admission?.begin();
-    let answer: Answer | Promise<Answer>;
     try {
-      answer = answerCall(auction, callOf(request));
+      const answer = answerCall(auction, callOf(request, body, arrival));
+      if (answer instanceof Promise) answer.then(send).catch(fail);
+      else send(answer);
     } catch (error) {
-      admission?.end();
-      throw error;
-    }
-    if (answer instanceof Promise) return answer.then(send, fail);
-    return send(answer);
-
-    function send(given: Answer): FastifyReply {
-      admission?.end();
-      return sendAnswer(reply, given, accept);
+      fail(error);
     }
 
-    function fail(error: unknown): never {
+    function send(given: Answer): void {
+      sendAnswer(reply, given, accept);
       admission?.end();
-      throw error;
+    }
+
+    function fail(error: unknown): void {
+      admission?.end();
+      answerError(error as FastifyError, request, reply);
     }
   }
 
@@ -125,11 +129,11 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   }
 }
 
-function callOf({ params, query, body, headers, arrival }: FastifyRequest<BidRoute>): Call {
+function callOf({ params, query, headers }: FastifyRequest<BidRoute>, body: Buffer, arrival: number): Call {
   return {
     exchange: params.exchange,
     token: query.token,
-    body: Buffer.isBuffer(body) ? body : NOTHING,
+    body,
     contentType: headers['content-type'],
     encoding: headers['content-encoding'],
     headers,
@@ -138,7 +142,8 @@ function callOf({ params, query, body, headers, arrival }: FastifyRequest<BidRou
   };
 }
 
-const NOTHING = Buffer.alloc(0);
+/** RFC 9110, 8.3.1. */
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 interface BidRoute {
   Params: { exchange: string };

@@ -165,7 +165,7 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
 }
 
 /** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */
-function spokenNoBid(reason: NoBidReason, exchange: LiveExchange | null, { id }: DecodeNotes): WireResponse | null {
+export function spokenNoBid(reason: NoBidReason, exchange: LiveExchange | null, { id }: DecodeNotes): WireResponse | null {
   if (id === '' || !exchange?.sendsNoBidReason) return null;
   return { id, nbr: NO_BID[reason], seatbid: [] };
 }

@@ -97,7 +97,7 @@ const TICK_MS = 50;
 const REAP_MS = 1_000;
 /** Slots looked at, line items made warm and calls to Redis begun in one tick: requests are served in between. */
 const SLOTS_A_TICK = 500;
-const WARMED_A_TICK = 50;
+const WARMED_A_TICK = 100;
 const CALLS_A_TICK = 40;
 /** Entries in one call, since Redis does nothing else meanwhile. */
 const ENTRIES_A_CALL = 50;

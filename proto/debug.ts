@@ -61,6 +61,8 @@ export interface DebugBidAnswer {
   /** What was taken as the time, epoch ms. */
   readonly now: number;
   readonly outcome: 'bid' | 'no_bid';
+  /** Of the answer, null: not for this key. */
+  readonly status: number | null;
   readonly reason: NoBidReason | 'malformed' | null;
   /** As the exchange would get it, but that nobody honours its addresses. Null: no bid, or not for this key. */
   readonly response: WireResponse | null;

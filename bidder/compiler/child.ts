@@ -8,7 +8,7 @@ import { keepOnly, makeIndexFolder, removeIndexFolder } from './folder.ts';
 
 /** The compiler as its primary sees it: a process that is started again whenever it ends. */
 export interface CompilerChild {
-  /** Null until the first index is made. */
+  /** Null until the first index is made, and while one that was lost is made again. */
   current(): IndexMade | null;
   /** The newest snapshot's fault, or null where it is served. */
   refused(): SnapshotRefused | null;
@@ -51,7 +51,16 @@ export function startCompilerChild(
   let nothing = false;
   let failures = 0;
   let stopping = false;
-  return { current: () => index, refused: () => refusal, hasNothing: () => nothing, start, stop };
+  return { current, refused: () => refusal, hasNothing: () => nothing, start, stop };
+
+  /** A cleaner of temporary folders takes what is old; then it is made again. */
+  function current(): IndexMade | null {
+    if (index === null || existsSync(index.path)) return index;
+    log.warn({ path: index.path }, 'the index is gone, it is made again');
+    index = null;
+    child?.kill('SIGKILL');
+    return null;
+  }
 
   function start(): void {
     if (stopping) return;

@@ -56,6 +56,7 @@ export interface Channel {
 
 /** How long a worker that starts waits for its first index before it serves without one. */
 const FIRST_MS = 3_000;
+const ASK_AGAIN_MS = 100;
 
 /** For a worker of a cluster: its primary's compiler leaves them in a file. */
 export function fromPrimary(channel: Channel): IndexSource {
@@ -112,7 +113,7 @@ export function fromPrimary(channel: Channel): IndexSource {
         tell?.index(bytes);
       } catch {
         // A newer one has taken its place: we are told of it, or ask.
-        if (newest === done) void refresh();
+        if (newest === done) setTimeout(refresh, ASK_AGAIN_MS).unref();
       }
     }
   }

@@ -8,6 +8,7 @@ import { screenBlocks } from './blocks.ts';
 import { numberOf } from './clauses.ts';
 import { type Fit, fitCreative } from './fit.ts';
 import { BIDS, COUNTS, type Creative, type Index, type LineItem } from './index.ts';
+import { mixed } from './layout.ts';
 import type { Offer } from './match.ts';
 import type { Person } from './person.ts';
 import { bidsFor, hasRoom } from './pod.ts';
@@ -320,5 +321,5 @@ function bytesOf({ type, bytes }: Creative): number {
 function turnOf(auction: string): number {
   let hash = 0;
   for (let i = 0; i < auction.length; i++) hash = (Math.imul(hash, 31) + auction.charCodeAt(i)) | 0;
-  return hash >>> 1;
+  return mixed(hash) >>> 1;
 }

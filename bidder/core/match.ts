@@ -450,21 +450,37 @@ export class Match {
     }
   }
 
-  /** Which of 32 line items are live and in all rows of the request. */
+  /** Which of 32 line items are live and in all rows of the request. Sizes rule out most, so they are asked first. */
   #wordOf(word: number, shaped: boolean): number {
     const { rows, live } = this.#index.sections;
-    const wanted = this.#rows;
     let bits = live[word] as number;
+    if (shaped && !this.#anyShape) {
+      const shapeRows = this.#shapeRows;
+      let shapes = 0;
+      for (let i = 0; i < shapeRows.length; i++) shapes |= rows[(shapeRows[i] as number) + word] as number;
+      bits &= shapes;
+    }
+    const wanted = this.#rows;
     for (let i = 0; i < wanted.length && bits !== 0; i++) bits &= rows[(wanted[i] as number) + word] as number;
-    if (bits === 0 || !shaped || this.#anyShape) return bits;
-    let shapes = 0;
-    for (let i = 0; i < this.#shapeRows.length; i++) shapes |= rows[(this.#shapeRows[i] as number) + word] as number;
-    return bits & shapes;
+    return bits;
   }
 
   /** Whether the targeting of a line item holds; one that is bound to places must be `here`. */
   #passes(position: number, shaped: boolean): boolean {
-    return ((this.#wordOf(position >>> 5, shaped) >>> (position & 31)) & 1) === 1 && this.#holds(position);
+    const { rows, live } = this.#index.sections;
+    const word = position >>> 5;
+    const bit = 1 << (position & 31);
+    if (shaped && !this.#anyShape && !this.#hasShape(word, bit)) return false;
+    const wanted = this.#rows;
+    for (let i = 0; i < wanted.length; i++) if (((rows[(wanted[i] as number) + word] as number) & bit) === 0) return false;
+    return ((live[word] as number) & bit) !== 0 && this.#holds(position);
+  }
+
+  #hasShape(word: number, bit: number): boolean {
+    const { rows } = this.#index.sections;
+    const shapeRows = this.#shapeRows;
+    for (let i = 0; i < shapeRows.length; i++) if (((rows[(shapeRows[i] as number) + word] as number) & bit) !== 0) return true;
+    return false;
   }
 
   /** Beyond the rows. */
@@ -522,7 +538,7 @@ export class Match {
   offerOf(position: number, closedToo = false): Offer | null {
     const { maxCpm, flags, promotedStart, promoted, distances } = this.#index.sections;
     const most = maxCpm[position] as number;
-    const tie = Math.imul(position + 1, this.#turn | 1) >>> 0;
+    const tie = mixed(this.#turn ^ Math.imul(position + 1, 0x9e37_79b1));
     const rule = promoted[promotedStart[position] as number] as number;
     const openOnly = ((flags[position] as number) & FLAGS.openStoresOnly) !== 0;
     const offer: Offer = {

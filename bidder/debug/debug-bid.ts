@@ -3,13 +3,14 @@ import { isHeldOut } from '../../proto/bucket.ts';
 import type { DebugBid, DebugBidAnswer, DebugPermission, DebugTotals, ExplainedLineItem, Finding } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Consents } from '../../proto/privacy/permission.ts';
-import { bidOn } from '../auction.ts';
+import type { LiveExchange } from '../../proto/snapshot.ts';
+import { bidOn, spokenNoBid } from '../auction.ts';
 import { type Question, type Round, roundOf } from '../core/decide.ts';
 import { explainAt } from '../core/explain.ts';
 import type { Index, LineItem } from '../core/index.ts';
 import { type Person, segmentsOf } from '../core/person.ts';
 import type { EncodeOptions } from '../encode.ts';
-import { decodeNotes, decodeRequest } from '../openrtb/decode.ts';
+import { type DecodeNotes, decodeNotes, decodeRequest } from '../openrtb/decode.ts';
 import type { BidRequest } from '../openrtb/request.ts';
 import { type Permission, permissionOf } from '../privacy.ts';
 import { isSampled } from '../sampling.ts';
@@ -64,20 +65,11 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
   const request = decodeRequest(Buffer.from(JSON.stringify(question.request)), 'json', notes);
   clock.lap('decode');
   const quirks = [...notes.quirks].sort();
-  const base = { version: index.version, now, quirks, response: null, outcome: 'no_bid' as const };
+  const base = { version: index.version, now, quirks };
   if (typeof request === 'string') {
-    const person = { state: 'nobody', source: 'assumed' as const, segments: 0 };
-    const rest = {
-      reasons: [],
-      person,
-      permission: null,
-      lineItems: [],
-      missing: [],
-      totals: null,
-      next: null,
-      timings: clock.laps,
-    };
-    return { ...base, reason: request, ...rest };
+    const told = request === 'malformed' ? null : spokenNoBid(request, exchange, notes);
+    const status = request === 'malformed' ? 400 : told === null ? 204 : 200;
+    return { ...base, ...NOTHING, status, reason: request, response: told, timings: clock.laps };
   }
   const permission = permissionOf(request, deps.consents);
   clock.lap('privacy');
@@ -108,13 +100,10 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
     return passes && reasons.length === 0 ? 'outbid' : 'no_bid';
   };
   const page = drafts.page.map((draft) => explained(draft, outcomeOf(draft)));
-  const hidden = question.advertiser !== null && events.some(({ advertiser }) => advertiser !== question.advertiser);
-  const response = typeof verdict === 'string' || hidden ? null : verdict;
+  const isOthers = question.advertiser !== null && events.some(({ advertiser }) => advertiser !== question.advertiser);
   return {
     ...base,
-    outcome: typeof verdict === 'string' || hidden ? 'no_bid' : 'bid',
-    reason: typeof verdict === 'string' ? (verdict as NoBidReason) : null,
-    response,
+    ...answered(verdict, isOthers, question.advertiser === null || reasons.length > 0, exchange, notes),
     reasons,
     person: { state: person.state, source, segments: segmentsOf(person, now).size },
     permission: shownPermission(permission),
@@ -124,6 +113,33 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
     next: drafts.next,
     timings: clock.laps,
   };
+}
+
+/** Of a request that cannot be read. */
+const NOTHING = {
+  outcome: 'no_bid',
+  reasons: [],
+  person: { state: 'nobody', source: 'assumed', segments: 0 },
+  permission: null,
+  lineItems: [],
+  missing: [],
+  totals: null,
+  next: null,
+} as const;
+
+/** What the exchange would get. Whose bids are others' is not told of them; nor, unless it `tellsWhy`, why others do not bid. */
+function answered(
+  verdict: Awaited<ReturnType<typeof bidOn>>,
+  isOthers: boolean,
+  tellsWhy: boolean,
+  exchange: LiveExchange,
+  notes: DecodeNotes,
+): Pick<DebugBidAnswer, 'outcome' | 'status' | 'reason' | 'response'> {
+  if (isOthers) return { outcome: 'no_bid', status: null, reason: null, response: null };
+  if (typeof verdict !== 'string') return { outcome: 'bid', status: 200, reason: null, response: verdict };
+  const reason = verdict as NoBidReason;
+  const response = tellsWhy ? spokenNoBid(reason, exchange, notes) : null;
+  return { outcome: 'no_bid', status: response === null ? 204 : 200, reason: tellsWhy ? reason : null, response };
 }
 
 type Auction = Pick<Parameters<typeof bidOn>[0], 'index' | 'exchange' | 'request' | 'permission' | 'person' | 'now' | 'notes'>;

@@ -15,6 +15,7 @@ const MEMBERS: Readonly<Record<string, string>> = {
   flight: '/start',
   childSafe: '/childSafe',
   status: '/status',
+  live: '/status',
 };
 
 /** The bidder's answer in the words of the API: each reason with what asks for it. */
@@ -37,12 +38,21 @@ function explainedLineItem({ lineItem: id, advertiser: _, reasons, ...rest }: Ex
 
 function withNeed(reason: Finding, body: LineItem | undefined): object {
   const { part } = reason;
+  if (part === 'geofences') return { ...reason, ...fencesOf(body) };
   const field = Object.hasOwn(Targeting.properties, part) ? `/targeting/${part}` : (MEMBERS[part] ?? null);
   const need = Object.hasOwn(Targeting.properties, part)
     ? body?.targeting[part as keyof LineItem['targeting']]
     : body?.[part as keyof LineItem];
   const isShort = need !== undefined && JSON.stringify(need).length <= LONGEST_NEED;
   return { ...reason, ...(isShort ? { need } : {}), field };
+}
+
+/** Fences are written in three ways. */
+function fencesOf(body: LineItem | undefined): { readonly need?: object; readonly field: string } {
+  const { stores, storeGroups, geofences } = body?.targeting ?? {};
+  const part = stores !== undefined ? 'stores' : storeGroups !== undefined ? 'storeGroups' : 'geofences';
+  const need = { stores, storeGroups, geofences };
+  return { ...(JSON.stringify(need).length <= LONGEST_NEED ? { need } : {}), field: `/targeting/${part}` };
 }
 
 /** A line item that was asked for and is not published, with why it is not. */

@@ -96,7 +96,8 @@ const Answer = Type.Object({
   snapshot: Type.Integer({ description: 'version that decided' }),
   now: Type.String({ format: 'date-time' }),
   outcome: oneOf(['bid', 'no_bid']),
-  reason: orNull('string', 'the one that an auction would have counted'),
+  status: orNull('integer', 'of the HTTP answer; null where it holds bids of others'),
+  reason: orNull('string', 'the one that an auction would have counted; a bound key is told it only where it is everybody’s'),
   reasons: Type.Array(Reason, { description: 'why nothing at all can be bid on this request' }),
   response: orNull(
     'object',

@@ -1,16 +1,18 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Choice, decide } from '../../bidder/core/decide.ts';
+import { type Choice, choiceOf, decide, type Question, roundOf, screenAll } from '../../bidder/core/decide.ts';
+import { explain } from '../../bidder/core/explain.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
 import { type Person, WITHHELD } from '../../bidder/core/person.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { permissionOf } from '../../bidder/privacy.ts';
 import { isHeldOut } from '../../proto/bucket.ts';
 import { coverOf, type Fence } from '../../proto/fence.ts';
-import type { LiveLineItem, Snapshot } from '../../proto/snapshot.ts';
+import { encodeProfile, hourOf } from '../../proto/profile.ts';
+import type { GeoName, LiveLineItem, LiveList, Snapshot, Targeting } from '../../proto/snapshot.ts';
 import { creative, exchange, geofence, lineItem, NOON, snapshot, store, wireRequest } from './support/live.ts';
-import { profileValue } from './support/person.ts';
-import { type Asked, type AskedRequest, mayBid } from './support/reference.ts';
+import { type Asked, type AskedImp, type AskedRequest, type Memberships, mayBid } from './support/reference.ts';
 
 /** Where indexes of places err: a town, the antimeridian, near both poles, and around a pentagon of the grid. */
 const PLACES = [
@@ -56,6 +58,61 @@ const seldom = <Value>(usual: Value, arbitrary: fc.Arbitrary<Value>) =>
 const some = <Value>(values: readonly Value[]) => fc.subarray([...values]);
 const hours = fc.constantFrom(null, [[0, 10_080]], [[2_160, 2_220]], []) as fc.Arbitrary<[number, number][] | null>;
 
+const GEO: readonly GeoName[] = [
+  { country: 'KAZ', region: null, city: null, zip: null },
+  { country: 'KAZ', region: 'ALA', city: null, zip: null },
+  { country: 'KAZ', region: null, city: 'almaty', zip: null },
+  { country: 'KAZ', region: 'ALA', city: 'almaty', zip: '10178' },
+  { country: 'ARG', region: null, city: null, zip: '10178' },
+];
+const LISTS: readonly LiveList[] = [
+  { id: 'domains', kind: 'domain', entries: 'news.example\ndeep.blog.example' },
+  { id: 'bundles', kind: 'bundle', entries: 'com.example\nCOM.example.other'.toLowerCase() },
+  { id: 'sites', kind: 'site', entries: 'one' },
+  { id: 'apps', kind: 'app', entries: 'one\ntwo' },
+  { id: 'publishers', kind: 'publisher', entries: 'pub\n' },
+  { id: 'empty', kind: 'domain', entries: '' },
+];
+const literal = fc.record({
+  segment: fc.constantFrom(...SEGMENTS),
+  not: fc.boolean(),
+  withinHours: fc.constantFrom(null, 24, 48),
+});
+const lists = some(LISTS.map(({ id }) => id));
+const flag = fc.boolean();
+/** One part of the targeting at a time: two of these at most. */
+const narrowing: fc.Arbitrary<Partial<Targeting>> = fc.oneof(
+  fc.record({ osVersions: fc.record({ from: fc.constantFrom(null, '14', '9.1'), below: fc.constantFrom(null, '14.2', '15') }) }),
+  fc.record({ makes: some(['samsung', 'apple']) }),
+  fc.record({ models: some(['a54', 'iphone']) }),
+  fc.record({ browsers: some(['chrome', 'firefox']) }),
+  fc.record({ carriers: some(['telco', '250-01']) }),
+  fc.record({ connectionTypes: some([2, 6]) }),
+  fc.record({ languages: some(['de', 'fil']) }),
+  fc.record({ geo: fc.record({ include: fc.option(some(GEO)), exclude: seldom([], some(GEO)) }) }),
+  fc.record({ inventory: some(['site', 'app', 'dooh'] as const) }),
+  fc.record({ lists: fc.record({ include: fc.option(lists), exclude: seldom([], lists) }) }),
+  fc.record({
+    content: fc.record({
+      include: fc.option(some(['IAB1', 'IAB2-1'])),
+      exclude: seldom([], some(['IAB2', 'IAB1-1'])),
+      languages: fc.constantFrom(null, null, ['de'], []),
+    }),
+  }),
+  fc.record({ positions: some([1, 3]) }),
+  fc.record({ viewability: fc.constantFrom(0, 0.5) }),
+  fc.record({ interstitial: flag }),
+  fc.record({ rewarded: flag }),
+  fc.record({ userData: fc.array(some(['4:1', '4:2', 'acme:2']), { maxLength: 2 }) }),
+  fc.record({ eids: some(['uid.example', 'other.example']) }),
+  fc.record({ segmentRule: fc.array(fc.array(literal, { maxLength: 3 }), { maxLength: 2 }) }),
+  fc.record({ deals: some(['d1', 'd2']) }),
+  fc.record({ supply: fc.record({ completeOnly: flag, maxHops: fc.constant(null), sellers: fc.constant(null) }) }),
+);
+const narrowed = fc
+  .array(narrowing, { maxLength: 2 })
+  .map((parts): Partial<Targeting> => Object.assign({}, ...parts) as Partial<Targeting>);
+
 /** No list of ids is ever longer than the things, and often it is empty or null. */
 const generatedLineItem = fc.record({
   maxCpm: fc.constantFrom(0, 1_000_000, 1_000_000, 2_000_000, 2_000_000, 2_500_000),
@@ -79,6 +136,9 @@ const generatedLineItem = fc.record({
   deviceTypes: nullable(some([4, 5])),
   os: nullable(some(['android', 'ios'])),
   dayparts: nullable(hours),
+  timeZone: fc.constantFrom('UTC', 'Asia/Tokyo'),
+  childSafe: flag,
+  more: narrowed,
 });
 
 const generatedSnapshot = fc
@@ -93,19 +153,35 @@ const generatedSnapshot = fc
     const named = (prefix: string) => (index: number) => `${prefix}${index}`;
     return snapshot({
       exchanges: [EXCHANGE],
+      lists: LISTS,
       stores: stores.map(({ fence: own, hours: opening }, index) => {
         const { lat, lon } = own as { lat: number; lon: number };
         return store(`st${index}`, { lat, lon, fence: own, cover: coverOf(own), hours: opening });
       }),
       geofences: geofences.map((own, index) => geofence(`gf${index}`, own)),
       lineItems: lineItems.map((given, index): LiveLineItem => {
-        const { maxCpm, distance, caps, holdout, currency, domains, categories, start, budget, sizes, attributes, ...targeting } =
-          given;
+        const {
+          maxCpm,
+          distance,
+          caps,
+          holdout,
+          currency,
+          domains,
+          categories,
+          start,
+          budget,
+          sizes,
+          attributes,
+          childSafe,
+          more,
+          ...targeting
+        } = given;
         return lineItem(`li${index}`, {
-          ...{ bid: { maxCpm, distance }, caps, holdout, currency, domains, categories, start, budget },
+          ...{ bid: { maxCpm, distance }, caps, holdout, currency, domains, categories, start, budget, childSafe },
           creatives: sizes.map((w) => creative(`cr${index}-${w}`, { w, attributes })),
           targeting: {
             ...targeting,
+            ...more,
             stores: targeting.stores?.map(named('st')) ?? null,
             geofences: (targeting.geofences ?? (onlyFenced ? [0, 1, 2] : null))?.map(named('gf')) ?? null,
             promotedStores: targeting.promotedStores.map(named('st')),
@@ -120,6 +196,69 @@ const generatedImp = fc.record({
   battr: seldom([], some([1, 2])),
   bidfloor: fc.constantFrom(0, 0, 0.5, 1, 2),
   bidfloorcur: fc.constantFrom('USD', 'USD', 'EUR'),
+  pos: fc.constantFrom(1, 3),
+  instl: fc.constantFrom(0 as const, 1 as const),
+  rwdd: fc.constantFrom(0 as const, 1 as const),
+  viewability: fc.constantFrom(null, 0.49, 0.5),
+  deals: seldom<readonly { id: string; bidfloor: number }[]>(
+    [],
+    fc.uniqueArray(fc.record({ id: fc.constantFrom('d1', 'd2', 'd3'), bidfloor: fc.constantFrom(0, 1, 2) }), {
+      minLength: 1,
+      maxLength: 2,
+      selector: ({ id }) => id,
+    }),
+  ),
+});
+
+const content = fc.record({ language: fc.constantFrom('de', 'en') });
+const inventory = fc.oneof(
+  fc.record({
+    site: fc.record({
+      id: fc.constantFrom('one', 'two'),
+      domain: fc.constantFrom('news.example', 'a.news.example', 'blog.example', 'badnews.example', 'x.deep.blog.example'),
+      cat: some(['IAB1', 'IAB1-1', 'IAB2-1']),
+      content,
+      publisher: fc.record({ id: fc.constantFrom('pub', 'Pub') }),
+    }),
+  }),
+  fc.record({
+    app: fc.record({
+      id: fc.constantFrom('one', 'three'),
+      bundle: fc.constantFrom('com.example', 'Com.Example.Other', 'com.example.more'),
+      cat: some(['IAB1', 'IAB2-1']),
+      content,
+      publisher: fc.record({ id: fc.constantFrom('pub', '') }),
+    }),
+  }),
+);
+const surroundings = fc.record({
+  inventory,
+  device: fc.record({
+    osv: fc.constantFrom('14', '14.1', '14.10.2', '9', ''),
+    make: fc.constantFrom('Samsung', 'Apple'),
+    model: fc.constantFrom('A54', 'iPhone'),
+    ua: fc.constantFrom('Mozilla/5.0 Chrome/126.0.0.0 Safari/537.36', 'Mozilla/5.0 Gecko/20100101 Firefox/127.0', 'x'),
+    carrier: fc.constantFrom('Telco', '25001'),
+    connectiontype: fc.constantFrom(2, 6),
+    language: fc.constantFrom('de', 'fil', 'fi'),
+  }),
+  geo: fc.record({
+    country: fc.constantFrom('KAZ', 'ARG'),
+    region: fc.constantFrom('ALA', 'AST', ''),
+    city: fc.constantFrom('Almaty', ''),
+    zip: fc.constantFrom('10178', ''),
+  }),
+  data: fc.array(
+    fc.record({
+      name: fc.constantFrom('Acme', 'other'),
+      ext: fc.record({ segtax: fc.constantFrom(4, 5) }),
+      segment: some(['1', '2']).map((ids) => ids.map((id) => ({ id }))),
+    }),
+    { maxLength: 2 },
+  ),
+  eids: some(['uid.example', 'third.example']),
+  complete: fc.constantFrom(0 as const, 1 as const),
+  childOnly: fc.constantFrom(false, false, false, false, false, false, false, true),
 });
 
 /** Where the device is: anywhere, or at a share of a fence's radius from its centre, to hit its rim. */
@@ -151,13 +290,25 @@ const generatedCall = fc.record({
   person: fc.record({
     state: fc.constantFrom('known', 'known', 'known', 'unknown', 'nobody', 'unread') as fc.Arbitrary<Person['state']>,
     anchor: fc.constantFrom('p1', 'p2', 'p3', 'p4'),
-    segments: some(SEGMENTS),
+    /** In one or two values, as where identifiers are merged; hours since it was entered, and until it ends. */
+    values: fc.array(
+      fc.uniqueArray(
+        fc.record({
+          segment: fc.constantFrom(...SEGMENTS),
+          age: fc.constantFrom(null, 1, 24, 30, 100),
+          left: fc.constantFrom(0, 1, 10),
+        }),
+        { maxLength: 4, selector: ({ segment }) => segment },
+      ),
+      { maxLength: 2 },
+    ),
     capped: some([0, 1, 2, 3]),
   }),
+  around: surroundings,
   free: fc.constantFrom(0, 2_500, 1e9, 1e9),
 });
 
-it('decides as a slow loop over all line items does', { timeout: 120_000 }, () => {
+it('decides as a slow loop over all line items does', { timeout: 300_000 }, () => {
   const seen = { cases: 0, bids: 0, ghosts: 0, fenced: 0 };
   const calls = fc.array(generatedCall, { minLength: REQUESTS, maxLength: REQUESTS });
   fc.assert(
@@ -174,57 +325,77 @@ it('decides as a slow loop over all line items does', { timeout: 120_000 }, () =
   expect(seen.ghosts).toBeGreaterThan(100);
   expect(seen.fenced).toBeGreaterThan(200);
 
-  function compare(
-    live: Snapshot,
-    index: ReturnType<typeof buildIndex>,
-    call: typeof generatedCall extends fc.Arbitrary<infer Call> ? Call : never,
-  ): void {
-    const { id, imps, lmt, person, free, cur, bcat, badv, wseat, devicetype, os, type, accuracy, utcoffset } = call;
-    const geo = { ...call.where?.(live), type, accuracy, ...(utcoffset === undefined ? {} : { utcoffset }) };
-    const imp = imps.map(({ w, battr, bidfloor, bidfloorcur }, at) => ({
-      id: `${at}`,
-      banner: { w, h: 250, battr },
-      bidfloor,
-      bidfloorcur,
-    }));
-    const request: AskedRequest & { id: string } = { id, imp, device: { os, devicetype, geo }, cur, bcat, badv, wseat };
-    const wire = wireRequest({ ...request, device: { ...request.device, lmt, ifa: '6f2b1c0e-7d2a-4d57-9b1a-0b6a5c4d3e2f' } });
+  function compare(live: Snapshot, index: ReturnType<typeof buildIndex>, call: Call): void {
+    const { id, imps, lmt, person, free, cur, bcat, badv, wseat, devicetype, os, type, accuracy, utcoffset, around } = call;
+    const where = { ...call.where?.(live), type, accuracy, ...(utcoffset === undefined ? {} : { utcoffset }) };
+    const request: AskedRequest & { id: string } = {
+      ...{ id, cur, bcat, badv, wseat },
+      imp: imps.map(askedImp),
+      ...around.inventory,
+      device: { ...around.device, os, devicetype, geo: { ...around.geo, ...where } },
+      user: { data: around.data, eids: around.eids.map((source) => ({ source, uids: [{ id: 'u' }] })) },
+      source: { schain: { complete: around.complete, nodes: [{ asi: 'ssp.example', sid: '1', hp: 1 }] } },
+    };
+    const ifa = '6f2b1c0e-7d2a-4d57-9b1a-0b6a5c4d3e2f';
+    const wire = wireRequest({ app: undefined, ...request, device: { ...request.device, lmt, ifa } });
     const read = decodeRequest(Buffer.from(JSON.stringify(wire)));
     if (typeof read === 'string') throw new Error(read);
     const { identifiers, preciseLocation } = permissionOf(read);
-    const { state, anchor, segments } = person;
-    const known = { state, identifier: anchor, anchor, memberships: [profileValue(segments, NOON)], caps: capsOf(person.capped) };
-    const who: Person = identifiers ? known : WITHHELD;
-    const decision = decide(index, {
-      request: read,
-      person: who,
-      exchange: EXCHANGE,
-      preciseLocation,
-      childOnly: false,
-      now: NOON,
+    const { state, anchor } = person;
+    const values = state === 'known' ? person.values : [];
+    const memberships = values.map((value) => profileOf(value));
+    const who: Person = identifiers ? { state, anchor, memberships, identifier: anchor, caps: capsOf(person.capped) } : WITHHELD;
+    const question: Question = {
+      ...{ request: read, person: who, exchange: EXCHANGE, preciseLocation, now: NOON },
+      childOnly: around.childOnly,
       allowance: () => free,
-    });
-    check(live, { request, person: who, exchange: EXCHANGE, preciseLocation, now: NOON, free: () => free }, decision);
-    const again = decide(index, {
-      request: read,
-      person: who,
-      exchange: EXCHANGE,
-      preciseLocation,
-      childOnly: false,
-      now: NOON,
-      allowance: () => free,
-    });
-    expect(again).toEqual(decision);
+    };
+    const decision = decide(index, question);
+    const asked: Asked = {
+      ...{ request, person: who, exchange: EXCHANGE, preciseLocation, now: NOON, free: () => free },
+      childOnly: around.childOnly,
+      memberships: membershipsOf(values),
+    };
+    check(live, asked, decision);
+    if (!isDeepStrictEqual(decide(index, question), decision)) throw new Error('another decision on the same question');
+    if (seen.cases % 4 === 0) checkExplained(live, index, question, decision);
     seen.cases++;
+  }
+
+  /** A line item that the debugger says may be offered, and that fits, was bid, or lost to one that was. */
+  function checkExplained(
+    live: Snapshot,
+    index: ReturnType<typeof buildIndex>,
+    question: Question,
+    { bids, ghosts, reason }: ReturnType<typeof decide>,
+  ): void {
+    const won = new Set([...bids, ...ghosts].map(({ lineItem: { id } }) => id));
+    const shut = screenAll(index, question);
+    for (let position = 0; position < live.lineItems.length; position++) {
+      const { failures, price } = explain(index, question, position);
+      const { id } = index.lineItemAt(position);
+      if (won.has(id) && failures.length > 0) throw new Error(`${id} bids, and ${JSON.stringify(failures)}`);
+      if (failures.length > 0 || won.size > 0 || shut !== null) continue;
+      const imps = fitting(index, question, position);
+      if (imps.length > 0) throw new Error(`${id} could be bid for ${imps} at ${price}, but nobody bids: ${reason}`);
+    }
+  }
+
+  /** Imps for which an offer could be bid if it were the only one. */
+  function fitting(index: ReturnType<typeof buildIndex>, question: Question, position: number): string[] {
+    const round = roundOf(index, question);
+    const offer = index.match.offerOf(position);
+    if (offer === null) return [];
+    return question.request.imps.flatMap((imp, at) =>
+      (round.ways[at] ?? []).some((way) => typeof choiceOf(round, imp, way, offer) !== 'string') ? [imp.id] : [],
+    );
   }
 
   function check(live: Snapshot, asked: Asked, { bids, ghosts }: ReturnType<typeof decide>): void {
     const used = new Map<string, number>();
     let currency: string | null = null;
     for (const imp of asked.request.imp) {
-      const may = mayBid(live, asked, imp, { used, currency });
-      const highest = Math.max(...[...may.values()].map(({ price }) => price));
-      const dearest = [...may].filter(([, { price }]) => price === highest);
+      const dearest = dearestOf(live, asked, imp, { used, currency });
       const bid: Choice | undefined = bids.find((choice) => choice.imp.id === imp.id);
       const ghost: Choice | undefined = ghosts.find((choice) => choice.imp.id === imp.id);
       const chosen = bid ?? ghost;
@@ -243,6 +414,48 @@ it('decides as a slow loop over all line items does', { timeout: 120_000 }, () =
     }
   }
 });
+
+/** Of the first way to buy the imp on which anybody may bid: deals come before the open market. */
+function dearestOf(live: Snapshot, asked: Asked, imp: AskedImp, taken: Parameters<typeof mayBid>[4]) {
+  for (const deal of [...imp.pmp.deals.map(({ id }) => id), null]) {
+    const may = [...mayBid(live, asked, imp, deal, taken)];
+    const highest = Math.max(...may.map(([, { price }]) => price));
+    if (may.length > 0) return may.filter(([, { price }]) => price === highest);
+  }
+  return [];
+}
+
+type Call = typeof generatedCall extends fc.Arbitrary<infer Value> ? Value : never;
+
+function askedImp({ w, battr, pos, viewability, deals, ...imp }: Call['imps'][number], at: number): AskedImp {
+  return {
+    ...{ id: `${at}`, instl: imp.instl, rwdd: imp.rwdd, bidfloor: imp.bidfloor, bidfloorcur: imp.bidfloorcur },
+    banner: { w, h: 250, battr, pos },
+    metric: viewability === null ? [] : [{ type: 'viewability', value: viewability }],
+    pmp: { deals: deals.map((deal) => ({ ...deal, bidfloorcur: 'USD' })) },
+  };
+}
+
+type Value = Call['person']['values'][number];
+
+function profileOf(value: Value): Buffer {
+  const hour = hourOf(NOON);
+  const memberships = [...value]
+    .sort((a, b) => a.segment - b.segment)
+    .map(({ segment, age, left }) => ({ segment, since: age === null ? null : hour - age, until: hour + left }));
+  return encodeProfile({ profile: 1, anchor: '00000000-0000-8000-8000-000000000001', consent: 0, hour, memberships });
+}
+
+/** What has not ended; of several the youngest. */
+function membershipsOf(values: readonly Value[]): Memberships {
+  const ages = new Map<number, number | null>();
+  for (const { segment, age, left } of values.flat()) {
+    if (left === 0) continue;
+    const known = ages.get(segment);
+    ages.set(segment, age === null ? (known ?? null) : Math.min(age, known ?? age));
+  }
+  return ages;
+}
 
 function capsOf(lineItems: readonly number[]): Map<string, number> {
   return new Map(lineItems.map((index) => [`li${index}:${DAY}:${Math.floor(NOON / DAY)}`, 1]));

@@ -103,7 +103,7 @@ const codesOf = (told: Told, id: string) => told.lineItems.find((one) => one.id 
 
 test('a request is decided as in an auction, with what the exchange would get and what each price is made of', async () => {
   const told = await ask();
-  expect(told).toMatchObject({ outcome: 'bid', reason: null, permission: { why: 'unrestricted', bid: true } });
+  expect(told).toMatchObject({ outcome: 'bid', status: 200, reason: null, permission: { why: 'unrestricted', bid: true } });
   expect(told.response?.seatbid[0]?.bid).toMatchObject([{ price: 3, cid: 'cmp_b' }]);
   expect(told.lineItems).toMatchObject(
     [
@@ -138,6 +138,7 @@ describe('a key that is bound to an advertiser', () => {
     const told = await ask({}, keyOfA);
     expect(told.lineItems.map(({ id, outcome }) => [id, outcome])).toEqual([['li_a', 'outbid']]);
     expect(told.totals).toMatchObject({ lineItems: 1 });
+    expect(told).toMatchObject({ status: null, reason: null, response: null });
     expect(JSON.stringify(told)).not.toMatch(/cmp_b|li_b|b\.example/);
   });
 
@@ -193,7 +194,12 @@ test('budgets are read, and nothing is leased', async () => {
 test('a request of which nothing may be bid says why, and so do all line items by themselves', async () => {
   const told = await ask({ request: request({ regs: { gdpr: 1 } }) });
   expect(told).toMatchObject({ outcome: 'no_bid', reason: 'privacy', reasons: [{ code: 'privacy', part: 'permission' }] });
-  expect(await ask({ request: { id: 'x' } })).toMatchObject({ outcome: 'no_bid', reason: 'malformed', lineItems: [] });
+  expect(await ask({ request: { id: 'x' } })).toMatchObject({
+    outcome: 'no_bid',
+    status: 400,
+    reason: 'malformed',
+    lineItems: [],
+  });
 });
 
 test('what live requests came to is counted by line item and reason, over swaps of the snapshot', async () => {

@@ -10,7 +10,7 @@ import {
   STOPPED_CHANNEL,
   WORKERS_KEY,
 } from '../../proto/keys.ts';
-import { decodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { ANY, decodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 import { decodeStop } from '../../proto/stop.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
@@ -97,21 +97,7 @@ describe('the snapshot', () => {
         budget: { campaign: 5_000_000, total: null, daily: 1_000_000 },
         bid: { maxCpm: 2_000_000, distance: { halvesEvery: 500, floorShare: 0.2 } },
         caps: [{ count: 3, windowMs: 86_400_000 }],
-        targeting: {
-          exchanges: null,
-          segments: null,
-          deals: null,
-          supply: null,
-          excludedSegments: [],
-          stores: ['st_1', 'st_2'],
-          geofences: null,
-          promotedStores: [],
-          openStoresOnly: false,
-          deviceTypes: null,
-          os: ['android'],
-          dayparts: [[2040, 2160]],
-          timeZone: 'UTC',
-        },
+        targeting: { ...ANY, stores: ['st_1', 'st_2'], os: ['android'], dayparts: [[2040, 2160]] },
         holdout: { share: 1_250, salt: 'salt' },
         creatives: [
           {

@@ -53,6 +53,23 @@ describe('the benches', { timeout: 180_000 }, () => {
     }
   });
 
+  it('swap a snapshot under load, without an error', async () => {
+    const result = await bench('swap');
+    const figures = [
+      'lineItems',
+      'snapshotMb',
+      'liveMs',
+      'worstMs',
+      'worstWithoutMs',
+      'stallMs',
+      'stallWithoutMs',
+      'errors',
+      'rssMb',
+    ];
+    expect(Object.keys(result)).toEqual(figures);
+    expect(result).toMatchObject({ lineItems: 100, liveMs: expect.any(Number), errors: 0 });
+  });
+
   it('say what there is instead of a bench that there is not', async () => {
     await expect(bench('speed')).rejects.toThrow(BENCHES.join(', '));
   });
