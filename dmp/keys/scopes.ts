@@ -22,6 +22,8 @@ export const SCOPES = [
   'snapshot:read',
   'reports:read',
   'audit:read',
+  'consents:read',
+  'consents:write',
   'exchanges:read',
 ] as const;
 

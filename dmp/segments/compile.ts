@@ -1,5 +1,6 @@
 import type { Statement } from '../clickhouse/warehouse.ts';
-import { sourcesWithheld } from '../sources/access.ts';
+import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
+import { sourcesRecorded, sourcesWithheld } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
 import type { Attribute, Bounds, Pages, Purchases, Redemptions, Rule, Visits, Window } from './rule.ts';
 
@@ -15,6 +16,8 @@ export interface RuleScope {
   readonly every?: number;
   /** Sources whose rows do not count here; none where absent. Visits are made without them already. */
   readonly withheld?: readonly string[];
+  /** Whose words count: who withdrew is nowhere, and rows of `recorded` sources count for who agreed only. Absent: nobody's. */
+  readonly consents?: { readonly audience: readonly string[]; readonly recorded: readonly string[] };
   /** Whether another segment's members may count here; all may where absent. */
   mayNest?(segment: string): boolean;
 }
@@ -33,6 +36,7 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
             .filter(({ body }) => body.advertiser === advertiser)
             .map(({ id }) => id),
     withheld,
+    consents: { audience: advertiser === null ? [''] : ['', advertiser], recorded: sourcesRecorded(things) },
     mayNest: (segment) => {
       const owner = things.get('segment', segment)?.body.advertiser ?? null;
       // A shared segment must not hand on what only the advertiser of a nested one may use.
@@ -55,9 +59,13 @@ export function compileRule(rule: Rule, scope: RuleScope): Statement & { readonl
   const sampled = scope.every === undefined ? '' : `profile % ${bound.add('UInt32', scope.every)} = 0`;
   const compiler: Compiler = { scope, bound, people: `(SELECT identifier, profile FROM identities FINAL${where(sampled)})` };
   const condition = compileNode(rule, compiler);
+  const { consents } = scope;
+  if (consents === undefined)
+    return { sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition)}`, params: bound.values };
+  const agreed = `profile NOT IN (${refusedProfiles(['profiles', 'personalised_ads'])})`;
   return {
-    sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition)}`,
-    params: bound.values,
+    sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition, agreed)}`,
+    params: { ...bound.values, audience: consents.audience, consentNow: scope.now },
   };
 }
 
@@ -149,6 +157,7 @@ function visits(leaf: Visits, compiler: Compiler): string {
     'cancelled = 0',
     within('start', leaf.window, compiler),
     places(leaf, compiler),
+    agreedVisits(compiler),
     leaf.minDwellSeconds === undefined ? '' : `dwell >= ${bound.add('Float64', leaf.minDwellSeconds)}`,
   )}`;
   // Two devices of one person see one visit twice.
@@ -158,6 +167,12 @@ function visits(leaf: Visits, compiler: Compiler): string {
     ['uniqExact(day)', leaf.days],
     ['sum(longest)', leaf.dwell],
   ])(bound);
+}
+
+/** A visit that a source with recorded consents has a part in counts for who agreed. */
+function agreedVisits({ bound, scope: { consents } }: Compiler): string {
+  const recorded = consents?.recorded ?? [];
+  return recorded.length === 0 ? '' : `(NOT hasAny(sources, ${bound.texts(recorded)}) OR ${WHO_AGREED})`;
 }
 
 function places(leaf: Visits, compiler: Compiler): string {
@@ -218,9 +233,14 @@ function joined(rows: string, { people }: Compiler): string {
 }
 
 /** Only rows of sources that may be used. */
-function counted({ bound, scope: { withheld = [] } }: Compiler): string {
-  return withheld.length === 0 ? '' : `source NOT IN ${bound.texts(withheld)}`;
+function counted({ bound, scope: { withheld = [], consents } }: Compiler): string {
+  const conditions = withheld.length === 0 ? [] : [`source NOT IN ${bound.texts(withheld)}`];
+  const recorded = consents?.recorded ?? [];
+  if (recorded.length > 0) conditions.push(`(source NOT IN ${bound.texts(recorded)} OR ${WHO_AGREED})`);
+  return conditions.join(' AND ');
 }
+
+const WHO_AGREED = `identifier IN (SELECT identifier FROM identities FINAL WHERE profile IN (${grantedProfiles('profiles')}))`;
 
 type Measure = readonly [expression: string, bounds: Bounds | undefined];
 
