@@ -1,5 +1,6 @@
 import type { Statement } from '../clickhouse/warehouse.ts';
 import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
+import type { Level } from '../identity/kinds.ts';
 import { sourcesRecorded, sourcesWithheld } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
 import type { Attribute, Bounds, Pages, Purchases, Redemptions, Rule, Visits, Window } from './rule.ts';
@@ -12,6 +13,8 @@ export interface RuleScope {
   storesOf(group: string): readonly string[];
   /** The stores that "any store" means, or null for all there are. */
   readonly stores: readonly string[] | null;
+  /** Whose facts are counted together; absent: a person's. */
+  readonly level?: Level;
   /** Only profiles whose id is a multiple of this: a sample. */
   readonly every?: number;
   /** Sources whose rows do not count here; none where absent. Visits are made without them already. */
@@ -56,10 +59,13 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
  */
 export function compileRule(rule: Rule, scope: RuleScope): Statement & { readonly params: Readonly<Record<string, unknown>> } {
   const bound = new Binder();
-  const sampled = scope.every === undefined ? '' : `profile % ${bound.add('UInt32', scope.every)} = 0`;
-  const compiler: Compiler = { scope, bound, people: `(SELECT identifier, profile FROM identities FINAL${where(sampled)})` };
-  const condition = compileNode(rule, compiler);
-  const { consents } = scope;
+  let sampled = scope.every === undefined ? '' : `profile % ${bound.add('UInt32', scope.every)} = 0`;
+  const { consents, level = 'person' } = scope;
+  const group = GROUP_OF[level];
+  const people = `(SELECT identifier, ${group} FROM identities FINAL${where(sampled)})`;
+  const compiler: Compiler = { scope, bound, people };
+  const condition = atLevel(level, compileNode(rule, compiler), sampled);
+  if (level !== 'person') sampled = '';
   if (consents === undefined)
     return { sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition)}`, params: bound.values };
   const agreed = `profile NOT IN (${refusedProfiles(['profiles', 'personalised_ads'])})`;
@@ -67,6 +73,21 @@ export function compileRule(rule: Rule, scope: RuleScope): Statement & { readonl
     sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition, agreed)}`,
     params: { ...bound.values, audience: consents.audience, consentNow: scope.now },
   };
+}
+
+/** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
+const GROUP_OF: Readonly<Record<Level, string>> = {
+  device: 'device AS profile',
+  person: 'profile',
+  household: 'household AS profile',
+};
+
+/** A condition over a group → one over the profiles that have part in it. Facts that name no device are no device's. */
+function atLevel(level: Level, condition: string, sampled: string): string {
+  if (level === 'person') return condition;
+  const some = level === 'device' ? 'profile != 0' : '';
+  const groups = `SELECT profile FROM (SELECT ${GROUP_OF[level]} FROM identities FINAL) AS groups${where(some, sampled, condition)}`;
+  return `profile IN (SELECT i.profile FROM identities AS i FINAL WHERE i.${level} IN (${groups}))`;
 }
 
 interface Compiler {
@@ -225,7 +246,11 @@ function attribute(leaf: Attribute, compiler: Compiler): string {
 /** The stored members of another segment. */
 function members(segment: string, { bound, scope }: Compiler): string {
   if (scope.mayNest?.(segment) === false) return '0';
-  return `profile IN (SELECT profile FROM memberships WHERE segment = ${bound.add('String', segment)} GROUP BY profile HAVING argMax(status, version) = 1)`;
+  const held = `SELECT profile FROM memberships WHERE segment = ${bound.add('String', segment)} GROUP BY profile HAVING argMax(status, version) = 1`;
+  const { level = 'person' } = scope;
+  return level === 'person'
+    ? `profile IN (${held})`
+    : `profile IN (SELECT i.${level} FROM identities AS i FINAL WHERE i.profile IN (${held}))`;
 }
 
 function joined(rows: string, { people }: Compiler): string {
