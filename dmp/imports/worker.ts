@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
 import { refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
@@ -164,6 +165,26 @@ async function takeFile(
   return tally.finish();
 }
 
+/** Waits between tries of a batch, the last again and again: together as long as a ClickHouse is away when it is upgraded. */
+const WAITS_MS = [500, 1_000, 2_000, 5_000, 10_000];
+const PATIENCE_MS = 15 * 60_000;
+
+/** A ClickHouse that is away ends no import: the batch is written when it is back. Writing it twice changes nothing. */
+async function persistently(write: () => Promise<unknown>, { log }: DmpDeps, context: JobContext): Promise<void> {
+  const began = performance.now();
+  for (let tries = 0; ; tries++) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      if (performance.now() - began > PATIENCE_MS) throw error;
+      if (tries === 0) log.warn({ job: context.id, err: error }, 'a batch waits for ClickHouse');
+      await context.checkpoint();
+      await sleep(WAITS_MS[Math.min(tries, WAITS_MS.length - 1)]);
+    }
+  }
+}
+
 interface WriteDeps extends DmpDeps {
   readonly source: string;
   readonly dry: boolean;
@@ -180,16 +201,18 @@ async function writeBatch(
   const put = await putBatchStores(batch, record, deps);
   const tables = [...batch.tables, ...put.tables];
   if (!deps.dry) {
-    await Promise.all(
-      tables.map(({ table, columns, text }) =>
-        deps.warehouse.insertText(
-          table,
-          columns,
-          Buffer.from(text.buffer, text.byteOffset, text.byteLength),
-          tokenOf(table, text, batch, record, file, deps),
+    const write = () =>
+      Promise.all(
+        tables.map(({ table, columns, text }) =>
+          deps.warehouse.insertText(
+            table,
+            columns,
+            Buffer.from(text.buffer, text.byteOffset, text.byteLength),
+            tokenOf(table, text, batch, record, file, deps),
+          ),
         ),
-      ),
-    );
+      );
+    await persistently(write, deps, context);
     for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
   }
   const counts = {
