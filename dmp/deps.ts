@@ -15,6 +15,8 @@ export interface DmpDeps {
   readonly pepper: string;
   /** Folder for uploaded files. */
   readonly uploads: string;
+  /** Files may be fetched from addresses that point inside: loopback, link-local, private. */
+  readonly fetchInside?: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: Logger;

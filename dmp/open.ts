@@ -22,6 +22,8 @@ export interface DmpOptions {
   /** Uploaded files are kept below it. */
   readonly dataDir: string;
   readonly pepper: string;
+  /** Imports may be fetched from addresses that point inside. */
+  readonly fetchInside?: boolean;
   /** The first key, which may do everything; null: none. */
   readonly adminKey: string | null;
   readonly host: string;
@@ -60,7 +62,7 @@ export async function openDmp(options: DmpOptions): Promise<Dmp> {
 
 /** What a dmp and a segmenter work with. What closes it is added to `closings`, to be called from the last to the first. */
 export async function openDeps(
-  options: Pick<DmpOptions, 'redisUrl' | 'clickhouse' | 'dataDir' | 'pepper' | 'log'>,
+  options: Pick<DmpOptions, 'redisUrl' | 'clickhouse' | 'dataDir' | 'pepper' | 'fetchInside' | 'log'>,
   closings: (() => Promise<unknown>)[],
 ): Promise<DmpDeps> {
   const { log, pepper } = options;
@@ -77,7 +79,8 @@ export async function openDeps(
   closings.push(() => things.close());
   const jobs = createJobs({ redisUrl: options.redisUrl });
   closings.push(() => within(PATIENCE_MS, jobs.close()));
-  return { warehouse, redis, things, jobs, pepper, uploads, now, log };
+  const fetchInside = options.fetchInside === true;
+  return { warehouse, redis, things, jobs, pepper, uploads, fetchInside, now, log };
 }
 
 async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Promise<unknown>)[]): Promise<FastifyInstance> {

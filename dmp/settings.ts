@@ -15,6 +15,8 @@ export const DmpSettings = Type.Object({
   CLICKHOUSE_URL: Type.Optional(Type.String({ pattern: '^https?://\\S+$' })),
   WALKIN_CLICKHOUSE_DATABASE: Type.String({ default: 'walkin', pattern: '^[a-z_][a-z0-9_]{0,63}$' }),
   WALKIN_DATA_DIR: Type.String({ default: './data' }),
+  /** true: imports may be fetched from addresses that point inside (loopback, link-local, private). */
+  WALKIN_FETCH_INSIDE: Type.Boolean({ default: false }),
   WALKIN_API_PORT: Port(8081),
   WALKIN_API_METRICS_PORT: Port(9081),
   /** The first key, scope admin. */

@@ -18,6 +18,7 @@ try {
     clickhouse: clickhouseOf(settings),
     dataDir: settings.WALKIN_DATA_DIR,
     pepper: settings.WALKIN_PEPPER,
+    fetchInside: settings.WALKIN_FETCH_INSIDE,
     adminKey: settings.WALKIN_ADMIN_KEY ?? null,
     host: settings.WALKIN_HOST,
     port: settings.WALKIN_API_PORT,

@@ -26,8 +26,9 @@ export async function evaluate(deps: EvaluateDeps, id: string): Promise<Run | un
   const seconds = () => (performance.now() - began) / 1000;
   try {
     const version = (await lastVersion(deps, id)) + 1;
-    const rule = compileRule(segment.body.rule, scopeOf(deps.things, segment.body.advertiser, started));
-    await deps.warehouse.command(writeDifference(id, version, started, rule), LIMITS);
+    const { rule, advertiser, level = 'person' } = segment.body;
+    const selection = compileRule(rule, { ...scopeOf(deps.things, advertiser, started), level });
+    await deps.warehouse.command(writeDifference(id, version, started, selection), LIMITS);
     const run: Run = { ...(await countMembers(deps, segment, version)), started, seconds: seconds(), error: '' };
     await recordRun(deps.warehouse, run);
     return run;

@@ -66,7 +66,7 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       retention: async (_, context) => {
         const retained = await retain(deps, identity, stepsOf(context));
         // What is wrong with sources changes slowly too: once an hour is enough for its metric.
-        await alarmsNow(deps);
+        await alarmsNow(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'the quality of sources is not known'));
         return retained;
       },
     },

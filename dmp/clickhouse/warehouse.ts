@@ -23,6 +23,8 @@ export interface Limits {
  * run in Walkin's own. 64-bit integers come back as strings, DateTime64 as 'YYYY-MM-DD hh:mm:ss.sss' in UTC.
  */
 export interface Warehouse {
+  /** Whether statements can name files of this machine: the embedded engine's can. */
+  readonly readsFiles: boolean;
   query<Row>(statement: Statement, limits?: Limits): Promise<Row[]>;
   /**
    * The rows as RowBinary, in pieces that may end within a row: 20 times as fast as objects. A server's come as they are made, the
@@ -146,6 +148,7 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
     ...(embedded ? {} : { database }),
   });
   return {
+    readsFiles: embedded,
     query: async <Row>(statement: Statement, limits?: Limits) => {
       await Promise.all(prepared);
       return run(async (client) => {

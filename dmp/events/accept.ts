@@ -35,6 +35,8 @@ export interface Terms {
   readonly anonymous?: boolean;
   /** What the source's contract allows; absent: anything. */
   readonly contract?: Source | undefined;
+  /** Keys of people of whom nothing may be stored. */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 /** Who an event is about, and when it was. */
@@ -73,6 +75,8 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   const who = keyAll(event.identifiers, terms.keyring);
   const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
   if (first === undefined) faults.push(nobody(event));
+  if (terms.refused !== undefined && who.some(({ key }) => terms.refused?.has(key)))
+    faults.push(fault('/identifiers', 'consent_missing', 'nothing of this person may be stored'));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;

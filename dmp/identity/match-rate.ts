@@ -4,7 +4,7 @@ import type { Warehouse } from '../clickhouse/warehouse.ts';
 
 /** Whom a report is about, and where they could be met. */
 export interface MatchRateQuery {
-  /** Ids of the sources that are listed; null: all. */
+  /** Ids of the sources that are listed, and whose identifiers count; null: all. */
   readonly sources: readonly string[] | null;
   readonly exchanges: readonly string[];
   /** Members of this segment alone; null: everybody known. */
@@ -60,7 +60,9 @@ export async function matchRate(warehouse: Warehouse, query: MatchRateQuery): Pr
   );
   const kinds = await read(`SELECT k.kind AS name, ${COUNTS} FROM known AS k GROUP BY k.kind ORDER BY name`);
   const exchanges = await read(
-    `SELECT exchange AS name, ${COUNTS} FROM known AS k INNER JOIN met USING identifier GROUP BY exchange`,
+    `SELECT exchange AS name, 0 AS identifiers, uniqExact(profile) AS people, people AS addressable
+     FROM (SELECT profile, exchange FROM current INNER JOIN met USING identifier)
+     WHERE profile IN (SELECT profile FROM known) GROUP BY exchange`,
   );
   const people = Number(all?.people ?? 0);
   return {
@@ -78,17 +80,18 @@ const COUNTS =
   'uniqExact(identifier) AS identifiers, uniqExact(profile) AS people, uniqExactIf(profile, addressable) AS addressable';
 
 const PEOPLE = `
-  current AS (SELECT identifier, kind, profile FROM identities FINAL),
-  reach AS (SELECT profile, max(kind IN {kinds:Array(String)}) AS addressable FROM current GROUP BY profile),
-  known AS (
-    SELECT identifier, toString(kind) AS kind, profile, addressable FROM current INNER JOIN reach USING profile
-    WHERE {segment:String} = '' OR profile IN (
-      SELECT profile FROM memberships WHERE segment = {segment:String} GROUP BY profile HAVING argMax(status, version) = 1)
-  ),
   named AS (
     SELECT node AS identifier, source FROM links
     WHERE NOT startsWith(source, 'sync:') AND ({anySource:UInt8} = 1 OR source IN {sources:Array(String)})
     GROUP BY node, source
+  ),
+  current AS (SELECT identifier, kind, profile FROM identities FINAL),
+  reach AS (SELECT profile, max(kind IN {kinds:Array(String)}) AS addressable FROM current GROUP BY profile),
+  known AS (
+    SELECT identifier, toString(kind) AS kind, profile, addressable FROM current INNER JOIN reach USING profile
+    WHERE ({segment:String} = '' OR profile IN (
+        SELECT profile FROM memberships WHERE segment = {segment:String} GROUP BY profile HAVING argMax(status, version) = 1))
+      AND ({anySource:UInt8} = 1 OR identifier IN (SELECT identifier FROM named))
   ),
   met AS (
     SELECT node AS identifier, transform(source, {matches:Array(String)}, {exchanges:Array(String)}, '') AS exchange

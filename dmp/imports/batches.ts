@@ -22,6 +22,8 @@ export interface FileToRead extends Reading {
   readonly currency: string;
   /** Of the source; undefined: it has none. */
   readonly contract?: Source | undefined;
+  /** Keys of people of whom nothing may be stored. */
+  readonly refused?: ReadonlySet<string>;
   /** Rows from the beginning that were taken before. */
   readonly skip: number;
   /** Rows of a batch. */
@@ -74,6 +76,7 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
     source: file.source,
     currency: file.currency,
     contract: file.contract,
+    refused: file.refused,
     keyring,
     now: file.now,
     anonymous: file.input.mapping?.anonymous === true,

@@ -22,7 +22,7 @@ export interface FileBytes {
 const PIECE = 64 * 1024;
 /** Of what a file may become when it is unpacked: a text packs to a tenth, a hundred times is a bomb. */
 const MAX_RATIO = 200;
-const FREE_BYTES = 64 * 1024 * 1024;
+const FREE_BYTES = 16 * 1024 * 1024;
 const MAX_BYTES = 256 * 1024 ** 3;
 
 /** Opens a file, unpacked where it is gzip. */

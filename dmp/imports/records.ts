@@ -71,6 +71,11 @@ export async function putFile(redis: Redis, id: string, file: ImportFile): Promi
   return (await redis.eval(PUT_FILE, 1, recordKey(id), JSON.stringify(file))) === 1;
 }
 
+/** Of an import whose job fetched it. */
+export async function keepFile(redis: Redis, id: string, file: ImportFile): Promise<void> {
+  await redis.hset(recordKey(id), { file: JSON.stringify(file) });
+}
+
 export async function putJob(redis: Redis, id: string, job: string): Promise<void> {
   await redis.hset(recordKey(id), { job });
 }
@@ -86,6 +91,19 @@ export async function keepProgress(redis: Redis, id: string, progress: ImportPro
   await redis.hset(recordKey(id), { progress: JSON.stringify(progress) });
 }
 
+/** A run that cannot go on leaves nothing to go on from. */
+export async function forgetProgress(redis: Redis, id: string): Promise<void> {
+  await redis.hdel(recordKey(id), 'progress');
+}
+
+/** The file is here: the keys of its address are not needed again. */
+export async function forgetSecret(redis: Redis, record: ImportRecord): Promise<void> {
+  const { id, input, owner, actor, createdAt } = record;
+  if (input.address?.secretAccessKey === undefined) return;
+  const { secretAccessKey: _, ...address } = input.address;
+  await redis.hset(recordKey(id), { made: JSON.stringify({ input: { ...input, address }, owner, actor, createdAt }) });
+}
+
 /** Ids of the imports that were made before `before` (epoch ms), the oldest first. */
 export async function importsBefore(redis: Redis, before: number): Promise<string[]> {
   return redis.zrangebyscore(CREATED_KEY, '-inf', before);
@@ -94,9 +112,4 @@ export async function importsBefore(redis: Redis, before: number): Promise<strin
 export async function removeRecord(redis: Redis, id: string): Promise<void> {
   await redis.del(recordKey(id));
   await redis.zrem(CREATED_KEY, id);
-}
-
-/** The last ones that were made. */
-export async function lastImports(redis: Redis, count: number): Promise<string[]> {
-  return redis.zrevrange(CREATED_KEY, 0, count - 1);
 }

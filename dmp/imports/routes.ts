@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
+import { readBody } from '../events/body.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { referenceFault } from '../http/references.ts';
 import { answerJob } from '../jobs/view.ts';
@@ -13,11 +14,14 @@ import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
 import { termsOf } from '../sources/source.ts';
+import { urlOf } from './fetch.ts';
 import { Import, type ResolvedImport } from './import.ts';
 import { exampleOf, importPresets, withPreset } from './presets.ts';
+import { previewFile } from './preview.ts';
 import { createRecord, hasBegun, type ImportRecord, putFile, putJob, readRecord } from './records.ts';
 import { mappingFaults } from './targets.ts';
 import { storeUpload } from './upload.ts';
+import { canBeWhole } from './whole.ts';
 import { resultPath } from './worker.ts';
 
 type Call = FastifyRequest<{ Params: { id: string } }>;
@@ -41,6 +45,22 @@ const SCHEMAS = {
     description: 'The body is the file, gzip or not. Until its job begins it may be sent anew. The answer is the job.',
     params,
   },
+  preview: {
+    tags,
+    operationId: 'previewImport',
+    summary: 'The first rows of a file as they would be taken',
+    description:
+      'The body is the beginning of the file, at most 4 MB, cut anywhere; without one the file that was sent is looked at. Nothing is stored; identifiers are shown by their keys.',
+    params,
+    querystring: Type.Object({ rows: Type.Integer({ minimum: 1, maximum: 1000, default: 20 }) }),
+  },
+  resume: {
+    tags,
+    operationId: 'resumeImport',
+    summary: 'Go on with an import that failed or was cancelled',
+    description: 'It goes on after the last rows that are known to be written. The answer is the job.',
+    params,
+  },
   result: { tags, operationId: 'getImportResult', summary: 'What became of each row, NDJSON', params },
 };
 
@@ -62,11 +82,13 @@ export function registerImportRoutes(app: FastifyInstance, deps: DmpDeps): void 
     requireScope(request, 'imports:read');
     return bodyOf(deps, await recordOf(deps, request as Call));
   });
+  app.post('/v1/imports/:id/resume', { schema: SCHEMAS.resume }, (request, reply) => resume(deps, request as Call, reply));
   app.get('/v1/imports/:id/result', { schema: SCHEMAS.result }, (request, reply) => sendResult(deps, request as Call, reply));
   app.register(async (scope) => {
     // The file goes to the disk as it comes, whatever it says it is.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    scope.post('/v1/imports/:id/preview', { schema: SCHEMAS.preview }, (request) => preview(deps, request as Call));
     scope.put('/v1/imports/:id/file', { schema: SCHEMAS.upload }, (request, reply) => upload(deps, request as Call, reply));
   });
 }
@@ -75,8 +97,9 @@ async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyRepl
   requireScope(request, 'imports:write');
   const { principal } = request;
   const input = resolve(request.body as Import, principal);
-  const faults = [...mappingFaults(input), ...referenceFaults(deps, principal, input)];
+  const faults = [...mappingFaults(input), ...wholeFaults(input), ...referenceFaults(deps, principal, input)];
   if (faults.length > 0) throw invalid(faults);
+  if (input.address !== undefined) urlOf(input.address, deps.fetchInside === true);
   const record: ImportRecord = {
     id: `imp_${randomBytes(9).toString('hex')}`,
     input,
@@ -89,8 +112,25 @@ async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyRepl
     progress: null,
   };
   await createRecord(deps.redis, record);
+  if (input.address !== undefined) {
+    const job = await deps.jobs.enqueue('import', { import: record.id }, principal.id);
+    await putJob(deps.redis, record.id, job.id);
+    reply.code(201).header('location', `/v1/imports/${record.id}`);
+    return bodyOf(deps, { ...record, job: job.id });
+  }
   reply.code(201).header('location', `/v1/imports/${record.id}`);
   return bodyOf(deps, record);
+}
+
+function wholeFaults({ mode, type, address, ...rest }: ResolvedImport): Fault[] {
+  const faults: Fault[] = [];
+  if (mode === 'whole' && !canBeWhole(type))
+    faults.push({ pointer: '/mode', code: 'enum', message: `a file of ${type} is always incremental` });
+  if (rest.format !== 'csv' && rest.delimiter !== undefined)
+    faults.push({ pointer: '/delimiter', code: 'unknown_property', message: 'is for CSV' });
+  if ((address?.accessKeyId === undefined) !== (address?.secretAccessKey === undefined))
+    faults.push({ pointer: '/address', code: 'required', message: 'accessKeyId and secretAccessKey come together' });
+  return faults;
 }
 
 function resolve(body: Import, principal: Principal): ResolvedImport {
@@ -155,6 +195,34 @@ async function jobFor(deps: DmpDeps, record: ImportRecord, actor: string) {
   return job;
 }
 
+const SAMPLE = { sent: 4 * 1024 ** 2, inflated: 4 * 1024 ** 2 };
+
+async function preview(deps: DmpDeps, request: Call): Promise<object> {
+  requireScope(request, 'imports:write');
+  const record = await recordOf(deps, request);
+  const stream = request.body as IncomingMessage | undefined;
+  // Gzip is the file's own here, and cut anywhere.
+  const { 'content-encoding': _, ...headers } = request.headers;
+  const sample = stream === undefined ? null : await readBody(stream, headers, SAMPLE);
+  if (record.file === null && (sample === null || sample.length === 0))
+    throw new Problem(409, 'missing_file', 'There is no file yet: send the beginning of one');
+  const { rows } = request.query as { rows: number };
+  return previewFile(record, sample === null || sample.length === 0 ? null : sample, rows, deps);
+}
+
+async function resume(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<object> {
+  requireScope(request, 'imports:write');
+  const record = await recordOf(deps, request);
+  const before = record.job === null ? null : await deps.jobs.get(record.job);
+  if (before === null || (record.file === null && record.input.address === undefined))
+    throw new Problem(409, 'missing_file', 'There is no file yet to go on with');
+  if (before.state !== 'failed' && before.state !== 'cancelled')
+    throw new Problem(409, 'conflict', `The import is ${before.state}`);
+  const job = await deps.jobs.enqueue('import', { import: record.id }, request.principal.id);
+  await putJob(deps.redis, record.id, job.id);
+  return answerJob(reply, job);
+}
+
 function begun(): Problem {
   return new Problem(409, 'conflict', 'The file of this import is being taken or was; make another import');
 }
@@ -175,11 +243,17 @@ async function recordOf(deps: DmpDeps, request: Call): Promise<ImportRecord> {
   return record;
 }
 
+function shown(input: ResolvedImport): object {
+  if (input.address === undefined) return input;
+  const { secretAccessKey: _, ...address } = input.address;
+  return { ...input, address };
+}
+
 async function bodyOf(deps: DmpDeps, record: ImportRecord): Promise<object> {
   const job = record.job === null ? null : await deps.jobs.get(record.job);
   return {
     id: record.id,
-    ...record.input,
+    ...shown(record.input),
     source: record.input.source ?? DEFAULT_SOURCE,
     createdAt: new Date(record.createdAt).toISOString(),
     file: record.file === null ? null : { bytes: record.file.bytes, sha256: record.file.sha256 },

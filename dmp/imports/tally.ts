@@ -46,11 +46,10 @@ export interface Tally {
   close(discard: boolean): Promise<void>;
 }
 
-/** Begins a result file, or goes on with the one of a run before. */
+/** Begins a result file, or goes on with the one of a run before, which is cut to what that run said of it. */
 export async function startTally(path: string, before: TallyState | null): Promise<Tally> {
   const part = `${path}.part`;
-  const isThere = before !== null && (await cutTo(part, before.written));
-  const handle: FileHandle = await open(part, isThere ? 'a' : 'w', 0o600);
+  const handle: FileHandle = await open(part, before === null ? 'w' : 'a', 0o600);
   const began = performance.now();
   const errors = new Map<string, ErrorCount>((before?.errors ?? []).map((error) => [error.code, error]));
   let accepted = before?.accepted ?? 0;

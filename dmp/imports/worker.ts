@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
+import { refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
@@ -11,10 +13,21 @@ import { replayWork } from '../quarantine/replay-job.ts';
 import { noteArrivals } from '../sources/arrivals.ts';
 import { termsOf } from '../sources/source.ts';
 import type { Batch } from './batches.ts';
+import { cleanImports } from './clean.ts';
+import { fetchFile } from './fetch.ts';
+import { tableOfParquet } from './parquet.ts';
 import { putStores } from './put-stores.ts';
-import { beginRecord, type ImportFile, type ImportRecord, keepProgress } from './records.ts';
+import {
+  beginRecord,
+  forgetProgress,
+  forgetSecret,
+  type ImportFile,
+  type ImportRecord,
+  keepFile,
+  keepProgress,
+} from './records.ts';
 import { batchesOf } from './run-thread.ts';
-import { countError, type ErrorCount, type ImportResult, resultLine, startTally, type Tally } from './tally.ts';
+import { countError, cutTo, type ErrorCount, type ImportResult, resultLine, startTally, type Tally } from './tally.ts';
 import { takeAwayOthers } from './whole.ts';
 
 const imported = new Counter({
@@ -26,16 +39,27 @@ const imported = new Counter({
 /** A part of about 10 MB of text: ClickHouse likes few large inserts. */
 const BATCH_ROWS = 50_000;
 const CONCURRENCY = 2;
+const CLEAN_EVERY_MS = 3600_000;
 
 /** Runs the jobs of type `import` in this process. */
 export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
-  return startJobWorker({
+  const worker = startJobWorker({
     connection: deps.redis,
     queue: 'imports',
     works: { import: importWork(deps), replay: replayWork(deps) },
     concurrency: CONCURRENCY,
     log: deps.log,
   });
+  const clean = (): void =>
+    void cleanImports(deps, deps.now()).catch((error: unknown) => deps.log.warn({ err: error }, 'old imports stay'));
+  const timer = setInterval(clean, CLEAN_EVERY_MS);
+  timer.unref();
+  return {
+    close: async () => {
+      clearInterval(timer);
+      await worker.close();
+    },
+  };
 }
 
 export const resultPath = (uploads: string, id: string): string => join(uploads, `${id}.result.ndjson`);
@@ -47,23 +71,40 @@ export const resultPath = (uploads: string, id: string): string => join(uploads,
  */
 export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'import'> {
   return async ({ import: id }, context) => {
-    const record = await beginRecord(deps.redis, id, deps.now());
-    if (record === null) throw new JobRefused('not_found', `there is no import ${id}`);
-    if (record.file === null) throw new JobRefused('missing_file', 'the import has no file');
-    const before = record.progress;
-    const tally = await startTally(resultPath(deps.uploads, id), before?.tally ?? null);
+    const made = await beginRecord(deps.redis, id, deps.now());
+    if (made === null) throw new JobRefused('not_found', `there is no import ${id}`);
+    const file = made.file ?? (await fetched(made, deps, context));
+    const results = resultPath(deps.uploads, id);
+    // Without the results of the run before there is nothing to go on from.
+    const canGoOn = made.progress !== null && (await cutTo(`${results}.part`, made.progress.tally.written));
+    const record = { ...made, file, progress: canGoOn ? made.progress : null };
+    const tally = await startTally(results, record.progress?.tally ?? null);
     let isRefused = false;
     try {
-      const result = await takeFile(record, record.file, tally, deps, context, batchRows);
-      await context.progress({ done: record.file.bytes, total: record.file.bytes, unit: 'bytes', stage: 'done' });
+      const result = await takeFile(record, file, tally, deps, context, batchRows);
+      await context.progress({ done: file.bytes, total: file.bytes, unit: 'bytes', stage: 'done' });
       return result;
     } catch (error) {
       isRefused = error instanceof JobRefused;
       throw error;
     } finally {
       await tally.close(isRefused);
+      if (isRefused) await forgetProgress(deps.redis, id);
     }
   };
+}
+
+/** The file of an import that says where it is. */
+async function fetched(record: ImportRecord, deps: DmpDeps, context: JobContext): Promise<ImportFile> {
+  const { address } = record.input;
+  if (address === undefined) throw new JobRefused('missing_file', 'the import has no file');
+  await context.checkpoint();
+  await context.progress({ done: 0, total: null, unit: 'bytes', stage: 'fetching the file' });
+  const options = { folder: deps.uploads, id: record.id, allowInside: deps.fetchInside === true, now: deps.now() };
+  const file = await fetchFile(address, options);
+  await keepFile(deps.redis, record.id, file);
+  await forgetSecret(deps.redis, record);
+  return file;
 }
 
 async function takeFile(
@@ -78,10 +119,11 @@ async function takeFile(
   const found = await stat(path).catch(() => null);
   if (found === null) throw new JobRefused('missing_file', 'the file is not in this server’s folder for uploads');
   if (found.size !== file.bytes) throw new JobRefused('bad_encoding', 'the file was changed since it was sent');
+  const table = record.input.format === 'parquet' ? await tableOfParquet(deps.warehouse, path) : path;
   const source = record.input.source ?? DEFAULT_SOURCE;
   const { timeZone: zone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
   const reading = {
-    path,
+    path: table,
     input: record.input,
     zone,
     pepper: deps.pepper,
@@ -90,6 +132,7 @@ async function takeFile(
     source,
     currency,
     contract: deps.things.get('source', source)?.body,
+    refused: await refusedKeys(deps),
     size,
   };
   const skip = record.progress?.through ?? 0;
@@ -122,6 +165,26 @@ async function takeFile(
   return tally.finish();
 }
 
+/** Waits between tries of a batch, the last again and again: together as long as a ClickHouse is away when it is upgraded. */
+const WAITS_MS = [500, 1_000, 2_000, 5_000, 10_000];
+const PATIENCE_MS = 15 * 60_000;
+
+/** A ClickHouse that is away ends no import: the batch is written when it is back. Writing it twice changes nothing. */
+async function persistently(write: () => Promise<unknown>, { log }: DmpDeps, context: JobContext): Promise<void> {
+  const began = performance.now();
+  for (let tries = 0; ; tries++) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      if (performance.now() - began > PATIENCE_MS) throw error;
+      if (tries === 0) log.warn({ job: context.id, err: error }, 'a batch waits for ClickHouse');
+      await context.checkpoint();
+      await sleep(WAITS_MS[Math.min(tries, WAITS_MS.length - 1)]);
+    }
+  }
+}
+
 interface WriteDeps extends DmpDeps {
   readonly source: string;
   readonly dry: boolean;
@@ -138,16 +201,18 @@ async function writeBatch(
   const put = await putBatchStores(batch, record, deps);
   const tables = [...batch.tables, ...put.tables];
   if (!deps.dry) {
-    await Promise.all(
-      tables.map(({ table, columns, text }) =>
-        deps.warehouse.insertText(
-          table,
-          columns,
-          Buffer.from(text.buffer, text.byteOffset, text.byteLength),
-          tokenOf(table, text, batch, record, file, deps),
+    const write = () =>
+      Promise.all(
+        tables.map(({ table, columns, text }) =>
+          deps.warehouse.insertText(
+            table,
+            columns,
+            Buffer.from(text.buffer, text.byteOffset, text.byteLength),
+            tokenOf(table, text, batch, record, file, deps),
+          ),
         ),
-      ),
-    );
+      );
+    await persistently(write, deps, context);
     for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
   }
   const counts = {
@@ -211,11 +276,4 @@ async function putBatchStores(batch: Batch, record: ImportRecord, deps: WriteDep
     results,
     errors: [...errors.values()],
   };
-}
-
-/** The files of an import, its result too. */
-export async function removeFiles(uploads: string, record: ImportRecord): Promise<void> {
-  const names = record.file === null ? [] : [join(uploads, record.file.name)];
-  for (const path of [...names, resultPath(uploads, record.id), `${resultPath(uploads, record.id)}.part`])
-    await rm(path, { force: true });
 }

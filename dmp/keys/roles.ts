@@ -43,6 +43,8 @@ export const ROLES = {
     'jobs:write',
     'reports:read',
     'audit:read',
+    'consents:read',
+    'consents:write',
   ],
   exchange: ['exchanges:read'],
 } as const satisfies Readonly<Record<string, readonly Scope[]>>;

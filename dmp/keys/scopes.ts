@@ -23,6 +23,8 @@ export const SCOPES = [
   'reports:read',
   'debug:read',
   'audit:read',
+  'consents:read',
+  'consents:write',
   'exchanges:read',
 ] as const;
 

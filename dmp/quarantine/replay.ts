@@ -1,4 +1,5 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { Terms } from '../events/accept.ts';
 import { createEdgeMemory } from '../events/edge-memory.ts';
@@ -30,7 +31,11 @@ export interface Replayed {
 export async function replayRows(rows: readonly QuarantineRow[], patch: unknown, deps: DmpDeps): Promise<Replayed[]> {
   const tables = emptyTables();
   const anonymous = await importsOfAnybody(rows, deps);
-  const replayed = rows.map((row) => ({ id: row.id, faults: replayRow(row, patch, anonymous.has(row.import), deps, tables) }));
+  const refused = await refusedKeys(deps);
+  const replayed = rows.map((row) => ({
+    id: row.id,
+    faults: replayRow(row, patch, { anonymous: anonymous.has(row.import), refused }, deps, tables),
+  }));
   await writeTables(deps.warehouse, tables, createEdgeMemory(), deps.now());
   const taken = rows.filter((_, index) => replayed[index]?.faults === null);
   await markReplayed(deps.warehouse, taken, deps.now());
@@ -47,7 +52,7 @@ async function importsOfAnybody(rows: readonly QuarantineRow[], { redis }: DmpDe
 function replayRow(
   row: QuarantineRow,
   patch: unknown,
-  anonymous: boolean,
+  more: Pick<Terms, 'anonymous' | 'refused'>,
   deps: DmpDeps,
   tables: Tables,
 ): readonly Fault[] | null {
@@ -67,7 +72,7 @@ function replayRow(
     keyring: createReplayRing(deps.pepper, namespaceOf(contract)),
     now: deps.now(),
     contract,
-    anonymous,
+    ...more,
   };
   const faults: Fault[] = [];
   const shaped =

@@ -27,7 +27,9 @@ const MAX_TYPE = 64;
  */
 export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string, now: number): QuarantineRow {
   const [first] = refused.faults;
-  const readable = refused.value !== undefined;
+  // Of whom nothing may be stored, nothing is, here neither.
+  const isRefused = refused.faults.some(({ code, pointer }) => code === 'consent_missing' && pointer === '/identifiers');
+  const readable = refused.value !== undefined && !isRefused;
   const redacted = readable ? redact(refused.value, keyring) : null;
   return {
     id: idOf(refused, pepper),

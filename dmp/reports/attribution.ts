@@ -16,6 +16,8 @@ export interface Scope {
   readonly stores: readonly string[];
   /** Sources whose receipts the advertiser may not measure by. */
   readonly withheld: readonly string[];
+  /** To whom words on consent were said that count here. */
+  readonly audience: readonly string[];
   readonly currency: string;
 }
 
@@ -63,7 +65,7 @@ const credited = (facts: string, columns: string) => `
     ) WHERE clicked OR viewed`;
 
 /** Rows by the chosen dimensions, and one with total = 1 over everything. */
-export function attributionStatement({ query, stores, withheld, currency }: Scope): Statement {
+export function attributionStatement({ query, stores, withheld, audience, currency }: Scope, unmeasured: boolean): Statement {
   const columns = query.groupBy.map((dimension) => COLUMN_OF[dimension]);
   const keys = columns.map((column) => `facts.${column}`);
   const sql = `
@@ -107,6 +109,8 @@ LIMIT ${ROW_LIMIT + 2}`;
       campaign: query.campaign,
       stores,
       withheld,
+      audience,
+      unmeasured: unmeasured ? 1 : 0,
       currency,
       from: dateTime(query.from),
       to: dateTime(query.to),

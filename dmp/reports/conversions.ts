@@ -1,4 +1,5 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { anyRefusal } from '../consents/state.ts';
 import type { Charge } from '../sources/cost.ts';
 import { dataCosts } from '../sources/cost-query.ts';
 import { type AttributionRow, attributionStatement, ROW_LIMIT, type Scope } from './attribution.ts';
@@ -43,9 +44,10 @@ export class TooManyRows extends Error {
 /** `share`: held out, 0…1; null where the campaign has no holdout. Throws TooManyRows. */
 export async function conversions(warehouse: Warehouse, scope: Scope, share: number | null, now: number): Promise<Conversions> {
   const { campaign, from, to, groupBy } = scope.query;
+  const unmeasured = await anyRefusal(warehouse, 'measurement');
   const [found, population, { charges }] = await Promise.all([
-    warehouse.query<AttributionRow>(attributionStatement(scope), LIMITS),
-    warehouse.query<PopulationRow>(populationStatement(scope), LIMITS),
+    warehouse.query<AttributionRow>(attributionStatement(scope, unmeasured), LIMITS),
+    warehouse.query<PopulationRow>(populationStatement(scope, unmeasured), LIMITS),
     dataCosts(warehouse, { from, to, advertiser: null, campaign }, now),
   ]);
   if (found.length > ROW_LIMIT + 1) throw new TooManyRows();

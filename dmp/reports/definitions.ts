@@ -22,5 +22,6 @@ export const DEFINITIONS = {
     'What the sources cost that the line item’s segments stood on when each bid was made, by their contracts: per thousand impressions, a part of a flat price, or a share of media; see /v1/reports/data-costs.',
   costMicros: 'Both: spendMicros and dataMicros. The costs of the lift are made of it.',
   lift: 'Among people at their first decision of the campaign, a bid (treated) or a ghost (control): visitors are people with any visit, and revenue is the sum of receipts, at the advertiser’s stores after that moment and in the window. Nothing is winsorised.',
-  excluded: 'Requests marked as test. Rows of people, days and stores may not add up to the totals where people are counted.',
+  excluded:
+    'Requests marked as test; visits and receipts of people who withdrew measurement, and of sources that may not be measured by. Rows of people, days and stores may not add up to the totals where people are counted.',
 } as const;

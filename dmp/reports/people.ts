@@ -1,5 +1,7 @@
+import { refusedProfiles } from '../consents/state.ts';
+
 /**
- * Parts of SQL that say who and what a report counts. Bound parameters: campaign, stores, withheld (sources that do not count), currency, from, to (DateTime64). Facts
+ * Parts of SQL that say who and what a report counts. Bound parameters: campaign, stores, withheld (sources that do not count), audience and unmeasured (consents), currency, from, to (DateTime64). Facts
  * are read with FINAL, so a repeated insert never counts twice; people are joined through `identities FINAL` when read.
  */
 
@@ -31,11 +33,15 @@ export const CAMPAIGN_EVENTS = `
     LEFT JOIN event_identities AS j ON e.anchor = j.identifier
   )`;
 
+/** Who withdrew measurement: `unmeasured` (0: nobody did) spares the question. */
+const MEASURED = `identifier NOT IN (SELECT identifier FROM identities FINAL
+      WHERE {unmeasured:UInt8} = 1 AND profile IN (${refusedProfiles(['measurement'])}))`;
+
 /** Visits at the advertiser's stores: one a person, store and local day, however many of the person's devices were there. */
 export const VISITS = `
   seen AS (
     SELECT identifier, place, day, start FROM visits FINAL
-    WHERE kind = 'store' AND cancelled = 0 AND place IN {stores:Array(String)}
+    WHERE kind = 'store' AND cancelled = 0 AND place IN {stores:Array(String)} AND ${MEASURED}
       AND day BETWEEN toDate({from:DateTime64(3, 'UTC')}) - 2 AND toDate({to:DateTime64(3, 'UTC')}) + 2
   ),
   seen_identities AS (
@@ -61,7 +67,7 @@ export const PURCHASES = `
       sumIf(amount, currency = {currency:String}) AS revenue,
       sum(amount) >= 0 AS is_sale
     FROM purchases FINAL
-    WHERE purchases.store IN {stores:Array(String)} AND purchases.source NOT IN {withheld:Array(String)}
+    WHERE purchases.store IN {stores:Array(String)} AND purchases.source NOT IN {withheld:Array(String)} AND ${MEASURED}
       AND purchases.at >= {from:DateTime64(3, 'UTC')} AND purchases.at < {to:DateTime64(3, 'UTC')}
     GROUP BY source, receipt
   ),

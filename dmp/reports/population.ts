@@ -21,7 +21,7 @@ export interface PopulationRow {
  * The decided people by arm. A person enters at the first decision of the campaign, a bid or a ghost; every notice carries its
  * bid's time, so a bid whose own event was lost counts by its notices. Outcomes are those after that moment, in the window.
  */
-export function populationStatement({ query, stores, withheld, currency }: Scope): Statement {
+export function populationStatement({ query, stores, withheld, audience, currency }: Scope, unmeasured: boolean): Statement {
   const sql = `
 WITH ${CAMPAIGN_EVENTS},${VISITS},${PURCHASES},
   people AS (
@@ -60,7 +60,16 @@ SELECT
   countIf(crossed) AS crossed,
   toString(min(outcomes.first)) AS first
 FROM outcomes GROUP BY control`;
-  const params = { campaign: query.campaign, stores, withheld, currency, from: dateTime(query.from), to: dateTime(query.to) };
+  const params = {
+    campaign: query.campaign,
+    stores,
+    withheld,
+    audience,
+    unmeasured: unmeasured ? 1 : 0,
+    currency,
+    from: dateTime(query.from),
+    to: dateTime(query.to),
+  };
   return { sql, params };
 }
 

@@ -48,6 +48,7 @@ function scopeOf(request: FastifyRequest, { things, now }: ReportDeps): { scope:
   const scope: Scope = {
     query: { ...query, from, to },
     stores: things.list('store').flatMap((store) => (store.body.advertiser === advertiser ? [store.id] : [])),
+    audience: ['', advertiser],
     withheld: sourcesWithheld(things, advertiser, 'measurement'),
     currency: things.get('advertiser', advertiser)?.body.currency ?? 'USD',
   };

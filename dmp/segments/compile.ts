@@ -1,5 +1,7 @@
 import type { Statement } from '../clickhouse/warehouse.ts';
-import { sourcesWithheld } from '../sources/access.ts';
+import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
+import type { Level } from '../identity/kinds.ts';
+import { sourcesRecorded, sourcesWithheld } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
 import type { Attribute, Bounds, Pages, Purchases, Redemptions, Rule, Visits, Window } from './rule.ts';
 
@@ -11,10 +13,14 @@ export interface RuleScope {
   storesOf(group: string): readonly string[];
   /** The stores that "any store" means, or null for all there are. */
   readonly stores: readonly string[] | null;
+  /** Whose facts are counted together; absent: a person's. */
+  readonly level?: Level;
   /** Only profiles whose id is a multiple of this: a sample. */
   readonly every?: number;
   /** Sources whose rows do not count here; none where absent. Visits are made without them already. */
   readonly withheld?: readonly string[];
+  /** Whose words count: who withdrew is nowhere, and rows of `recorded` sources count for who agreed only. Absent: nobody's. */
+  readonly consents?: { readonly audience: readonly string[]; readonly recorded: readonly string[] };
   /** Whether another segment's members may count here; all may where absent. */
   mayNest?(segment: string): boolean;
 }
@@ -33,6 +39,7 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
             .filter(({ body }) => body.advertiser === advertiser)
             .map(({ id }) => id),
     withheld,
+    consents: { audience: advertiser === null ? [''] : ['', advertiser], recorded: sourcesRecorded(things) },
     mayNest: (segment) => {
       const owner = things.get('segment', segment)?.body.advertiser ?? null;
       // A shared segment must not hand on what only the advertiser of a nested one may use.
@@ -52,13 +59,35 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
  */
 export function compileRule(rule: Rule, scope: RuleScope): Statement & { readonly params: Readonly<Record<string, unknown>> } {
   const bound = new Binder();
-  const sampled = scope.every === undefined ? '' : `profile % ${bound.add('UInt32', scope.every)} = 0`;
-  const compiler: Compiler = { scope, bound, people: `(SELECT identifier, profile FROM identities FINAL${where(sampled)})` };
-  const condition = compileNode(rule, compiler);
+  let sampled = scope.every === undefined ? '' : `profile % ${bound.add('UInt32', scope.every)} = 0`;
+  const { consents, level = 'person' } = scope;
+  const group = GROUP_OF[level];
+  const people = `(SELECT identifier, ${group} FROM identities FINAL${where(sampled)})`;
+  const compiler: Compiler = { scope, bound, people };
+  const condition = atLevel(level, compileNode(rule, compiler), sampled);
+  if (level !== 'person') sampled = '';
+  if (consents === undefined)
+    return { sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition)}`, params: bound.values };
+  const agreed = `profile NOT IN (${refusedProfiles(['profiles', 'personalised_ads'])})`;
   return {
-    sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition)}`,
-    params: bound.values,
+    sql: `SELECT DISTINCT profile FROM identities FINAL${where(sampled, condition, agreed)}`,
+    params: { ...bound.values, audience: consents.audience, consentNow: scope.now },
   };
+}
+
+/** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
+const GROUP_OF: Readonly<Record<Level, string>> = {
+  device: 'device AS profile',
+  person: 'profile',
+  household: 'household AS profile',
+};
+
+/** A condition over a group → one over the profiles that have part in it. Facts that name no device are no device's. */
+function atLevel(level: Level, condition: string, sampled: string): string {
+  if (level === 'person') return condition;
+  const some = level === 'device' ? 'profile != 0' : '';
+  const groups = `SELECT profile FROM (SELECT ${GROUP_OF[level]} FROM identities FINAL) AS groups${where(some, sampled, condition)}`;
+  return `profile IN (SELECT i.profile FROM identities AS i FINAL WHERE i.${level} IN (${groups}))`;
 }
 
 interface Compiler {
@@ -149,6 +178,7 @@ function visits(leaf: Visits, compiler: Compiler): string {
     'cancelled = 0',
     within('start', leaf.window, compiler),
     places(leaf, compiler),
+    agreedVisits(compiler),
     leaf.minDwellSeconds === undefined ? '' : `dwell >= ${bound.add('Float64', leaf.minDwellSeconds)}`,
   )}`;
   // Two devices of one person see one visit twice.
@@ -158,6 +188,12 @@ function visits(leaf: Visits, compiler: Compiler): string {
     ['uniqExact(day)', leaf.days],
     ['sum(longest)', leaf.dwell],
   ])(bound);
+}
+
+/** A visit that a source with recorded consents has a part in counts for who agreed. */
+function agreedVisits({ bound, scope: { consents } }: Compiler): string {
+  const recorded = consents?.recorded ?? [];
+  return recorded.length === 0 ? '' : `(NOT hasAny(sources, ${bound.texts(recorded)}) OR ${WHO_AGREED})`;
 }
 
 function places(leaf: Visits, compiler: Compiler): string {
@@ -210,7 +246,11 @@ function attribute(leaf: Attribute, compiler: Compiler): string {
 /** The stored members of another segment. */
 function members(segment: string, { bound, scope }: Compiler): string {
   if (scope.mayNest?.(segment) === false) return '0';
-  return `profile IN (SELECT profile FROM memberships WHERE segment = ${bound.add('String', segment)} GROUP BY profile HAVING argMax(status, version) = 1)`;
+  const held = `SELECT profile FROM memberships WHERE segment = ${bound.add('String', segment)} GROUP BY profile HAVING argMax(status, version) = 1`;
+  const { level = 'person' } = scope;
+  return level === 'person'
+    ? `profile IN (${held})`
+    : `profile IN (SELECT i.${level} FROM identities AS i FINAL WHERE i.profile IN (${held}))`;
 }
 
 function joined(rows: string, { people }: Compiler): string {
@@ -218,9 +258,14 @@ function joined(rows: string, { people }: Compiler): string {
 }
 
 /** Only rows of sources that may be used. */
-function counted({ bound, scope: { withheld = [] } }: Compiler): string {
-  return withheld.length === 0 ? '' : `source NOT IN ${bound.texts(withheld)}`;
+function counted({ bound, scope: { withheld = [], consents } }: Compiler): string {
+  const conditions = withheld.length === 0 ? [] : [`source NOT IN ${bound.texts(withheld)}`];
+  const recorded = consents?.recorded ?? [];
+  if (recorded.length > 0) conditions.push(`(source NOT IN ${bound.texts(recorded)} OR ${WHO_AGREED})`);
+  return conditions.join(' AND ');
 }
+
+const WHO_AGREED = `identifier IN (SELECT identifier FROM identities FINAL WHERE profile IN (${grantedProfiles('profiles')}))`;
 
 type Measure = readonly [expression: string, bounds: Bounds | undefined];
 

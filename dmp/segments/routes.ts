@@ -5,7 +5,8 @@ import type { Noun } from '../http/noun.ts';
 import { referenceFault } from '../http/references.ts';
 import { registerResource } from '../http/resource.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
-import { Id, nullable } from '../http/schema.ts';
+import { Id, nullable, oneOf } from '../http/schema.ts';
+import { LEVELS, type Level } from '../identity/kinds.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
@@ -56,7 +57,11 @@ const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
 const NullableInteger = Type.Unsafe<number | null>({ type: ['integer', 'null'] });
 
 const EstimateBody = Type.Object(
-  { rule: Rule, advertiser: nullable(Id('the advertiser for whom it is estimated'), { default: null }) },
+  {
+    rule: Rule,
+    advertiser: nullable(Id('the advertiser for whom it is estimated'), { default: null }),
+    level: oneOf(LEVELS, { default: 'person' }),
+  },
   { additionalProperties: false },
 );
 
@@ -84,7 +89,7 @@ function registerEstimate(app: FastifyInstance, deps: DmpDeps): void {
   };
   app.post('/v1/segments::estimate', { schema, config: { idempotent: false, audited: 'none' } }, async (request) => {
     requireScope(request, 'segments:read');
-    const { rule, advertiser: wanted } = request.body as { rule: Rule; advertiser: string | null };
+    const { rule, advertiser: wanted, level } = request.body as { rule: Rule; advertiser: string | null; level: Level };
     const advertiser = request.principal.advertiser ?? wanted;
     const faults = [
       ...(advertiser === null ? [] : referenceFault(deps.things, 'advertiser', advertiser, '/advertiser', null)),
@@ -92,7 +97,7 @@ function registerEstimate(app: FastifyInstance, deps: DmpDeps): void {
       ...checkRule(rule, { things: deps.things, advertiser, self: null }),
     ];
     if (faults.length > 0) throw invalid(faults, 'The rule is not valid');
-    return estimate(deps.warehouse, rule, scopeOf(deps.things, advertiser, deps.now()));
+    return estimate(deps.warehouse, rule, { ...scopeOf(deps.things, advertiser, deps.now()), level });
   });
 }
 

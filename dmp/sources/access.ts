@@ -64,6 +64,15 @@ export function sourcesWithheld(things: Things, advertiser: string | null, purpo
     .sort();
 }
 
+/** Ids of the sources whose rows count only for people whose consent is on record. */
+export function sourcesRecorded(things: Things): string[] {
+  return things
+    .list('source')
+    .filter(({ body }) => termsOf(body).consent === 'recorded')
+    .map(({ id }) => id)
+    .sort();
+}
+
 /** Ids of the sources whose contract has ended. */
 export function sourcesRevoked(things: Things): string[] {
   return things

@@ -68,6 +68,13 @@ test('tells by source, kind and exchange how many people bidding can meet', asyn
   expect(report.exchanges).toEqual([{ exchange: 'x', people: 12, rate: 12 / 43 }]);
 });
 
+test('of one source it counts what that source named', async () => {
+  const report = await api.ok<Report>('GET', '/v1/reports/match-rate?source=app');
+  expect(report.all).toEqual({ identifiers: 40, people: 20, addressable: 20, rate: 1 });
+  expect(report.kinds.map(({ kind }) => kind)).toEqual(['cookie', 'loyalty']);
+  expect(report.exchanges).toEqual([{ exchange: 'x', people: 12, rate: 12 / 20 }]);
+});
+
 test('a segment’s members alone are asked about', async () => {
   await api.ok('POST', '/v1/segments', { id: 'none', name: 'None', advertiser: 'adv', rule: { attribute: { name: 'x' } } });
   expect(await api.ok<Report>('GET', '/v1/reports/match-rate?segment=none')).toMatchObject({

@@ -604,6 +604,37 @@ describe('the door', () => {
       expect.arrayContaining(['attribution', 'store', 'day', 'lift', ...Object.keys(answer.totals)]),
     );
   });
+  test('leaves out visits of who withdrew measurement, to this advertiser or to all', async () => {
+    await write({ ads: [ad({ type: 'impression', bid: 'b1', cost: 7 })], visits: [visit({})] });
+    const url = '/v1/reports/conversions?campaign=cmp';
+    const visits = async () => (await app.inject({ url })).json().totals.visits as number;
+    const [row] = await warehouse.query<{ identifier: string }>({ sql: 'SELECT identifier FROM visits' });
+    const say = async (advertiser: string, granted: 0 | 1, at: string) => {
+      await warehouse.insert('consents', [
+        {
+          identifier: row?.identifier,
+          purpose: 'measurement',
+          advertiser,
+          granted,
+          at,
+          expires: '2299-01-01T00:00:00Z',
+          recorded: at,
+        },
+      ]);
+    };
+    await warehouse.insert('identities', [
+      { identifier: row?.identifier, kind: 'ifa', profile: 77, anchor: row?.identifier, version: 1 },
+    ]);
+    const before = await visits();
+    await say('other', 0, '2026-01-01T00:00:00Z');
+    expect([before, await visits()]).toEqual([1, 1]);
+    await say('adv', 0, '2026-01-02T00:00:00Z');
+    expect(await visits()).toBe(0);
+    await say('', 1, '2026-01-03T00:00:00Z');
+    expect(await visits()).toBe(1);
+    await warehouse.command({ sql: 'TRUNCATE TABLE consents' });
+    await warehouse.command({ sql: 'TRUNCATE TABLE identities' });
+  });
   test('gives a table as CSV to who asks for one', async () => {
     await write({ ads: [ad({ type: 'impression', bid: 'b1', cost: 7 })], visits: [visit({})] });
     const url = '/v1/reports/conversions?campaign=cmp&groupBy=day,store';

@@ -77,6 +77,8 @@ beforeAll(async () => {
   await api.ok('POST', '/v1/events?source=src_a', [bought('r1'), { ...bought('r2'), at: 'never' }], a);
   const job = await api.ok<{ id: string }>('POST', '/v1/segments/seg_a/evaluate', undefined, a);
   ids['jobs'] = job.id;
+  const [refused] = await api.deps.warehouse.query<{ id: string }>({ sql: 'SELECT id FROM quarantine FINAL' });
+  ids['quarantine'] = refused?.id ?? '';
   bodies['imports'] = { type: 'purchase', format: 'ndjson', source: 'src_a' };
   ids['imports'] = (await api.ok<{ id: string }>('POST', '/v1/imports', bodies['imports'], a)).id;
 });
@@ -151,8 +153,17 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/import-presets': LIST,
   'GET /v1/import-presets/{name}/example': { answers: [200] },
   'GET /v1/imports/{id}': {},
+  'POST /v1/imports/{id}/preview': {},
+  'POST /v1/imports/{id}/resume': {},
   'GET /v1/imports/{id}/result': {},
   'PUT /v1/imports/{id}/file': { body: '{}', type: 'application/x-ndjson' },
+  'POST /v1/consents': {
+    body: { identifiers: [{ kind: 'loyalty', value: '1' }], purposes: ['profiles'], status: 'withdrawn', source: 'src_a' },
+    answers: [422],
+  },
+  'POST /v1/consents:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
+  'POST /v1/quarantine/{id}/replay': {},
+  'POST /v1/quarantine/replay': { query: '?source=src_a' },
   'GET /v1/quarantine': { query: '?source=src_a', answers: [403] },
   'GET /v1/jobs/{id}': {},
   'DELETE /v1/jobs/{id}': {},
@@ -170,6 +181,11 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'PUT /v1/rates': { ...FORBIDDEN, body: { at: '2026-01-01T00:00:00Z', perUsd: { EUR: 1 } } },
   'GET /v1/reports/conversions': { query: '?campaign=cmp_a' },
   'GET /v1/reports/data-costs': { query: '?from=2026-01-01&to=2026-12-31&campaign=cmp_a' },
+  'GET /v1/reports/match-rate': { query: '?source=src_a' },
+  'POST /v1/identity-withdrawals': {
+    ...FORBIDDEN,
+    body: { a: { kind: 'loyalty', value: '1' }, b: { kind: 'loyalty', value: '2' }, source: 'src_a' },
+  },
   'GET /v1/reports/retention': LIST,
   'GET /v1/reports/quality': { ...LIST, query: '?source=src_a' },
   'GET /v1/alarms': LIST,

@@ -158,7 +158,7 @@ describe('values', () => {
 describe('files', () => {
   test('a zip archive and a zip bomb are refused', async () => {
     expect((await bring(Buffer.from('PK\u0003\u0004rest of it'))).job.error).toMatch(/^bad_encoding: the file is a zip archive/);
-    const line = `${GOOD}\n`.repeat(2_000_000);
+    const line = `${GOOD}\n`.repeat(400_000);
     const { job } = await bring(gzipSync(`${HEADER}\n${line}`, { level: 9 }));
     expect(job.error).toMatch(/^body_too_large: the file unpacks to more than/);
   }, 60_000);
