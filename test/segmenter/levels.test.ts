@@ -101,7 +101,9 @@ async function refresh(): Promise<void> {
 
 async function foundBy(identifier: string): Promise<{ profile: number; anchor: string; segments: readonly number[] } | null> {
   const value = await rig.redis.getBuffer(profileKey(identifier));
-  return value === null ? null : decodeProfile(value);
+  const found = value === null ? null : decodeProfile(value);
+  if (found === null) return null;
+  return { profile: found.profile, anchor: found.anchor, segments: found.memberships.map(({ segment }) => segment) };
 }
 
 test('one refresh after a merge, and one after its undoing, memberships, anchors and what bidders read are right', async () => {
