@@ -18,6 +18,8 @@ export interface Admission {
   refusalOf(exchange: LiveExchange, arrival: number): Refusal | null;
   /** Whether what is under way leaves time for an answer by then. */
   canAnswerBy(deadline: number): boolean;
+  /** How long a request that was read might take, ms: what is told of the next before it is read. */
+  allowed(exchange: string, ms: number): void;
   /** Around each request that is considered. */
   begin(): void;
   end(): void;
@@ -65,6 +67,8 @@ const MOST_SERVICE_MS = 5;
 /** Windows with fewer answers say little of what one costs. */
 const FEWEST_ANSWERS = 10;
 const SMOOTHING = 0.3;
+/** Of each request's `tmax` in what is expected of the next. */
+const LEARNING = 0.02;
 /** Share of its time that a worker is busy when it is called overloaded. */
 const BUSY = 0.9;
 /** Part of the deadline that the exchange with the least value may wait. */
@@ -75,6 +79,8 @@ const FADING = 0.99;
 const BURST_SECONDS = 0.1;
 
 interface Account {
+  /** What its requests may take as a rule, ms; null: none has been read yet. */
+  allowedMs: number | null;
   tokens: number;
   filledAt: number;
   /** Fading sums. */
@@ -100,7 +106,7 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   let arrival = windowAt;
   let turnAt = windowAt;
   const stop = loop.every(WINDOW_MS, closeWindow);
-  return { arrivalNow, refusalOf, canAnswerBy, begin, end, earned, close: stop };
+  return { arrivalNow, refusalOf, canAnswerBy, allowed, begin, end, earned, close: stop };
 
   /**
    * Node does not tell when bytes came. Those that are read in the turn right after another one came while that was worked off: the
@@ -130,11 +136,10 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     account.requests++;
     if (exchange.qps !== null && !takeToken(account, exchange.qps / workers)) return refuse('qps');
     // Simulated time does not wait.
-    if (exchange.simulated || underWay === 0) return null;
-    const deadline = exchange.defaultTmax - exchange.networkAllowance;
+    if (exchange.simulated || underWay === 0 || account.allowedMs === null) return null;
     const patience = isBusy ? LEAST_PATIENCE + (1 - LEAST_PATIENCE) * account.standing : 1;
     const expected = loop.now() - arrivedAt + (underWay + 1) * serviceMs;
-    return expected > (deadline - SAFETY_MS) * patience ? refuse('time') : null;
+    return expected > (account.allowedMs - SAFETY_MS) * patience ? refuse('time') : null;
   }
 
   function refuse(refusal: Refusal): Refusal {
@@ -157,6 +162,11 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     return loop.now() + (underWay * serviceMs) / 2 < deadline;
   }
 
+  function allowed(exchange: string, ms: number): void {
+    const account = accountOf(exchange);
+    account.allowedMs = account.allowedMs === null ? ms : account.allowedMs + LEARNING * (ms - account.allowedMs);
+  }
+
   function begin(): void {
     underWay++;
   }
@@ -173,7 +183,7 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   function accountOf(exchange: string): Account {
     let account = accounts.get(exchange);
     if (account === undefined) {
-      account = { tokens: 1, filledAt: loop.now(), requests: 0, earned: 0, standing: 1 };
+      account = { allowedMs: null, tokens: 1, filledAt: loop.now(), requests: 0, earned: 0, standing: 1 };
       accounts.set(exchange, account);
     }
     return account;

@@ -115,6 +115,7 @@ function answerAuction(
   if (!isSampled(exchange, request.id)) return shed(deps, exchange, 'sampled');
   const deadline = deadlineOf(request, exchange, call.arrival);
   if (performance.now() >= deadline) return late(deps, exchange);
+  deps.admission?.allowed(exchange.id, deadline - call.arrival);
   if (deps.admission?.canAnswerBy(deadline) === false && !exchange.simulated) return shed(deps, exchange, 'time');
   const permission = permissionOf(request, deps.consents);
   deps.metrics.privacy.add(permission.why);

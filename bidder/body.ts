@@ -15,6 +15,7 @@ export function readBody(request: IncomingMessage, most: number, done: (body: Bu
     done('too_large');
     return;
   }
+  let isFinished = false;
   let received = 0;
   let first: Buffer | null = null;
   let others: Buffer[] | null = null;
@@ -39,7 +40,10 @@ export function readBody(request: IncomingMessage, most: number, done: (body: Bu
     finish('cut_off');
   }
 
+  /** The listener of errors stays: one that nobody listens to would end the process. */
   function finish(body: Buffer | BodyFault): void {
+    if (isFinished) return;
+    isFinished = true;
     request.off('data', take);
     request.off('end', end);
     done(body);

@@ -55,7 +55,7 @@ export interface Channel {
 }
 
 /** How long a worker that starts waits for its first index before it serves without one. */
-const FIRST_MS = 3_000;
+const FIRST_MS = 5_000;
 const ASK_AGAIN_MS = 100;
 
 /** For a worker of a cluster: its primary's compiler leaves them in a file. */

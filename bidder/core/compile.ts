@@ -121,7 +121,7 @@ class Compiler {
     for (const creative of stored.creatives) {
       const shape = shapeOf(creative);
       const before = this.#shapes.size;
-      const number = numberIn(this.#shapes, `${shape.type} ${shape.w} ${shape.h} ${shape.secure}`);
+      const number = numberIn(this.#shapes, `${shape.type} ${shape.w} ${shape.h} ${shape.secure} ${shape.kinds}`);
       if (number === before) this.#shapeList.push(shape);
       shapes.add(number);
     }

@@ -92,7 +92,7 @@ export function decide(index: Index, question: Question): Decision {
   const round = roundOf(index, question);
   index.stages.decisions++;
   const { imps } = question.request;
-  for (let at = 0; at < imps.length; at++) decideImp(round, imps[at] as Imp, round.ways[at] as readonly Way[], bids, ghosts);
+  for (let at = 0; at < imps.length; at++) decideImp(round, at, bids, ghosts);
   return { bids, ghosts, reason: bids.length + ghosts.length === 0 ? furthestReason(round) : round.reason };
 }
 
@@ -117,13 +117,15 @@ export function roundOf(index: Index, question: Question): Round {
 }
 
 /** Takes the best of each deal and of the open market, until the exchange takes no more for the imp. */
-function decideImp(round: Round, imp: Imp, ways: readonly Way[], bids: Choice[], ghosts: Choice[]): void {
+function decideImp(round: Round, at: number, bids: Choice[], ghosts: Choice[]): void {
+  const imp = round.question.request.imps[at] as Imp;
+  const ways = round.ways[at] as readonly Way[];
   if (ways.length === 0) round.reason = furtherOf(round.reason, 'deal');
   round.seconds = 0;
   let left = bidsFor(imp, round.question.exchange.bidsPerImp);
   for (const way of ways) {
     while (left > 0) {
-      const best = bestFor(round, imp, way);
+      const best = bestFor(round, at, way);
       if (best === null) break;
       if (isGhost(best, round.question)) {
         ghosts.push(best);
@@ -182,12 +184,13 @@ function screenSeat(request: BidRequest, { seat }: LiveExchange): NoBidReason | 
 }
 
 /** The dearest offer that may be bid for the imp this way, or null. Offers come in falling price. */
-function bestFor(round: Round, imp: Imp, way: Way): Choice | null {
+function bestFor(round: Round, at: number, way: Way): Choice | null {
   const { index } = round;
+  const imp = round.question.request.imps[at] as Imp;
   for (let rank = 0; ; rank++) {
     const offer = index.match.offer(rank);
     if (offer === null) return null;
-    if (offer.usedFor === imp) continue;
+    if (offer.usedFor === imp || !index.match.mayFit(offer, at)) continue;
     const choice = choiceOf(round, imp, way, offer);
     index.stages.tried++;
     if (typeof choice === 'string') {
@@ -247,7 +250,7 @@ function furthestReason(round: Round): NoBidReason {
 function whyNot({ index }: Round, position: number): NoBidReason {
   const failure = index.match.failuresOf(position, false)[0];
   if (failure === undefined) return 'no_line_item';
-  countAt(index, position, numberOf(failure.reason));
+  if (!index.match.isCounted(position)) countAt(index, position, numberOf(failure.reason));
   return failure.reason;
 }
 

@@ -2,7 +2,7 @@ import type { BannerImp } from '../openrtb/request.ts';
 import type { Banner } from './index.ts';
 
 /** OpenRTB 2.6, 3.2.6. Whether our HTML may stand in the place; attributes are asked elsewhere. */
-export function fitsBanner(imp: BannerImp, creative: Banner): boolean {
+export function fitsBanner(imp: BannerImp, creative: Pick<Banner, 'w' | 'h' | 'kinds'>): boolean {
   if (!hasSize(imp, creative)) return false;
   if (imp.mimes.length > 0 && !imp.mimes.some((mime) => SHOWS_HTML.test(mime))) return false;
   for (const type of creative.kinds) if (imp.btype.includes(type)) return false;
@@ -16,7 +16,7 @@ const SHOWS_HTML = /^(text\/(html|javascript)|application\/(xhtml\+xml|javascrip
 const LEAST_INTERSTITIAL = [300, 250] as const;
 
 /** An exact size, a shape with a least width, or a range. A place without any is a whole screen. */
-function hasSize({ sizes, ratios, range }: BannerImp, { w, h }: Banner): boolean {
+function hasSize({ sizes, ratios, range }: BannerImp, { w, h }: Pick<Banner, 'w' | 'h'>): boolean {
   if (range !== null) return w >= range.wmin && w <= range.wmax && h >= range.hmin && h <= range.hmax;
   if (sizes.length === 0 && ratios.length === 0) return w >= LEAST_INTERSTITIAL[0] && h >= LEAST_INTERSTITIAL[1];
   for (const [width, height] of sizes) if (width === w && height === h) return true;

@@ -14,7 +14,7 @@ import { mixed } from './layout.ts';
 import { DIMENSIONS, type DimensionName } from './meta.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
-import { mayFit } from './shapes.ts';
+import { mayFit, type Shape } from './shapes.ts';
 import { VALUE_PARTS } from './terms.ts';
 
 /** A line item whose targeting holds, apart from what depends on the imp. */
@@ -57,6 +57,8 @@ export class Match {
   /** True of the present request where it is `#epoch`. */
   readonly #marks: Uint32Array;
   #epoch = 0;
+  /** Line items of which it is counted why they failed it. */
+  readonly #failed: Uint32Array;
   /** Of late terms: `#epoch` where it was asked, and 1 + number of the reason, 0: it holds. */
   readonly #lateAsked: Uint32Array;
   readonly #lateFailures: Uint8Array;
@@ -65,6 +67,7 @@ export class Match {
   /** Rows that a line item must be in, by their first words; and of shapes the rows of which it must be in one. */
   readonly #rows: number[] = [];
   readonly #shapeRows: number[] = [];
+  readonly #impShapeRows: number[][] = [];
   #anyShape = true;
   /** Flags that a line item must not have, because of what is known of the person. */
   #forbidden = 0;
@@ -100,6 +103,7 @@ export class Match {
     this.#index = index;
     this.#words = wordsFor(meta.size);
     this.#marks = new Uint32Array(meta.terms);
+    this.#failed = new Uint32Array(meta.size);
     this.#lateAsked = new Uint32Array(meta.lateTerms);
     this.#lateFailures = new Uint8Array(meta.lateTerms);
     this.#lateTerms = new Array<LateTerm | null>(meta.lateTerms).fill(null);
@@ -135,6 +139,7 @@ export class Match {
   /** Marks of four billion requests ago would count again. */
   #startOver(): void {
     this.#marks.fill(0);
+    this.#failed.fill(0);
     this.#lateAsked.fill(0);
     this.#epoch = 1;
   }
@@ -272,17 +277,30 @@ export class Match {
       if (overflows && value !== null) this.#markText(TEXT.value + DIMENSIONS.indexOf(name), value);
     }
     if (childOnly) rows.push(ROWS.childSafe * this.#words);
-    const shapeRows = this.#shapeRows;
-    shapeRows.length = 0;
-    for (let shape = 0; shape < meta.shapes.length; shape++)
-      if (this.#mayAnyFit(shape, request)) shapeRows.push((meta.shapeRow + shape) * this.#words);
-    this.#anyShape = shapeRows.length === meta.shapes.length;
+    this.#pickShapes(request);
   }
 
-  #mayAnyFit(shape: number, { imps }: BidRequest): boolean {
-    const given = this.#index.meta.shapes[shape];
-    for (let i = 0; i < imps.length; i++) if (given !== undefined && mayFit(given, imps[i] as Imp)) return true;
-    return false;
+  #pickShapes({ imps }: BidRequest): void {
+    const { shapes, shapeRow } = this.#index.meta;
+    this.#shapeRows.length = 0;
+    while (this.#impShapeRows.length < imps.length) this.#impShapeRows.push([]);
+    for (let at = 0; at < imps.length; at++) (this.#impShapeRows[at] as number[]).length = 0;
+    for (let shape = 0; shape < shapes.length; shape++) {
+      const row = (shapeRow + shape) * this.#words;
+      let any = false;
+      for (let at = 0; at < imps.length; at++) {
+        if (!mayFit(shapes[shape] as Shape, imps[at] as Imp)) continue;
+        (this.#impShapeRows[at] as number[]).push(row);
+        any = true;
+      }
+      if (any) this.#shapeRows.push(row);
+    }
+    this.#anyShape = this.#shapeRows.length === shapes.length;
+  }
+
+  /** Whether an offer has a creative that may fit an imp, by its number in the request. Cheaper than to try it. */
+  mayFit({ position }: Offer, imp: number): boolean {
+    return this.#isInAny(this.#impShapeRows[imp] as number[], position >>> 5, 1 << (position & 31));
   }
 
   #valueOf(name: DimensionName): string | null {
@@ -470,16 +488,15 @@ export class Match {
     const { rows, live } = this.#index.sections;
     const word = position >>> 5;
     const bit = 1 << (position & 31);
-    if (shaped && !this.#anyShape && !this.#hasShape(word, bit)) return false;
+    if (shaped && !this.#anyShape && !this.#isInAny(this.#shapeRows, word, bit)) return false;
     const wanted = this.#rows;
     for (let i = 0; i < wanted.length; i++) if (((rows[(wanted[i] as number) + word] as number) & bit) === 0) return false;
     return ((live[word] as number) & bit) !== 0 && this.#holds(position);
   }
 
-  #hasShape(word: number, bit: number): boolean {
+  #isInAny(wanted: readonly number[], word: number, bit: number): boolean {
     const { rows } = this.#index.sections;
-    const shapeRows = this.#shapeRows;
-    for (let i = 0; i < shapeRows.length; i++) if (((rows[(shapeRows[i] as number) + word] as number) & bit) !== 0) return true;
+    for (let i = 0; i < wanted.length; i++) if (((rows[(wanted[i] as number) + word] as number) & bit) !== 0) return true;
     return false;
   }
 
@@ -487,14 +504,28 @@ export class Match {
   #holds(position: number): boolean {
     const { start, end, flags, clauseStart, clauses } = this.#index.sections;
     const { now } = this.#question;
-    if (((flags[position] as number) & this.#forbidden) !== 0) return false;
-    if (now < (start[position] as number) || now >= (end[position] as number)) return false;
+    if (((flags[position] as number) & this.#forbidden) !== 0)
+      return this.#fail(position, numberOf(STATE_REASONS[this.#question.person.state]));
+    if (now < (start[position] as number) || now >= (end[position] as number)) return this.#fail(position, FLIGHT);
     const last = clauseStart[position + 1] as number;
     for (let at = clauseStart[position] as number; at < last; ) {
-      if (!this.#clauseHolds(at)) return false;
+      if (!this.#clauseHolds(at)) return this.#fail(position, ((clauses[at] as number) >>> 8) & 255);
       at += HEAD_WORDS + (clauses[at + 1] as number);
     }
     return true;
+  }
+
+  /** Counts why; a position that several terms lead to once. */
+  #fail(position: number, reason: number): false {
+    if (this.#failed[position] === this.#epoch) return false;
+    this.#failed[position] = this.#epoch;
+    (this.#index.counts[position * COUNTED + reason] as number)++;
+    return false;
+  }
+
+  /** Whether it is counted why a line item failed the present request. */
+  isCounted(position: number): boolean {
+    return this.#failed[position] === this.#epoch;
   }
 
   #clauseHolds(at: number): boolean {
@@ -754,6 +785,10 @@ export const ROW_REASONS: Readonly<Record<DimensionName, NoBidReason>> = {
 function isIn(bits: Uint32Array, offset: number, position: number): boolean {
   return (((bits[offset + (position >>> 5)] as number) >>> (position & 31)) & 1) === 1;
 }
+
+const FLIGHT = numberOf('flight');
+/** Counts of a line item: its reasons and its bids, as in `Index.counts`. */
+const COUNTED = REASONS.length + 1;
 
 /** More places than any index has. */
 const PLACES = 2 ** 21;

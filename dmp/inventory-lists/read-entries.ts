@@ -10,6 +10,8 @@ export interface LineFault extends Fault {
 }
 
 const MOST_BYTES = 32 * 1024 * 1024;
+/** Comments and blank ones among them. */
+const MOST_LINES = 1_000_000;
 const LONGEST_LINE = 1_000;
 const TOLD_FAULTS = 100;
 
@@ -20,27 +22,30 @@ const TOLD_FAULTS = 100;
 export async function readEntries(body: Readable, encoding: string, entries: Entries): Promise<LineFault[]> {
   const faults: LineFault[] = [];
   let line = 0;
-  for await (const text of linesOf(body, encoding)) {
-    line++;
-    if (faults.length === TOLD_FAULTS) continue;
-    const fault = text.length > LONGEST_LINE ? TOO_LONG : entries.take(text);
-    if (fault !== null) faults.push({ pointer: '', line, ...fault });
+  for await (const lines of linesOf(body, encoding)) {
+    if (line + lines.length > MOST_LINES) throw tooLarge(`A list may have ${MOST_LINES} lines`);
+    for (const text of lines) {
+      line++;
+      if (faults.length === TOLD_FAULTS) continue;
+      const fault = text.length > LONGEST_LINE ? TOO_LONG : entries.take(text);
+      if (fault !== null) faults.push({ pointer: '', line, ...fault });
+    }
   }
   return faults;
 }
 
 const TOO_LONG = { code: 'line_too_large', message: `is longer than ${LONGEST_LINE} characters` } as const;
 
-/** Of a line that is too long only as much is kept as tells so. */
-async function* linesOf(body: Readable, encoding: string): AsyncGenerator<string> {
+/** The lines of each piece that comes. Of a line that is too long only as much is kept as tells so. */
+async function* linesOf(body: Readable, encoding: string): AsyncGenerator<string[]> {
   let rest = '';
   for await (const text of textOf(inflated(body, encoding))) {
     const lines = text.split('\n');
     lines[0] = rest + lines[0];
     rest = (lines.pop() as string).slice(0, LONGEST_LINE + 1);
-    yield* lines;
+    yield lines;
   }
-  if (rest !== '') yield rest;
+  if (rest !== '') yield [rest];
 }
 
 async function* textOf(stream: Readable): AsyncGenerator<string> {
@@ -50,8 +55,7 @@ async function* textOf(stream: Readable): AsyncGenerator<string> {
     // An early end leaves the stream undestroyed, since its connection is to carry the answer.
     for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
       bytes += (chunk as Buffer).length;
-      if (bytes > MOST_BYTES)
-        throw new Problem(413, 'body_too_large', `A list may have ${MOST_BYTES} bytes`, { headers: { connection: 'close' } });
+      if (bytes > MOST_BYTES) throw tooLarge(`A list may have ${MOST_BYTES} bytes`);
       yield decoder.decode(chunk as Buffer, { stream: true });
     }
     yield decoder.decode();
@@ -74,4 +78,9 @@ function problemOf(error: unknown): unknown {
   if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new Problem(400, 'malformed', 'The body ended before its end');
   return error;
+}
+
+/** What is still to come is not read. */
+function tooLarge(title: string): Problem {
+  return new Problem(413, 'body_too_large', title, { headers: { connection: 'close' } });
 }

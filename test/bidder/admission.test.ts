@@ -35,7 +35,7 @@ function testLoop() {
   };
 }
 
-const X = exchange('x', { defaultTmax: 100, networkAllowance: 20 });
+const X = exchange('x');
 
 /** Answers requests of `ms` each until a window is over: afterwards an answer is known to cost that. */
 function learn(admission: Admission, turns: ReturnType<typeof testLoop>, ms: number): void {
@@ -80,6 +80,7 @@ describe('a request', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
     learn(admission, turns, 1);
+    admission.allowed('x', 80);
     const arrival = turns.loop.now();
     let taken = 0;
     while (admission.refusalOf(X, arrival) === null && taken < 1_000) {
@@ -98,6 +99,8 @@ describe('a request', () => {
     const admission = createAdmission({ workers: 1, loop: turns.loop });
     expect(admission.refusalOf(X, turns.loop.now() - 90)).toBeNull();
     admission.begin();
+    expect(admission.refusalOf(X, turns.loop.now() - 90), 'nothing is known of its tmax').toBeNull();
+    admission.allowed('x', 80);
     expect(admission.refusalOf(X, turns.loop.now() - 90)).toBe('time');
     expect(admission.refusalOf(X, turns.loop.now() - 10)).toBeNull();
     expect(admission.refusalOf({ ...X, simulated: true }, turns.loop.now() - 90)).toBeNull();
@@ -106,7 +109,8 @@ describe('a request', () => {
   it('of an exchange that brings less waits less while the worker has no idle time, and as long as others otherwise', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
-    const Y = exchange('y', { defaultTmax: 100, networkAllowance: 20 });
+    const Y = exchange('y');
+    for (const { id } of [X, Y]) admission.allowed(id, 80);
     for (const each of [X, Y]) for (let i = 0; i < 10; i++) admission.refusalOf(each, turns.loop.now());
     admission.earned('x', 1_000);
     admission.begin();

@@ -9,7 +9,7 @@ import { ANY, encodeSnapshot } from '../../proto/snapshot.ts';
 import { encodeStop } from '../../proto/stop.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually, PEPPER, publish, SECRET } from './support/bidder.ts';
-import { lineItem, snapshot, wireRequest } from './support/live.ts';
+import { exchange, lineItem, snapshot, wireRequest } from './support/live.ts';
 
 /** The real program: a primary and two workers. */
 const MAIN = new URL('../../bidder/main.ts', import.meta.url).pathname;
@@ -23,13 +23,17 @@ let output = '';
 beforeAll(async () => {
   redis = await startRedis();
   client = redis.connect();
-  await publish(client, snapshot({ lineItems: [lineItem('free')] }));
+  await publish(client, live({ lineItems: [lineItem('free')] }));
 });
 
 afterAll(async () => {
   primary?.kill('SIGKILL');
   await redis?.stop();
 });
+
+/** Patient: what is looked at here is not how fast cold workers are. */
+const live = (given: Parameters<typeof snapshot>[0]) =>
+  snapshot({ exchanges: [exchange('x', { defaultTmax: 5_000 })], ...given });
 
 /** Starting three processes takes its time on a busy machine, so the tests share what they can. */
 const PATIENCE = 60_000;
@@ -39,6 +43,7 @@ async function start(): Promise<void> {
   metricsPort = await freePort();
   primary = startMain();
   await eventually(readyWorkers, (count) => count === 2, PATIENCE);
+  await eventually(served, (versions) => versions.length === 2, PATIENCE);
 }
 
 function startMain(env: Record<string, string> = {}): ChildProcess {
@@ -85,7 +90,6 @@ async function readyWorkers(): Promise<number> {
   }
 }
 
-/** Patient: what is looked at here is not how fast cold workers are. */
 async function bid(): Promise<number> {
   const reply = await fetch(`http://127.0.0.1:${port}/openrtb2/x`, {
     method: 'POST',
@@ -126,8 +130,8 @@ describe('the bidder as a program', () => {
   it('answers on its port and adds up the metrics of its workers', { timeout: PATIENCE }, async () => {
     await start();
     const statuses = await Promise.all(Array.from({ length: 40 }, bid));
-    expect(new Set(statuses)).toEqual(new Set([200]));
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(new Set(statuses), metrics.match(/^walkin_no_bids_total.*$/gm)?.join()).toEqual(new Set([200]));
     expect(metrics).toMatch(/walkin_bid_requests_total\{exchange="x",outcome="bid"\} 40/);
     expect(metrics).toContain('walkin_bidder_workers 2');
     expect(await (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).json()).toMatchObject({
@@ -144,7 +148,7 @@ describe('the bidder as a program', () => {
   });
 
   it('serves what is published, in every worker', { timeout: PATIENCE }, async () => {
-    await publish(client, snapshot({ version: 2, lineItems: [lineItem('second')] }));
+    await publish(client, live({ version: 2, lineItems: [lineItem('second')] }));
     await eventually(served, (versions) => versions.length === 2 && versions.every((version) => version === 2));
     expect(await bid()).toBe(200);
     expect(indexFolders()).toHaveLength(1);
@@ -156,7 +160,7 @@ describe('the bidder as a program', () => {
   });
 
   it('refuses a broken snapshot once, says which, and serves on', { timeout: PATIENCE }, async () => {
-    const dangling = snapshot({ version: 3, lineItems: [lineItem('third', { targeting: { ...ANY, stores: ['gone'] } })] });
+    const dangling = live({ version: 3, lineItems: [lineItem('third', { targeting: { ...ANY, stores: ['gone'] } })] });
     await publish(client, dangling);
     const error = 'snapshot: line item third names store gone, which is not in it';
     await eventually(readiness, ({ snapshotRefused }) => snapshotRefused?.error === error);
@@ -176,7 +180,7 @@ describe('the bidder as a program', () => {
   it('has a new compiler when the one it had is killed', { timeout: PATIENCE }, async () => {
     const killed = compilerPid();
     process.kill(killed, 'SIGKILL');
-    await publish(client, snapshot({ version: 5, lineItems: [lineItem('fifth')] }));
+    await publish(client, live({ version: 5, lineItems: [lineItem('fifth')] }));
     await eventually(served, (versions) => versions.length === 2 && versions.every((version) => version === 5), PATIENCE);
     expect(compilerPid()).not.toBe(killed);
     expect(await readiness()).toMatchObject({ ready: true, snapshotRefused: null });
@@ -206,7 +210,7 @@ describe('the bidder as a program', () => {
     const statuses = async () => [...new Set(await Promise.all(Array.from({ length: 20 }, bid)))];
     await eventually(statuses, (seen) => seen.join() === '204');
     expect(await served()).toEqual([5, 5]);
-    await publish(client, snapshot({ version: 6, lineItems: [lineItem('sixth')] }));
+    await publish(client, live({ version: 6, lineItems: [lineItem('sixth')] }));
     await eventually(statuses, (seen) => seen.join() === '200');
   });
 

@@ -224,14 +224,24 @@ test('what live requests came to is counted by line item and reason, over swaps 
     ({ reasons }) => (reasons['unsupported_device'] ?? 0) >= 2,
   );
   expect(after.bids).toBe(busy.bids);
-  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: ['ios'], inventory: ['site'] } }, any);
+  // Others bid meanwhile: what was looked at is counted all the same.
+  await api.ok('PATCH', '/v1/line-items/li_b', { status: 'active', budget: { totalMicros: null } }, any);
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { makes: null, osVersions: { from: '14' } } }, any);
+  await served();
+  const looked = await eventually(
+    () => send(2),
+    ({ reasons }) => (reasons['unsupported_device'] ?? 0) >= (after.reasons['unsupported_device'] ?? 0) + 2,
+  );
+  expect(looked.bids).toBe(after.bids);
+  await api.ok('PATCH', '/v1/line-items/li_b', { status: 'paused' }, any);
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: ['ios'], osVersions: null, inventory: ['site'] } }, any);
   await served();
   const { snapshot } = await eventually(
     () => send(2),
     (counted) => counted.snapshot.passedOver.length > 0,
   );
   expect(snapshot.passedOver).toEqual([{ part: 'os', code: 'unsupported_device', requests: snapshot.requests }]);
-  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: null, inventory: null } }, any);
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { os: null, inventory: null, makes: ['apple'] } }, any);
   await served();
   const listed = await api.ok<{ data: { lineItem: string }[] }>('GET', '/v1/debug/line-items?campaign=cmp_a');
   expect(listed.data.map(({ lineItem }) => lineItem)).toEqual(['li_a', 'li_off']);
