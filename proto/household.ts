@@ -1,5 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
-
 /** IPv4 networks that are nobody's address on the internet, or of a carrier's many subscribers: [address, bits]. */
 const NOT_PUBLIC: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
@@ -16,6 +14,9 @@ const NOT_PUBLIC: readonly (readonly [string, number])[] = [
   ['224.0.0.0', 3],
 ];
 
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const IPV6 = /^[0-9a-f:.]+$/i;
+
 const RANGES = NOT_PUBLIC.map(([address, bits]) => {
   const size = 2 ** (32 - bits);
   const from = numberOf(address);
@@ -27,18 +28,25 @@ const RANGES = NOT_PUBLIC.map(([address, bits]) => {
  * is private, a carrier's (100.64.0.0/10), or none at all.
  */
 export function networkOf(value: string): string | null {
-  if (isIPv4(value)) {
+  if (IPV4.test(value)) {
     const number = numberOf(value);
     return RANGES.some(({ from, to }) => number >= from && number < to) ? null : value;
   }
-  if (!isIPv6(value) || value.includes('%')) return null;
-  const groups = groupsOf(value);
+  const address = IPV6.test(value) && value.includes(':') ? readIPv6(value) : null;
+  if (address === null) return null;
+  const groups = groupsOf(address);
   // Global unicast is 2000::/3.
   if (((groups[0] as number) & 0xe000) !== 0x2000) return null;
   return `${groups
     .slice(0, 4)
     .map((group) => group.toString(16))
     .join(':')}::/64`;
+}
+
+/** As the URL standard writes it, shortened; null where it is none. */
+function readIPv6(value: string): string | null {
+  const url = `http://[${value}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : null;
 }
 
 function numberOf(address: string): number {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { domainToASCII } from 'node:url';
 import { createHmac256, type Hmac, hexOf } from './hmac.ts';
 import { networkOf } from './household.ts';
 import { macOf } from './mac.ts';
@@ -92,6 +91,8 @@ export function normalizeIdentifier(kind: IdentifierKind, raw: string): string |
   }
 }
 
+/** What would end or change the host of an address. */
+const NO_DOMAIN = /[/:?#\\[\]%]/;
 const ASCII = /^[\x21-\x7e]*$/;
 
 /** Lower case; a domain of other letters in its ASCII form (punycode). Dots and tags of the local part stay as they are. */
@@ -100,8 +101,9 @@ function normalizeEmail(value: string): string | null {
   const email = value.toLowerCase();
   if (ASCII.test(email)) return email;
   const at = email.lastIndexOf('@');
-  const domain = domainToASCII(email.slice(at + 1));
-  return domain === '' ? null : `${email.slice(0, at)}@${domain}`;
+  const url = `http://${email.slice(at + 1)}/`;
+  if (NO_DOMAIN.test(email.slice(at + 1)) || !URL.canParse(url)) return null;
+  return `${email.slice(0, at)}@${new URL(url).hostname}`;
 }
 
 /** E.164. A leading 8 of eleven digits, and ten digits that begin with 9, are Russian numbers; 00 stands for +. */

@@ -70,6 +70,12 @@ describe('the benches', { timeout: 180_000 }, () => {
     expect(result).toMatchObject({ lineItems: 100, liveMs: expect.any(Number), errors: 0 });
   });
 
+  it('time who is who, and an opt-out until nobody bids', async () => {
+    const result = await bench('identity');
+    expect(Object.keys(result)).toEqual(['fullS', 'incrementalS', 'optOutP95S']);
+    for (const seconds of Object.values(result)) expect(seconds).toBeGreaterThan(0);
+  });
+
   it('say what there is instead of a bench that there is not', async () => {
     await expect(bench('speed')).rejects.toThrow(BENCHES.join(', '));
   });
