@@ -20,6 +20,8 @@ export interface Admission {
   canAnswerBy(deadline: number): boolean;
   /** How long a request that was read might take, ms: what is told of the next before it is read. */
   allowed(exchange: string, ms: number): void;
+  /** A request that was considered came too late all the same. */
+  missed(): void;
   /** Around each request that is considered. */
   begin(): void;
   end(): void;
@@ -69,6 +71,11 @@ const FEWEST_ANSWERS = 10;
 const SMOOTHING = 0.3;
 /** Of each request's `tmax` in what is expected of the next. */
 const LEARNING = 0.02;
+/** Share of the answers of a window that may come too late; then less is believed of what is expected, and more by and by. */
+const MISSES = 0.02;
+const LESS = 0.7;
+const MORE = 0.05;
+const LEAST_CONFIDENCE = 0.2;
 /** Share of its time that a worker is busy when it is called overloaded. */
 const BUSY = 0.9;
 /** Part of the deadline that the exchange with the least value may wait. */
@@ -100,13 +107,16 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   let windowIdle = loop.idle();
   let answers = 0;
   let refusals = 0;
+  let misses = 0;
+  /** What refused requests and others take is not foreseen: a part of the time that there is, by what came of it. */
+  let confidence = 1;
   // Turns of the event loop in which requests were read.
   let isTurning = false;
   let isFollowing = false;
   let arrival = windowAt;
   let turnAt = windowAt;
   const stop = loop.every(WINDOW_MS, closeWindow);
-  return { arrivalNow, refusalOf, canAnswerBy, allowed, begin, end, earned, close: stop };
+  return { arrivalNow, refusalOf, canAnswerBy, allowed, missed, begin, end, earned, close: stop };
 
   /**
    * Node does not tell when bytes came. Those that are read in the turn right after another one came while that was worked off: the
@@ -139,7 +149,7 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     if (exchange.simulated || underWay === 0 || account.allowedMs === null) return null;
     const patience = isBusy ? LEAST_PATIENCE + (1 - LEAST_PATIENCE) * account.standing : 1;
     const expected = loop.now() - arrivedAt + (underWay + 1) * serviceMs;
-    return expected > (account.allowedMs - SAFETY_MS) * patience ? refuse('time') : null;
+    return expected > (account.allowedMs - SAFETY_MS) * patience * confidence ? refuse('time') : null;
   }
 
   function refuse(refusal: Refusal): Refusal {
@@ -165,6 +175,10 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   function allowed(exchange: string, ms: number): void {
     const account = accountOf(exchange);
     account.allowedMs = account.allowedMs === null ? ms : account.allowedMs + LEARNING * (ms - account.allowedMs);
+  }
+
+  function missed(): void {
+    misses++;
   }
 
   function begin(): void {
@@ -198,7 +212,8 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
       const each = Math.max(0, busy - refusals * REFUSAL_MS) / answers;
       serviceMs += SMOOTHING * (Math.min(MOST_SERVICE_MS, Math.max(LEAST_SERVICE_MS, each)) - serviceMs);
     }
-    [windowAt, windowIdle, answers, refusals] = [now, idle, 0, 0];
+    confidence = misses > MISSES * answers ? Math.max(LEAST_CONFIDENCE, confidence * LESS) : Math.min(1, confidence + MORE);
+    [windowAt, windowIdle, answers, refusals, misses] = [now, idle, 0, 0, 0];
     rank();
   }
 

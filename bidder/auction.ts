@@ -138,8 +138,9 @@ function shed({ metrics }: AuctionDeps, { id }: LiveExchange, cause: 'sampled' |
   return 'shed';
 }
 
-function late({ metrics }: AuctionDeps, { id }: LiveExchange): NoBidReason {
+function late({ metrics, admission }: AuctionDeps, { id }: LiveExchange): NoBidReason {
   metrics.late.add(id);
+  admission?.missed();
   return 'deadline';
 }
 

@@ -50,17 +50,19 @@ function time(): MatchTiming {
   const fenced = timeDecisions(openIndex(compileIndex(drawn(true))), asked, seconds / 2);
   around = null;
   const mb = (heldBytes() - before) / 2 ** 20;
-  const { decisions, meanUs, p99Us, bidRate } = timeDecisions(index, asked, seconds);
+  const { decisions, meanUs, p50Us, p99Us, bidRate } = timeDecisions(index, asked, seconds);
   const tenths = (value: number): number => Math.round(value * 10) / 10;
   return {
     decisions,
     meanUs: tenths(meanUs),
     p99Us: tenths(p99Us),
+    p50Us: tenths(p50Us),
     mb: Math.round(mb),
     bidRate,
     buildSeconds: tenths((opening - since) / 1_000),
     openMs: tenths(opened - opening),
     fencedUs: tenths(fenced.meanUs),
+    fencedP50Us: tenths(fenced.p50Us),
     truncated: index.stages.truncated / index.stages.decisions,
     reached: tenths(index.stages.reached / index.stages.decisions),
     passed: tenths(index.stages.passed / index.stages.decisions),
@@ -127,6 +129,7 @@ function timeDecisions(index: Index, asked: readonly Call[], forSeconds: number)
   return {
     decisions,
     meanUs: (spent * 1_000) / decisions,
+    p50Us: histogram.getValueAtPercentile(50) / 1_000,
     p99Us: histogram.getValueAtPercentile(99) / 1_000,
     bidRate: bids / decisions,
   };

@@ -106,6 +106,21 @@ describe('a request', () => {
     expect(admission.refusalOf({ ...X, simulated: true }, turns.loop.now() - 90)).toBeNull();
   });
 
+  it('may wait less for a while where others came too late', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    admission.allowed('x', 80);
+    admission.begin();
+    const after60 = () => admission.refusalOf(X, turns.loop.now() - 60);
+    expect(after60()).toBeNull();
+    admission.missed();
+    turns.wait(100);
+    turns.closeWindow();
+    expect(after60()).toBe('time');
+    for (let window = 0; window < 6; window++) turns.closeWindow();
+    expect(after60()).toBeNull();
+  });
+
   it('of an exchange that brings less waits less while the worker has no idle time, and as long as others otherwise', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
