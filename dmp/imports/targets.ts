@@ -84,13 +84,6 @@ export function isAboutPeople(type: ImportType): boolean {
 
 /** What can be taken away by its key. */
 const DELETABLE: ReadonlySet<ImportType> = new Set(['purchase', 'product', 'stock', 'identify']);
-export const DELETE_KEYS: Readonly<Partial<Record<ImportType, readonly string[]>>> = {
-  purchase: ['id'],
-  product: ['product'],
-  stock: ['store', 'product'],
-  identify: [],
-};
-
 export function ruleOf(source: FieldSource): FieldRule {
   return typeof source === 'string' ? { column: source } : source;
 }
