@@ -20,7 +20,7 @@ const CONNECT_MS = 2_000;
 /** Hundreds of megabytes. */
 const READ_MS = 60_000;
 /** Behind the workers where cores are short: a swap may take longer then, a request may not. */
-const NICE = 5;
+const NICE = 15;
 
 const settings = readSettings(Settings, process.env);
 const log = pino({ level: settings.WALKIN_LOG_LEVEL, name: 'bidder-compiler' });
