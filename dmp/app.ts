@@ -9,6 +9,7 @@ import { registerConsentsRoutes } from './consents/routes.ts';
 import { registerCreativeLifeRoutes } from './creatives/routes.ts';
 import { registerDebugRoutes } from './debug/routes.ts';
 import type { DmpDeps } from './deps.ts';
+import { registerErasuresRoutes } from './erasures/routes.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { registerExchangesRoutes } from './exchanges/routes.ts';
 import { registerGeofencesRoutes } from './geofences/routes.ts';
@@ -75,6 +76,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerGeofencesRoutes(api, deps);
   registerSourcesRoutes(api, deps);
   registerConsentsRoutes(api, deps);
+  registerErasuresRoutes(api, deps);
   registerEventRoutes(api, deps);
   registerImportRoutes(api, deps);
   registerQuarantineRoutes(api, deps);

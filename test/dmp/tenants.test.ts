@@ -15,7 +15,7 @@ const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a',
 let api: TestApi;
 let keyA: string;
 let keyB: string;
-const ids: Record<string, string> = { domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events' };
+const ids: Record<string, string> = { erasures: 'era_a', domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events' };
 const bodies: Record<string, object> = { exchanges: { name: 'Mine' } };
 
 const circle = { type: 'circle', lat: 55.75, lon: 37.6, radius: 500 };
@@ -162,6 +162,8 @@ const PROBES: Readonly<Record<string, Probe>> = {
     answers: [422],
   },
   'POST /v1/consents:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
+  'POST /v1/erasures': { ...FORBIDDEN, body: { identifiers: [{ kind: 'loyalty', value: '1' }], source: 'src_a' } },
+  'GET /v1/erasures/{id}': FORBIDDEN,
   'POST /v1/quarantine/{id}/replay': {},
   'POST /v1/quarantine/replay': { query: '?source=src_a' },
   'GET /v1/quarantine': { query: '?source=src_a', answers: [403] },
