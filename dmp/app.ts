@@ -28,6 +28,7 @@ import { useAuthentication } from './keys/authenticate.ts';
 import { useRateLimit } from './keys/rate-limit.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
 import { Problem } from './problem.ts';
+import { registerProfilesRoutes } from './profiles/routes.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
 import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
@@ -77,6 +78,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerSourcesRoutes(api, deps);
   registerConsentsRoutes(api, deps);
   registerErasuresRoutes(api, deps);
+  registerProfilesRoutes(api, deps);
   registerEventRoutes(api, deps);
   registerImportRoutes(api, deps);
   registerQuarantineRoutes(api, deps);

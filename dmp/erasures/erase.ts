@@ -80,7 +80,8 @@ async function emptyRest(deps: Deps, erasure: string, keys: readonly string[], p
   if (profiles.length > 0) await empty(deps, erasure, 'memberships', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
   await empty(deps, erasure, 'quarantine', whereWritten(['original', 'value']), keys, null);
   // That somebody looked stays, at whom does not.
-  await empty(deps, erasure, 'audit_log', whereWritten(['id']), keys, "id = 'erased'");
+  const lookedAt = `${whereWritten(['id'])} OR (kind = 'profiles' AND toUInt32OrZero(id) IN {profiles:Array(UInt32)})`;
+  await empty(deps, erasure, 'audit_log', lookedAt, keys, "id = 'erased'", profiles);
   await note(deps, erasure, 'stream', await walkStream(redis, new Set(keys), true));
   await note(deps, erasure, 'redis caps', keys.length === 0 ? 0 : await redis.del(...keys.map(capsKey)));
   // Now that they have no profile, the marks name none either.

@@ -16,8 +16,8 @@ export interface Owned {
  */
 export async function peopleBehind({ warehouse }: Deps, keys: readonly string[]): Promise<{ owned: Owned[]; shared: number }> {
   if (keys.length === 0) return { owned: [], shared: 0 };
-  const sql = `SELECT toString(identifier) AS identifier, profile, shared FROM identities FINAL
-    WHERE identifier IN {keys:Array(UUID)}
+  const sql = `SELECT toString(i.identifier) AS identifier, profile, shared FROM identities AS i FINAL
+    WHERE i.identifier IN {keys:Array(UUID)}
       OR profile IN (SELECT profile FROM identities FINAL WHERE identifier IN {keys:Array(UUID)} AND shared = 0)`;
   const rows = await warehouse.query<Owned & { shared: number }>({ sql, params: { keys } }, LIMITS);
   const shared = new Set(rows.filter((row) => row.shared === 1).map(({ identifier }) => identifier));

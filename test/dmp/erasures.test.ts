@@ -75,6 +75,7 @@ beforeAll(async () => {
   for (const who of [annPhone, bobPhone]) await api.deps.redis.hset(capsKey(keyOf(who)), 'li:1:1', 3);
   await refresh();
   await api.ok('POST', '/v1/consents:find', { identifier: ann });
+  await api.ok('POST', '/v1/profiles:find', { identifier: ann });
 }, 60_000);
 afterAll(async () => {
   await segmenter.close();
@@ -109,7 +110,7 @@ test('a person is erased from everything, the receipt proves it, and the other o
   const { receipt } = await api.ok<{ receipt: Receipt }>('GET', `/v1/erasures/${answer.id}`);
   expect(receipt.erased).toMatchObject({
     ...{ purchases: 1, pings: 1, pages: 1, redemptions: 1, actions: 1, attributes: 1, consents: 1, ad_events: 1 },
-    ...{ memberships: 1, quarantine: 1, audit_log: 1, stream: 1, 'redis caps': 1 },
+    ...{ memberships: 1, quarantine: 1, audit_log: 2, stream: 1, 'redis caps': 1 },
   });
   expect(receipt.proof.found).toEqual([]);
   expect(receipt.proof.searched).toContain('purchases.identifier');

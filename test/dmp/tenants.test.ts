@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SCOPES } from '../../dmp/keys/scopes.ts';
+import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 /**
@@ -75,6 +76,9 @@ beforeAll(async () => {
   [ids['api-keys'], bodies['api-keys']] = ['key_a', { name: 'mine now', advertiser: 'adv_a', scopes: ['stores:read'] }];
   const a = { key: keyA };
   await api.ok('POST', '/v1/events?source=src_a', [bought('r1'), { ...bought('r2'), at: 'never' }], a);
+  await createIdentity(api.deps).fold();
+  const [person] = await api.deps.warehouse.query<{ profile: number }>({ sql: 'SELECT profile FROM identities FINAL' });
+  ids['profiles'] = String(person?.profile);
   const job = await api.ok<{ id: string }>('POST', '/v1/segments/seg_a/evaluate', undefined, a);
   ids['jobs'] = job.id;
   const [refused] = await api.deps.warehouse.query<{ id: string }>({ sql: 'SELECT id FROM quarantine FINAL' });
@@ -164,6 +168,9 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'POST /v1/consents:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
   'POST /v1/erasures': { ...FORBIDDEN, body: { identifiers: [{ kind: 'loyalty', value: '1' }], source: 'src_a' } },
   'GET /v1/erasures/{id}': FORBIDDEN,
+  'GET /v1/profiles/{id}': {},
+  'GET /v1/profiles/{id}/export': {},
+  'POST /v1/profiles:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
   'POST /v1/quarantine/{id}/replay': {},
   'POST /v1/quarantine/replay': { query: '?source=src_a' },
   'GET /v1/quarantine': { query: '?source=src_a', answers: [403] },
