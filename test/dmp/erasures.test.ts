@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startIntake } from '../../dmp/ad-events/intake.ts';
+import { NOBODY } from '../../dmp/ad-events/rows.ts';
 import { erase } from '../../dmp/erasures/erase.ts';
 import { PLACES, readSchema, TOMBSTONES } from '../../dmp/erasures/places.ts';
 import type { Receipt } from '../../dmp/erasures/receipt.ts';
@@ -157,6 +159,23 @@ test('who was erased does not come back with a refresh or the same data, only wi
   expect(await send({ type: 'page', at, identifiers: [ann], url: 'https://x.example/' })).toMatchObject({ accepted: 1 });
 }, 60_000);
 
+test('a notice that comes late is booked without the person', async () => {
+  const { redis } = api.deps;
+  await redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(adEvent('b5', annPhone)));
+  const match = { type: 'sync', exchange: 'ex', at: Date.parse(at), user: keyOf(annPhone), cookie: keyOf(home) };
+  await redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(match));
+  const intake = startIntake(api.deps);
+  await intake.drained();
+  await intake.close();
+  for (const bid of ['b3', 'b5'])
+    expect(
+      await count('ad_events', `bid = '${bid}' AND type = 'impression' AND cost = 7 AND identifier = toUUID('${NOBODY}')`),
+    ).toBe(1);
+  expect(await count('ad_events', `identifier = '${keyOf(annPhone)}' OR anchor = '${keyOf(annPhone)}'`)).toBe(0);
+  expect(await count('links', `node = '${keyOf(annPhone)}' OR neighbour = '${keyOf(annPhone)}'`)).toBe(0);
+  expect(await count('ad_events', `bid = 'b4' AND type = 'impression' AND identifier = '${keyOf(bobPhone)}'`)).toBe(1);
+});
+
 test('cut off at any step it goes on where it was, and the receipt counts all', async () => {
   const { id } = await (async () => {
     await segmenter.close();
@@ -183,7 +202,7 @@ test('cut off at any step it goes on where it was, and the receipt counts all', 
     pages: 1,
     memberships: 1,
     attributes: 1,
-    ad_events: 1,
+    ad_events: 3,
     consents: 1,
   });
   expect(
