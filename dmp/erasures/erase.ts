@@ -4,6 +4,8 @@ import { announceRefusal } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { type JobContext, JobRefused } from '../jobs/jobs.ts';
 import { optOut } from '../opt-out/opt-out.ts';
+import { TABLE_OF } from '../sources/presence.ts';
+import { SOURCE_KINDS } from '../sources/source.ts';
 import { type Owned, peopleBehind, remember, remembered } from './person.ts';
 import { PLACES, type Place, whereNamed, whereWritten } from './places.ts';
 import { type Receipt, readErasure, writeReceipt } from './receipt.ts';
@@ -104,6 +106,7 @@ async function empty(
   const rows = Number(row?.n ?? 0);
   const first = await note(deps, erasure, table, rows);
   if (rows > 0) {
+    await countOut(deps, table, where, params);
     const change = update === null ? `DELETE FROM ${table}` : `ALTER TABLE ${table} UPDATE ${update}`;
     const settings = update === null ? '' : ' SETTINGS mutations_sync = 2';
     await warehouse.command({ sql: `${change} WHERE ${where}${settings}`, params }, LIMITS);
@@ -111,6 +114,16 @@ async function empty(
   // Rows are hidden at once; their bytes go when the parts are written anew, which a run before may not have come to.
   if (update === null && first > 0)
     await warehouse.command({ sql: `ALTER TABLE ${table} APPLY DELETED MASK SETTINGS mutations_sync = 2` }, LIMITS);
+}
+
+/** What is deleted was no duplicate: the counts of arrivals know it. */
+async function countOut({ warehouse }: Deps, table: string, where: string, params: Record<string, unknown>): Promise<void> {
+  const kind = SOURCE_KINDS.find((one) => TABLE_OF[one].table === table);
+  if (kind === undefined) return;
+  const { arrived } = TABLE_OF[kind];
+  const sql = `INSERT INTO arrivals (source, kind, day, rows, removed)
+    SELECT source, '${kind}', toDate(${arrived}), 0, count() FROM ${table} FINAL WHERE ${where} GROUP BY source, toDate(${arrived})`;
+  await warehouse.command({ sql, params }, LIMITS);
 }
 
 function blank({ keys }: Place): string {

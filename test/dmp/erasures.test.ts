@@ -118,6 +118,7 @@ test('a person is erased from everything, the receipt proves it, and the other o
   expect(receipt.proof.searched).toContain('purchases.identifier');
   expect(receipt.proof.searched).toContain('quarantine.original');
   expect(JSON.stringify(receipt)).not.toContain(keyOf(ann));
+  expect(await removed()).toEqual({ purchase: 1, ping: 1, page: 1, redemption: 1, action: 1, identify: 1 });
   // Money stays, without the person.
   expect(
     await count('ad_events', "bid = 'b1' AND cost = 7 AND toString(identifier) = '00000000-0000-0000-0000-000000000000'"),
@@ -126,6 +127,12 @@ test('a person is erased from everything, the receipt proves it, and the other o
   expect(decodeProfile((await api.deps.redis.getBuffer(device)) as Buffer)).toMatchObject({ consent: OPTED_OUT, profile: 0 });
   expect(await bobs()).toEqual(before);
 }, 60_000);
+
+async function removed(): Promise<Record<string, number>> {
+  const sql = 'SELECT toString(kind) AS kind, sum(removed) AS n FROM arrivals GROUP BY kind HAVING n > 0';
+  const rows = await api.deps.warehouse.query<{ kind: string; n: string }>({ sql });
+  return Object.fromEntries(rows.map(({ kind, n }) => [kind, Number(n)]));
+}
 
 async function bobs() {
   const { warehouse, redis } = api.deps;
