@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { DmpDeps } from '../dmp/deps.ts';
+import { erase } from '../dmp/erasures/erase.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
 import { alarmsNow } from '../dmp/sources/alarms.ts';
@@ -63,6 +64,7 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
         await heardOf(deps, segment);
         return observed(refresh.one(segment, stepsOf(context)));
       },
+      erase: ({ erasure }, context) => erase(deps, () => identity.fold(), erasure, stepsOf(context)),
       retention: async (_, context) => {
         const retained = await retain(deps, identity, stepsOf(context));
         // What is wrong with sources changes slowly too: once an hour is enough for its metric.

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, Gauge } from 'prom-client';
 import { AD_EVENT_STREAM } from '../../proto/keys.ts';
+import { refusedKeys } from '../consents/refused.ts';
 import { takeVerdicts } from '../creatives/verdicts.ts';
 import type { DmpDeps } from '../deps.ts';
 import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring } from '../events/keyring.ts';
 import { emptyTables, type Tables, tokenOf, writeTables } from '../events/tables.ts';
 import { quarantineRow } from '../quarantine/row.ts';
-import { AD_EVENT_SOURCE, type AdEventRow, readEntry } from './rows.ts';
+import { AD_EVENT_SOURCE, type AdEventRow, NOBODY, readEntry } from './rows.ts';
 import { AdEventStream, type Entry } from './stream.ts';
 
 const taken = new Counter({
@@ -108,7 +109,8 @@ async function writeEntries(entries: readonly Entry[], deps: IntakeDeps, edges: 
   if (entries.length === 0) return;
   const rows: AdEventRow[] = [];
   const tables = emptyTables();
-  for (const entry of entries) takeEntry(entry, deps, rows, tables);
+  const withheld = await refusedKeys(deps);
+  for (const entry of entries) takeEntry(entry, deps, rows, tables, withheld);
   await Promise.all([
     deps.warehouse.insert('ad_events', rows, tokenOf('ad_events', rows)),
     writeTables(deps.warehouse, tables, edges, deps.now()),
@@ -133,11 +135,12 @@ async function takeVerdictsOf(rows: readonly AdEventRow[], { things, now, log }:
   );
 }
 
-function takeEntry(entry: Entry, deps: IntakeDeps, rows: AdEventRow[], tables: Tables): void {
+function takeEntry(entry: Entry, deps: IntakeDeps, rows: AdEventRow[], tables: Tables, withheld: ReadonlySet<string>): void {
   const read = readEntry(entry.text);
   if ('rows' in read) {
-    rows.push(...read.rows);
-    if (read.edge !== null) tables.edges.push(read.edge);
+    // The event happened and may cost money; of whom nothing may be stored, it is told without the person.
+    rows.push(...read.rows.map((row) => (withheld.has(row.identifier) || withheld.has(row.anchor) ? unnamed(row) : row)));
+    if (read.edge !== null && !withheld.has(read.edge.a) && !withheld.has(read.edge.b)) tables.edges.push(read.edge);
     return;
   }
   const text = `${entry.id}\n${entry.text ?? ''}`;
@@ -151,6 +154,10 @@ function takeEntry(entry: Entry, deps: IntakeDeps, rows: AdEventRow[], tables: T
     faults: read.faults,
   };
   tables.quarantine.push(quarantineRow(refused, createKeyring(deps.pepper), deps.pepper, deps.now()));
+}
+
+function unnamed(row: AdEventRow): AdEventRow {
+  return { ...row, identifier: NOBODY, anchor: NOBODY, consent: '' };
 }
 
 /** Waits, or not where `signal` says that the work is to end. */

@@ -58,7 +58,7 @@ const TYPES = [
   'view',
   'media',
 ] as const satisfies readonly AdEventType[];
-const NOBODY = '00000000-0000-0000-0000-000000000000';
+export const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 const Text = Type.String({ maxLength: 2048 });
 const Key = Type.String({ pattern: '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$' });

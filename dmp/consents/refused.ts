@@ -38,11 +38,14 @@ export async function refusedKeys({
   return keys;
 }
 
-/** Of a person every identifier that is known; what was said to one advertiser alone does not stop the others' data. */
+/** Those who refused, and those who were erased and have not agreed anew. Of a person every identifier that is known; what was said to one advertiser alone does not stop the others' data. */
 const SQL = `WITH said AS (
     SELECT identifier, argMax(granted, (at, recorded, granted = 0)) AS granted FROM consents FINAL
     WHERE purpose = 'storage' AND advertiser = '' GROUP BY identifier),
-  refused AS (SELECT identifier FROM said WHERE granted = 0)
+  refused AS (
+    SELECT identifier FROM said WHERE granted = 0
+    UNION DISTINCT
+    SELECT identifier FROM erased WHERE identifier NOT IN (SELECT identifier FROM said WHERE granted = 1))
   SELECT toString(identifier) AS identifier FROM refused
   UNION DISTINCT
   SELECT toString(identifier) AS identifier FROM identities FINAL

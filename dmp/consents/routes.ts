@@ -14,7 +14,8 @@ import { PURPOSES } from '../sources/purposes.ts';
 import { namespaceOf } from '../sources/source.ts';
 import { type ConsentInput, ConsentsBody, PersonIdentifier } from './consent.ts';
 import { hear, record } from './record.ts';
-import { readWords, type Word } from './state.ts';
+import { readWords } from './state.ts';
+import { standing, wordView } from './words.ts';
 
 const tags = ['consents'];
 const answers = (status: 200 | 201, schema: object) => ({
@@ -120,7 +121,7 @@ function registerFind(app: FastifyInstance, deps: DmpDeps): void {
     // A look at a person is written down before it is had.
     await recordAct(deps, request, { action: 'findConsents', kind: 'consents', id: keys[0] ?? '' });
     const words = await readWords(deps.warehouse, keys, advertiser === null ? null : ['', advertiser]);
-    return { purposes: standing(words, deps.now()), history: words.map(viewOf) };
+    return { purposes: standing(words, deps.now()), history: words.map(wordView) };
   });
 }
 
@@ -129,28 +130,4 @@ function sourceFaults({ things }: DmpDeps, { principal }: FastifyRequest, source
   const faults = referenceFault(things, 'source', source, pointer, null);
   if (faults.length > 0 || mayBring(things.get('source', source)?.body, principal.advertiser)) return faults;
   return [{ pointer, code: 'unknown_source', message: `there is no source ${source}` }];
-}
-
-/** The newest word on each purpose. */
-function standing(words: readonly Word[], now: number): Record<string, string> {
-  const purposes: Record<string, string> = {};
-  for (const { purpose, granted, expires } of words) {
-    if (purposes[purpose] !== undefined) continue;
-    purposes[purpose] = granted === 0 ? 'withdrawn' : timeOf(expires) > now ? 'granted' : 'expired';
-  }
-  return purposes;
-}
-
-function viewOf({ granted, at, expires, source, document, version, channel, id, purpose }: Word): object {
-  const end = timeOf(expires);
-  return {
-    ...{ id, purpose, status: granted === 1 ? 'granted' : 'withdrawn', at: new Date(timeOf(at)).toISOString() },
-    expires: granted === 0 || end >= Date.UTC(2299, 0, 1) ? null : new Date(end).toISOString(),
-    source: source === '' ? null : source,
-    proof: document === '' ? null : { document, ...(version === '' ? {} : { version }), ...(channel === '' ? {} : { channel }) },
-  };
-}
-
-function timeOf(text: string): number {
-  return Date.parse(`${text.replace(' ', 'T')}Z`);
 }

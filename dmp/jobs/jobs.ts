@@ -37,6 +37,8 @@ export interface JobPayloads {
   readonly evaluate: { readonly segment: string };
   /** Deletes what is past its time. */
   readonly retention: Record<string, never>;
+  /** Erases the people of an erasure. In the segmenter's queue, so that no refresh writes them anew meanwhile. */
+  readonly erase: { readonly erasure: string };
 }
 
 export type JobType = keyof JobPayloads;
@@ -48,6 +50,7 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
   refresh: 'segmenter',
   evaluate: 'segmenter',
   retention: 'segmenter',
+  erase: 'segmenter',
 };
 
 export interface Jobs {

@@ -45,6 +45,8 @@ export const ROLES = {
     'audit:read',
     'consents:read',
     'consents:write',
+    'privacy:write',
+    'profiles:read',
   ],
   exchange: ['exchanges:read'],
 } as const satisfies Readonly<Record<string, readonly Scope[]>>;

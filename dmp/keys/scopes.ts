@@ -25,6 +25,8 @@ export const SCOPES = [
   'audit:read',
   'consents:read',
   'consents:write',
+  'privacy:write',
+  'profiles:read',
   'exchanges:read',
 ] as const;
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SCOPES } from '../../dmp/keys/scopes.ts';
+import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 /**
@@ -15,7 +16,9 @@ const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a',
 let api: TestApi;
 let keyA: string;
 let keyB: string;
-const ids: Record<string, string> = { domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events', requests: 'x' };
+const ids: Record<string, string> = {
+  ...{ erasures: 'era_a', domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events', requests: 'x' },
+};
 const bodies: Record<string, object> = { exchanges: { name: 'Mine' } };
 
 const circle = { type: 'circle', lat: 55.75, lon: 37.6, radius: 500 };
@@ -76,6 +79,9 @@ beforeAll(async () => {
   [ids['api-keys'], bodies['api-keys']] = ['key_a', { name: 'mine now', advertiser: 'adv_a', scopes: ['stores:read'] }];
   const a = { key: keyA };
   await api.ok('POST', '/v1/events?source=src_a', [bought('r1'), { ...bought('r2'), at: 'never' }], a);
+  await createIdentity(api.deps).fold();
+  const [person] = await api.deps.warehouse.query<{ profile: number }>({ sql: 'SELECT profile FROM identities FINAL' });
+  ids['profiles'] = String(person?.profile);
   const job = await api.ok<{ id: string }>('POST', '/v1/segments/seg_a/evaluate', undefined, a);
   ids['jobs'] = job.id;
   const [refused] = await api.deps.warehouse.query<{ id: string }>({ sql: 'SELECT id FROM quarantine FINAL' });
@@ -178,6 +184,11 @@ const PROBES: Readonly<Record<string, Probe>> = {
     answers: [422],
   },
   'POST /v1/consents:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
+  'POST /v1/erasures': { ...FORBIDDEN, body: { identifiers: [{ kind: 'loyalty', value: '1' }], source: 'src_a' } },
+  'GET /v1/erasures/{id}': FORBIDDEN,
+  'GET /v1/profiles/{id}': {},
+  'GET /v1/profiles/{id}/export': {},
+  'POST /v1/profiles:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
   'POST /v1/quarantine/{id}/replay': {},
   'POST /v1/quarantine/replay': { query: '?source=src_a' },
   'GET /v1/quarantine': { query: '?source=src_a', answers: [403] },

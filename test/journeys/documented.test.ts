@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type System, startSystem } from './system.ts';
@@ -33,6 +34,21 @@ beforeAll(async () => {
     budgetMicros: null,
     holdout: null,
   });
+  const post = async (path: string, body?: object): Promise<{ id: string }> => {
+    const headers = {
+      authorization: `Bearer ${system.key}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const init = { method: 'POST', headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+    return (await fetch(`${system.api}/v1/${path}`, init)).json() as Promise<{ id: string }>;
+  };
+  const at = new Date().toISOString();
+  await post('events?source=tills', { type: 'identify', at, identifiers: [{ kind: 'email', value: 'kim@example.org' }] });
+  const { id } = await post('refresh');
+  for (let state = ''; state !== 'succeeded'; await sleep(100)) {
+    const headers = { authorization: `Bearer ${system.key}` };
+    ({ state } = (await (await fetch(`${system.api}/v1/jobs/${id}`, { headers })).json()) as { state: string });
+  }
   writeFileSync(join(system.folder, 'ads.txt'), 'ssp.example, 4711, DIRECT, abc123\n');
   writeFileSync(
     join(system.folder, 'sellers.json'),

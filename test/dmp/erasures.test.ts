@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startIntake } from '../../dmp/ad-events/intake.ts';
+import { NOBODY } from '../../dmp/ad-events/rows.ts';
+import { erase } from '../../dmp/erasures/erase.ts';
+import { PLACES, readSchema, TOMBSTONES } from '../../dmp/erasures/places.ts';
+import type { Receipt } from '../../dmp/erasures/receipt.ts';
+import { keyIdentifier } from '../../proto/identifier.ts';
+import { AD_EVENT_STREAM, capsKey, profileKey } from '../../proto/keys.ts';
+import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
+import { createIdentity } from '../../segmenter/identity.ts';
+import { type Segmenter, startSegmenter } from '../../segmenter/schedule.ts';
+import { startApi, type TestApi } from '../support/api.ts';
+
+let api: TestApi;
+let segmenter: Segmenter;
+const at = '2026-11-01T10:00:00Z';
+const ann = { kind: 'email', value: 'ann@example.org' };
+const annPhone = { kind: 'ifa', value: '11111111-2222-4333-8444-555555555555' };
+const bob = { kind: 'email', value: 'bob@example.org' };
+const bobPhone = { kind: 'ifa', value: '99999999-2222-4333-8444-555555555555' };
+const home = { kind: 'ip', value: '93.184.216.34' };
+const keyOf = (identifier: { kind: string; value: string }) => keyIdentifier(identifier as never, api.deps.pepper, '') as string;
+
+const eventsOf = (who: object, device: object, name: string) => [
+  { type: 'identify', at, identifiers: [who, device, home], attributes: { tier: 'gold' } },
+  { type: 'purchase', id: `r-${name}`, at, identifiers: [who], lines: [{ amountMicros: 1_000_000, product: 'tea' }] },
+  { type: 'ping', at, identifiers: [device], lat: 55.75, lon: 37.6 },
+  { type: 'page', at, identifiers: [device], url: 'https://shop.example/' },
+  { type: 'redemption', at, identifiers: [who], coupon: 'c1' },
+  { type: 'action', at, identifiers: [who], name: 'opened' },
+  { type: 'page', at: 'never', identifiers: [who], url: 'https://shop.example/' },
+];
+
+const adEvent = (bid: string, who: object, type = 'impression') => ({
+  ...{ type, bid, bidAt: Date.parse(at), at: Date.parse(at), exchange: 'ex', auction: 'a', imp: '1', advertiser: 'adv' },
+  ...{ campaign: 'cmp', lineItem: 'li', creative: 'cr', store: '', identifier: keyOf(who as never), anchor: keyOf(who as never) },
+  ...{ price: 1, clearing: 1, cost: 7, lossReason: null, minToWin: null, metres: null, test: false },
+});
+const adRow = (bid: string, who: { kind: string; value: string }) => ({
+  ...{ type: 'impression', bid, bid_at: at, at, exchange: 'ex', auction: 'a', imp: '1', advertiser: 'adv', campaign: 'cmp' },
+  ...{ line_item: 'li', creative: 'cr', store: '', identifier: keyOf(who), anchor: keyOf(who), price: 1, clearing: 1, cost: 7 },
+  ...{ loss_reason: null, min_to_win: null, metres: null, test: 0, detail: '', consent: '0123456789abcdef' },
+});
+
+const send = (...events: object[]) => api.ok<{ accepted: number; quarantined: number }>('POST', '/v1/events?source=shop', events);
+const ended = async (id: string): Promise<Record<string, unknown>> => {
+  for (let turn = 0; turn < 1200; turn++) {
+    const job = await api.ok('GET', `/v1/jobs/${id}`);
+    if (job['state'] === 'succeeded') return job;
+    if (job['state'] === 'failed') throw new Error(String(job['error']));
+    await sleep(50);
+  }
+  throw new Error('it has not ended');
+};
+const refresh = async () => ended((await api.ok<{ id: string }>('POST', '/v1/refresh')).id);
+const count = async (table: string, where: string) =>
+  Number(
+    (await api.deps.warehouse.query<{ n: string }>({ sql: `SELECT count() AS n FROM ${table} FINAL WHERE ${where}` }))[0]?.n,
+  );
+
+beforeAll(async () => {
+  api = await startApi();
+  segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
+  await api.ok('PUT', '/v1/advertisers/adv', { name: 'A', domains: ['a.example'] });
+  await api.ok('PUT', '/v1/sources/shop', { name: 'Shop', party: '1p' });
+  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} } });
+  await send(...eventsOf(ann, annPhone, 'ann'), ...eventsOf(bob, bobPhone, 'bob'));
+  for (const identifier of [ann, bob])
+    await api.ok('POST', '/v1/consents', {
+      ...{ identifiers: [identifier], purposes: ['profiles'], status: 'granted' },
+      proof: { document: 'form' },
+    });
+  await api.deps.warehouse.insert('ad_events', [adRow('b1', annPhone), adRow('b2', bobPhone)]);
+  await api.deps.redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(adEvent('b3', annPhone)));
+  await api.deps.redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(adEvent('b4', bobPhone)));
+  for (const who of [annPhone, bobPhone]) await api.deps.redis.hset(capsKey(keyOf(who)), 'li:1:1', 3);
+  await refresh();
+  await api.ok('POST', '/v1/consents:find', { identifier: ann });
+  await api.ok('POST', '/v1/profiles:find', { identifier: ann });
+}, 60_000);
+afterAll(async () => {
+  await segmenter.close();
+  await api.stop();
+});
+
+test('every table with keys is emptied by an erasure: who adds one says so in PLACES', async () => {
+  const schema = (await readSchema(api.deps.warehouse)).filter(({ keys }) => keys.length > 0);
+  const covered = [...PLACES.map(({ table, keys }) => [table, keys]), ...TOMBSTONES.map((table) => [table, ['identifier']])];
+  expect(Object.fromEntries(schema.map(({ table, keys }) => [table, keys]))).toEqual(Object.fromEntries(covered));
+  const withProfile = (await readSchema(api.deps.warehouse)).filter(({ hasProfile }) => hasProfile).map(({ table }) => table);
+  expect(withProfile).toEqual(['erased', 'identities', 'memberships']);
+});
+
+test('it is told what would go, and nothing goes', async () => {
+  const told = await api.ok<{ rows: Record<string, number> }>('POST', '/v1/erasures?validateOnly=true', { identifiers: [ann] });
+  expect(told).toMatchObject({ profiles: 1, shared: 0 });
+  expect(told.rows).toMatchObject({ purchases: 1, pings: 1, pages: 1, memberships: 1, quarantine: 1, ad_events: 1, stream: 1 });
+  expect(await count('purchases', "receipt = 'r-ann'")).toBe(1);
+  expect(await count('erased', '1')).toBe(0);
+});
+
+test('a person is erased from everything, the receipt proves it, and the other one is whole', async () => {
+  const device = profileKey(keyOf(annPhone));
+  expect(decodeProfile((await api.deps.redis.getBuffer(device)) as Buffer)?.memberships.length).toBe(1);
+  const before = await bobs();
+  const answer = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [ann] });
+  // At once: nobody bids, nothing is taken.
+  expect(decodeProfile((await api.deps.redis.getBuffer(device)) as Buffer)?.consent).toBe(OPTED_OUT);
+  expect(await send({ type: 'page', at, identifiers: [annPhone], url: 'https://x.example/' })).toMatchObject({ quarantined: 1 });
+  await ended(answer.job);
+  const { receipt } = await api.ok<{ receipt: Receipt }>('GET', `/v1/erasures/${answer.id}`);
+  expect(receipt.erased).toMatchObject({
+    ...{ purchases: 1, pings: 1, pages: 1, redemptions: 1, actions: 1, attributes: 1, consents: 1, ad_events: 1 },
+    ...{ memberships: 1, quarantine: 1, audit_log: 2, stream: 1, 'redis caps': 1 },
+  });
+  expect(receipt.proof.found).toEqual([]);
+  expect(receipt.proof.searched).toContain('purchases.identifier');
+  expect(receipt.proof.searched).toContain('quarantine.original');
+  expect(JSON.stringify(receipt)).not.toContain(keyOf(ann));
+  expect(await removed()).toEqual({ purchase: 1, ping: 1, page: 1, redemption: 1, action: 1, identify: 1 });
+  // Money stays, without the person.
+  expect(
+    await count('ad_events', "bid = 'b1' AND cost = 7 AND toString(identifier) = '00000000-0000-0000-0000-000000000000'"),
+  ).toBe(1);
+  expect(await api.deps.redis.exists(capsKey(keyOf(annPhone)))).toBe(0);
+  expect(decodeProfile((await api.deps.redis.getBuffer(device)) as Buffer)).toMatchObject({ consent: OPTED_OUT, profile: 0 });
+  expect(await bobs()).toEqual(before);
+}, 60_000);
+
+async function removed(): Promise<Record<string, number>> {
+  const sql = 'SELECT toString(kind) AS kind, sum(removed) AS n FROM arrivals GROUP BY kind HAVING n > 0';
+  const rows = await api.deps.warehouse.query<{ kind: string; n: string }>({ sql });
+  return Object.fromEntries(rows.map(({ kind, n }) => [kind, Number(n)]));
+}
+
+async function bobs() {
+  const { warehouse, redis } = api.deps;
+  const keys = [keyOf(bob), keyOf(bobPhone)].map((key) => `'${key}'`).join(', ');
+  const rows: Record<string, number> = {};
+  for (const { table, keys: columns } of PLACES)
+    if (table !== 'identity_scope' && table !== 'links')
+      rows[table] = await count(table, columns.map((column) => `${column} IN (${keys})`).join(' OR '));
+  const members = await warehouse.query({
+    sql: `SELECT count() AS n FROM memberships WHERE profile IN (SELECT profile FROM identities FINAL WHERE identifier IN (${keys}))`,
+  });
+  return {
+    rows,
+    members,
+    caps: await redis.hgetall(capsKey(keyOf(bobPhone))),
+    mark: await redis.exists(profileKey(keyOf(bobPhone))),
+  };
+}
+
+test('who was erased does not come back with a refresh or the same data, only with a new word', async () => {
+  expect(await send(...eventsOf(ann, annPhone, 'ann').slice(0, 6))).toMatchObject({ accepted: 0, quarantined: 6 });
+  await refresh();
+  expect(await count('identities', `identifier IN ('${keyOf(ann)}', '${keyOf(annPhone)}')`)).toBe(0);
+  expect(await count('quarantine', `original LIKE '%${keyOf(ann)}%'`)).toBe(0);
+  const again = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [ann] });
+  await ended(again.job);
+  await api.ok('POST', '/v1/consents', {
+    ...{ identifiers: [ann], purposes: ['storage'], status: 'granted' },
+    proof: { document: 'form' },
+  });
+  expect(await send({ type: 'page', at, identifiers: [ann], url: 'https://x.example/' })).toMatchObject({ accepted: 1 });
+}, 60_000);
+
+test('a notice that comes late is booked without the person', async () => {
+  const { redis } = api.deps;
+  await redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(adEvent('b5', annPhone)));
+  const match = { type: 'sync', exchange: 'ex', at: Date.parse(at), user: keyOf(annPhone), cookie: keyOf(home) };
+  await redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(match));
+  const intake = startIntake(api.deps);
+  await intake.drained();
+  await intake.close();
+  for (const bid of ['b3', 'b5'])
+    expect(
+      await count('ad_events', `bid = '${bid}' AND type = 'impression' AND cost = 7 AND identifier = toUUID('${NOBODY}')`),
+    ).toBe(1);
+  expect(await count('ad_events', `identifier = '${keyOf(annPhone)}' OR anchor = '${keyOf(annPhone)}'`)).toBe(0);
+  expect(await count('links', `node = '${keyOf(annPhone)}' OR neighbour = '${keyOf(annPhone)}'`)).toBe(0);
+  expect(await count('ad_events', `bid = 'b4' AND type = 'impression' AND identifier = '${keyOf(bobPhone)}'`)).toBe(1);
+});
+
+test('cut off at any step it goes on where it was, and the receipt counts all', async () => {
+  const { id } = await (async () => {
+    await segmenter.close();
+    return api.ok<{ id: string }>('POST', '/v1/erasures', { identifiers: [bobPhone] });
+  })();
+  const identity = createIdentity(api.deps);
+  let receipt: Receipt | null = null;
+  let runs = 0;
+  for (let allowed = 1; receipt === null; allowed += 3) {
+    let left = allowed;
+    const checkpoint = async () => {
+      if (left-- === 0) throw new Error('killed');
+    };
+    runs++;
+    receipt = await erase(api.deps, () => identity.fold(), id, { progress: async () => undefined, checkpoint }).catch((error) => {
+      expect(String(error)).toContain('killed');
+      return null;
+    });
+  }
+  expect(runs).toBeGreaterThan(3);
+  expect(receipt?.erased).toMatchObject({
+    purchases: 1,
+    pings: 1,
+    pages: 1,
+    memberships: 1,
+    attributes: 1,
+    ad_events: 3,
+    consents: 1,
+  });
+  expect(
+    await erase(api.deps, () => identity.fold(), id, { progress: async () => undefined, checkpoint: async () => undefined }),
+  ).toEqual(receipt);
+  segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
+}, 60_000);
+
+test('what is wrong is told: a network is no person, a bound key erases nobody', async () => {
+  const network = await api.call('POST', '/v1/erasures', { identifiers: [home] });
+  expect([network.statusCode, network.json().errors[0].pointer]).toEqual([422, '/identifiers/0/kind']);
+  const { key } = await api.ok<{ key: string }>('POST', '/v1/api-keys', { name: 'A', advertiser: 'adv', role: 'data_owner' });
+  expect((await api.call('POST', '/v1/erasures', { identifiers: [bob] }, { key })).statusCode).toBe(403);
+  expect((await api.call('GET', '/v1/erasures/era_none')).statusCode).toBe(404);
+});
