@@ -1,4 +1,3 @@
-import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Targeting } from '../../proto/snapshot.ts';
 
 /**
@@ -14,41 +13,6 @@ export const PERSONAL = 2;
 /** Of a literal: the term is asked only when a line item gets there, see `late.ts`. */
 export const LATE = 0x8000_0000;
 export const HEAD_WORDS = 2;
-
-/** Reasons as they are written in clauses and counted; the order is the layout's, so a new one goes to the end. */
-export const REASONS = [
-  'no_line_item',
-  'flight',
-  'deal',
-  'incomplete_chain',
-  'blocked_node',
-  'ads_txt_unavailable',
-  'ads_txt_violated',
-  'outside_fence',
-  'untrusted_location',
-  'inventory',
-  'outside_area',
-  'unsupported_device',
-  'daypart',
-  'privacy',
-  'unmatched_user',
-  'storage',
-  'segment',
-  'store_closed',
-  'currency',
-  'no_creative',
-  'blocked',
-  'frequency_cap',
-  'below_floor',
-  'budget',
-  'held_out',
-] as const satisfies readonly NoBidReason[];
-
-const NUMBERS = new Map<NoBidReason, number>(REASONS.map((reason, number) => [reason, number]));
-
-export function numberOf(reason: NoBidReason): number {
-  return NUMBERS.get(reason) ?? 0;
-}
 
 /** What of the targeting a clause is, by its name there. The order is the layout's. */
 export const PARTS = [

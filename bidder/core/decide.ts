@@ -5,7 +5,6 @@ import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import type { BidRequest, Deal, Imp } from '../openrtb/request.ts';
 import { screenSupply } from '../supply.ts';
 import { screenBlocks } from './blocks.ts';
-import { numberOf } from './clauses.ts';
 import { type Fit, fitCreative } from './fit.ts';
 import { BIDS, COUNTS, type Creative, type Index, type LineItem } from './index.ts';
 import { mixed } from './layout.ts';
@@ -14,7 +13,7 @@ import type { Person } from './person.ts';
 import { bidsFor, hasRoom } from './pod.ts';
 import { type Money, moneyFor, quoteOf } from './quote.ts';
 import { rateOf } from './rates.ts';
-import { furtherOf } from './reason.ts';
+import { furtherOf, numberOf } from './reason.ts';
 import { screenCaps, screenSpot } from './screen.ts';
 import { screenWay, spotFloor, type Way, waysOf } from './ways.ts';
 

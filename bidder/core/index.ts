@@ -11,12 +11,13 @@ import type {
   Targeting,
 } from '../../proto/snapshot.ts';
 import type { SellerType, SupplyLists } from '../supply.ts';
-import { FLAGS, REASONS } from './clauses.ts';
+import { FLAGS } from './clauses.ts';
 import { compileIndex } from './compile.ts';
 import { findText, NONE, TEXT } from './dictionary.ts';
 import { readSections, type Sections } from './layout.ts';
 import { Match } from './match.ts';
 import type { Meta } from './meta.ts';
+import { REASONS } from './reason.ts';
 import { readLineItem } from './records.ts';
 
 /** A snapshot compiled for deciding. Immutable but for what is paused: a request keeps the index that it began with. */

@@ -3,7 +3,7 @@ import { hourOf, UNKNOWN_AGE, visitMemberships } from '../../proto/profile.ts';
 import { isPreciseFor, type Signal, signalOf } from '../../proto/signal.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import type { BidRequest, Imp, Location } from '../openrtb/request.ts';
-import { FLAGS, HEAD_WORDS, LATE, NONE_OF, numberOf, PARTS, type Part, PERSONAL, REASONS, ROWS } from './clauses.ts';
+import { FLAGS, HEAD_WORDS, LATE, NONE_OF, PARTS, type Part, PERSONAL, ROWS } from './clauses.ts';
 import { wordsFor } from './compile.ts';
 import type { Question } from './decide.ts';
 import { findText, NONE, TEXT } from './dictionary.ts';
@@ -14,6 +14,7 @@ import { mixed } from './layout.ts';
 import { DIMENSIONS, type DimensionName } from './meta.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
+import { numberOf, REASONS } from './reason.ts';
 import { mayFit, type Shape } from './shapes.ts';
 import { VALUE_PARTS } from './terms.ts';
 

@@ -1,7 +1,10 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 
-/** How far on the way to a bid each reason lies. Of all line items that could not bid, the one that came furthest tells why. */
-const WAY: readonly NoBidReason[] = [
+/**
+ * The reasons of line items, in the order of the way to a bid. Of all line items that could not bid, the one that came furthest tells
+ * why. Clauses and counters write a reason as its place here: an index is compiled and read by the same build, so the order may change.
+ */
+export const REASONS = [
   'no_line_item',
   'flight',
   'deal',
@@ -27,9 +30,13 @@ const WAY: readonly NoBidReason[] = [
   'below_floor',
   'budget',
   'held_out',
-];
+] as const satisfies readonly NoBidReason[];
 
-const DEPTH = new Map(WAY.map((reason, depth) => [reason, depth]));
+const DEPTH = new Map<NoBidReason, number>(REASONS.map((reason, depth) => [reason, depth]));
+
+export function numberOf(reason: NoBidReason): number {
+  return DEPTH.get(reason) ?? 0;
+}
 
 export function furtherOf(a: NoBidReason, b: NoBidReason): NoBidReason {
   return (DEPTH.get(b) ?? -1) > (DEPTH.get(a) ?? -1) ? b : a;

@@ -1,10 +1,11 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { GeoName, LiveLineItem, LiveList, SegmentLiteral, Targeting } from '../../proto/snapshot.ts';
-import { FLAGS, LATE, NONE_OF, numberOf, type Part, PERSONAL, partNumber } from './clauses.ts';
+import { FLAGS, LATE, NONE_OF, type Part, PERSONAL, partNumber } from './clauses.ts';
 import { DictionaryBuilder, NONE, TEXT } from './dictionary.ts';
 import type { LateTerm } from './late.ts';
 import { ByteList, groupBy, mixed, NumberList, slotsFor, startsOf } from './layout.ts';
 import { type AskedKind, DIMENSIONS, type DimensionName } from './meta.ts';
+import { numberOf } from './reason.ts';
 
 /** More values of a dimension than this are terms: a row costs a bit for every line item. */
 const MOST_VALUES = 128;
