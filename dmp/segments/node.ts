@@ -1,0 +1,34 @@
+import type { TSchema } from 'typebox';
+import type { Fault } from '../problem.ts';
+import type { Things } from '../things/things.ts';
+import type { Compiler, LeafPlan } from './plan.ts';
+
+export const LANGUAGES = ['en', 'ru'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+/** Takes what is wrong with a node: a JSON pointer below the node, a code, a sentence. */
+export type Faulter = (pointer: string, code: Fault['code'], message: string) => undefined;
+
+export interface NodeCheck {
+  readonly things: Things;
+  /** Whose segment it is: it may refer to its own things and to shared ones only. Null: to all. */
+  readonly advertiser: string | null;
+  readonly fault: Faulter;
+}
+
+/** A kind of leaf of the rule language: all that is known of it, in one file. Docs, API schema, checks and the compiler come from here. */
+export interface NodeKind<Body> {
+  /** One line for docs/segments.md and the API schema. */
+  readonly says: string;
+  /** Its members, each with a description. */
+  readonly fields: Readonly<Record<string, TSchema>>;
+  /** Members that must be there. */
+  readonly required?: readonly (keyof Body & string)[];
+  /** At least one that passes the check of a world with the demo's things; docs/segments.md shows them, CI runs them. */
+  readonly examples: readonly Body[];
+  /** What the shape cannot tell: bounds reversed, a store that there is not. The body has its fields' shapes. */
+  check(body: Body, pointer: string, check: NodeCheck): void;
+  plan(body: Body, compiler: Compiler): LeafPlan;
+  /** "bought at least 3 times in the last 30 days": continues "people who …". */
+  sentence(body: Body, language: Language): string;
+}

@@ -1,0 +1,77 @@
+import type { Level } from '../identity/kinds.ts';
+import { Binder } from './binder.ts';
+import { planOf } from './nodes/plan-of.ts';
+import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
+import type { Leaf, Rule } from './rule.ts';
+import type { RuleScope } from './scope.ts';
+
+/** Which facts a pass reads: conditions over `facts`, empty for all. */
+export type RowRange = string;
+
+/** Rules of one scope, compiled together: one pass over the facts answers them all. Equal leaves are asked once. */
+export interface Scan {
+  /** A subquery of one row a unit: `unit` and a column for each distinct leaf over facts. */
+  units(range: RowRange): string;
+  /** For each rule whether it holds of a unit, over the columns of `units`. */
+  readonly holds: readonly string[];
+  /** The same for any node of a rule. */
+  holdsOf(rule: Rule): string;
+  /** Plans of the distinct leaves. */
+  readonly plans: readonly LeafPlan[];
+  readonly bound: Binder;
+  readonly level: Level;
+}
+
+/** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
+const UNIT_OF: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
+
+export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = new Binder()): Scan {
+  const compiler: Compiler = { scope, bound };
+  const level = scope.level ?? 'person';
+  const leaves = new Map<string, { readonly plan: LeafPlan; readonly holds: string }>();
+  const measures: string[] = [];
+  const columns: string[] = [];
+  const rows = new Set<string>();
+
+  const measureOf = (measure: string): string => {
+    const known = measures.indexOf(measure);
+    return `m${known === -1 ? measures.push(measure) - 1 : known}`;
+  };
+  const factsLeaf = (plan: FactsPlan): string => {
+    rows.add(plan.rows);
+    return `l${columns.push(plan.holds(plan.measures.map(measureOf))) - 1}`;
+  };
+  const leafOf = (leaf: Leaf): string => {
+    const key = JSON.stringify(leaf);
+    const known = leaves.get(key);
+    if (known !== undefined) return known.holds;
+    const plan = planOf(leaf, compiler);
+    const holds = 'units' in plan ? `unit IN (${plan.units})` : factsLeaf(plan);
+    leaves.set(key, { plan, holds });
+    return holds;
+  };
+  const holdsOf = (rule: Rule): string => {
+    if ('all' in rule) return `(${rule.all.map(holdsOf).join(' AND ')})`;
+    if ('any' in rule) return `(${rule.any.map(holdsOf).join(' OR ')})`;
+    if ('not' in rule) return `NOT ${holdsOf(rule.not)}`;
+    return leafOf(rule);
+  };
+  const holds = rules.map(holdsOf);
+
+  const units = (range: RowRange): string => {
+    const read = [
+      range,
+      level === 'device' ? 'device != 0' : '',
+      rows.size > MANY_LEAVES ? '' : `(${["kind = 'person'", ...[...rows].map((condition) => `(${condition})`)].join(' OR ')})`,
+    ].filter((condition) => condition !== '');
+    const grouped = `SELECT ${[`${UNIT_OF[level]} AS unit`, ...measures.map((measure, n) => `${measure} AS m${n}`)].join(', ')}
+      FROM facts${read.length === 0 ? '' : ` WHERE ${read.join(' AND ')}`} GROUP BY unit`;
+    return columns.length === 0
+      ? grouped
+      : `SELECT unit, ${columns.map((column, n) => `${column} AS l${n}`).join(', ')} FROM (${grouped})`;
+  };
+  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), bound, level };
+}
+
+/** With more, nearly every row is one that some leaf looks at. */
+const MANY_LEAVES = 20;
