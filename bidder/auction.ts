@@ -67,7 +67,7 @@ export interface Call {
 /** What is sent back. */
 export interface Answer {
   readonly status: 200 | 204 | 400 | 404;
-  readonly body: Buffer | null;
+  readonly body: string | Buffer | null;
   readonly format: Format;
   readonly gzip: LiveExchange['gzip'];
 }
@@ -233,7 +233,9 @@ function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): 
     return late(deps, exchange);
   }
   const whole = responseOf(request.id, exchange, bids, deps.encode, request.cattax);
-  const response = withinBytes(whole, exchange.maxAnswerBytes, (part) => writeResponse(part, auction.format, auction.notes));
+  const response = withinBytes(whole, exchange.maxAnswerBytes, (part) => ({
+    length: Buffer.byteLength(writeResponse(part, auction.format, auction.notes)),
+  }));
   for (const bid of bids) {
     if (response !== null && isIn(response, bid)) {
       deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));

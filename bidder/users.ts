@@ -120,9 +120,9 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     if (permission.caps === null) return permission.profile ? NOBODY : WITHHELD;
     const key = memoryKeyOf(request, exchange, permission, now);
     const known = cache.get(key, performance.now());
-    if (known !== undefined) {
+    if (known !== null) {
       metrics.profileCache.add('hit');
-      return known;
+      return personOf(known.toString('latin1', 0, IDENTIFIER_BYTES), permission, foundAt(known, IDENTIFIER_BYTES), null);
     }
     const identifiers = identifiersOf(request, exchange, pepper, permission, now);
     if (identifiers.length === 0) return permission.profile ? NOBODY : WITHHELD;
@@ -190,10 +190,10 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     let at = 0;
     for (const waiting of people) {
       const found = foundAt(reply, at);
+      const identifier = waiting.identifiers[found.identifier] as string;
+      cache.set(waiting.key, identifier, reply, at, found.end, now);
       at = found.end;
-      const person = personOf(waiting, found, metrics);
-      cache.set(waiting.key, person, now);
-      settle(waiting, person);
+      settle(waiting, personOf(identifier, waiting.permission, found, metrics));
     }
   }
 
@@ -248,6 +248,8 @@ function memoryKeyOf({ device, buyeruid, userId }: BidRequest, exchange: string,
 type FailureCause = 'timeout' | 'away' | 'open';
 
 const DAY_MS = 86_400_000;
+/** A key, as text. */
+const IDENTIFIER_BYTES = 36;
 const PROFILE_PREFIX = profileKey('');
 const CAPS_PREFIX = capsKey('');
 /** By number of identifiers, as `lua/persons.lua` takes them. */
@@ -303,13 +305,12 @@ function foundAt(reply: Buffer, start: number): Found {
   return { identifier, profiles, caps, end: at };
 }
 
-function personOf({ identifiers, permission }: Waiting, found: Found, metrics: Metrics): Person {
-  const key = identifiers[found.identifier] as string;
+/** @param metrics null: it was counted when it was read */
+function personOf(key: string, permission: Permission, { profiles, caps }: Found, metrics: Metrics | null): Person {
   const identifier = permission.identifiers ? key : '';
-  const { profiles, caps } = found;
   if (!permission.profile) return { state: 'counted', identifier, anchor: key, memberships: [], caps };
   const memberships = profiles.filter(isProfile);
-  if (memberships.length < profiles.length) metrics.profileCorrupt.inc(profiles.length - memberships.length);
+  if (memberships.length < profiles.length) metrics?.profileCorrupt.inc(profiles.length - memberships.length);
   const [first] = memberships;
   if (first === undefined) return { state: 'unknown', identifier, anchor: key, memberships, caps };
   if (memberships.some(isOptedOut)) return WITHHELD;

@@ -66,7 +66,7 @@ function forgiveProtobuf(notes: DecodeNotes): void {
 }
 
 function readJson(body: Buffer, quirks: Quirks): unknown {
-  return isUtf8(body) ? parseJson(body.toString(), quirks) : undefined;
+  return isUtf8(body) ? parseJson(body, quirks) : undefined;
 }
 
 function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks }: DecodeNotes): BidRequest | DecodeFault {

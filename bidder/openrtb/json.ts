@@ -1,7 +1,14 @@
 import { isObject, type JsonObject, type Quirks } from './fields.ts';
+import { parseWire } from './wire-json.ts';
 
-/** The value of a JSON text, undefined where it is none; ids that are numbers beyond 2^53 as text, digit by digit. */
-export function parseJson(text: string, quirks: Quirks): unknown {
+/**
+ * A bid request's JSON as far as it is read afterwards, undefined where it is none; ids that are numbers beyond 2^53 as text, digit by
+ * digit.
+ */
+export function parseJson(body: Buffer, quirks: Quirks): unknown {
+  const plain = parseWire(body);
+  if (isObject(plain) && !hasRoundedId(plain)) return plain;
+  const text = body.toString();
   const marked = text.charCodeAt(0) === 0xfeff;
   if (marked) quirks.add('byte_order_mark');
   const json = marked ? text.slice(1) : text;

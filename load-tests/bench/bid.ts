@@ -1,10 +1,10 @@
-import { type Calls, capacityOf, measure, round, sayRounds, warmUp } from './capacity.ts';
-import type { ClosedLoopResult } from './closed-loop.ts';
+import { type Calls, capacityOf, measure, type Round, round, sayRounds, warmUp } from './capacity.ts';
 import { residentMb } from './machine.ts';
 import { sayMetrics } from './metrics.ts';
 import type { Options } from './options.ts';
 import { profileFlags, sayProfile } from './profile.ts';
 import type { BidderOptions, Rig } from './rig.ts';
+import { say } from './say.ts';
 
 const ROUNDS = 3;
 
@@ -28,7 +28,7 @@ export async function compareWithFloor(rig: Rig, { seconds, profile }: Options, 
   const floor = await rig.startFloor(bidder);
   await warmUp(rig, floor, calls, Math.min(3, seconds));
   const before = await bidder.metrics();
-  const [bids, floors]: [ClosedLoopResult[], ClosedLoopResult[]] = [[], []];
+  const [bids, floors]: [Round[], Round[]] = [[], []];
   for (let i = 0; i < ROUNDS; i++) {
     floors.push(await measure(rig, floor, calls, seconds));
     bids.push(await measure(rig, bidder, calls, seconds));
@@ -37,10 +37,11 @@ export async function compareWithFloor(rig: Rig, { seconds, profile }: Options, 
   sayRounds('The bidder', bids);
   sayMetrics(before, await bidder.metrics());
   const [own, bare] = [capacityOf(bids), capacityOf(floors)];
+  say(`The bare server took ${(bare.processorUs / own.processorUs).toFixed(3)} of the bidder's processor time an answer`);
   const rssMb = Math.max(...(await bidder.pids()).map(residentMb));
   await floor.stop();
   await bidder.stop();
-  if (profile) sayProfile(rig.folder);
+  if (profile) sayProfile(rig.folder, bids);
   return {
     capacity: round(own.rate, 0),
     floor: round(bare.rate, 0),

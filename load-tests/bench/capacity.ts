@@ -1,5 +1,6 @@
 import { AD_EVENT_STREAM } from '../../proto/keys.ts';
 import { type ClosedLoopResult, runClosedLoop } from './closed-loop.ts';
+import { processorUs } from './machine.ts';
 import type { Rig, Server } from './rig.ts';
 import { say } from './say.ts';
 
@@ -12,13 +13,30 @@ export async function warmUp(rig: Rig, server: Server, calls: Calls, seconds: nu
   await measure(rig, server, calls, seconds);
 }
 
+/** A closed-loop round, and what the server's processes took for it. */
+export interface Round extends ClosedLoopResult {
+  /** Microseconds of the processor. */
+  readonly processorUs: number;
+  /** Microseconds of the clock that never jumps, as profiles have them. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /** One closed-loop round. */
-export async function measure(rig: Rig, { port }: Server, calls: Calls, seconds: number): Promise<ClosedLoopResult> {
-  const result = await runClosedLoop({ port, message: rig.traffic.message, first: calls.next, seconds });
+export async function measure(rig: Rig, { port, pids }: Server, calls: Calls, seconds: number): Promise<Round> {
+  const processes = await pids();
+  const spent = (): number => processes.reduce((sum, pid) => sum + processorUs(pid), 0);
+  const [from, before] = [clockUs(), spent()];
+  const answers = await runClosedLoop({ port, message: rig.traffic.message, first: calls.next, seconds });
+  const result = { ...answers, processorUs: spent() - before, from, to: clockUs() };
   calls.next = result.next;
   // Nobody reads the events here; production trims what the warehouse has taken.
   await rig.redis.xtrim(AD_EVENT_STREAM, 'MAXLEN', 0);
   return result;
+}
+
+function clockUs(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
 }
 
 /** Answers a second over several rounds: all answers over all time. */
@@ -26,23 +44,31 @@ export interface Capacity {
   readonly rate: number;
   readonly bidRate: number;
   readonly errors: number;
+  /** Of the processor, an answer; what others take on the same core does not change it much. */
+  readonly processorUs: number;
+  /** Share of a core. */
+  readonly busy: number;
 }
 
-export function capacityOf(rounds: readonly ClosedLoopResult[]): Capacity {
+export function capacityOf(rounds: readonly Round[]): Capacity {
   const answers = rounds.reduce((sum, round) => sum + round.answers, 0);
   const seconds = rounds.reduce((sum, { answers: count, rate }) => sum + (rate === 0 ? 0 : count / rate), 0);
+  const spent = rounds.reduce((sum, { processorUs: own }) => sum + own, 0);
   return {
     rate: seconds === 0 ? 0 : answers / seconds,
     bidRate: answers === 0 ? 0 : rounds.reduce((sum, { bids }) => sum + bids, 0) / answers,
     errors: rounds.reduce((sum, { errors }) => sum + errors, 0),
+    processorUs: answers === 0 ? 0 : spent / answers,
+    busy: seconds === 0 ? 0 : spent / 1e6 / seconds,
   };
 }
 
-export function sayRounds(what: string, rounds: readonly ClosedLoopResult[]): void {
+export function sayRounds(what: string, rounds: readonly Round[]): void {
   const rates = rounds.map(({ rate }) => Math.round(rate).toLocaleString('en')).join(', ');
   const cpu = Math.round(100 * Math.max(...rounds.map(({ generatorCpu }) => generatorCpu)));
   say(`${what}: ${rates} answers a second; the generator took at most ${cpu} % of its core`);
-  const { errors } = capacityOf(rounds);
+  const { errors, processorUs: own, busy } = capacityOf(rounds);
+  say(`  an answer took ${own.toFixed(1)} µs of the processor; it was busy for ${Math.round(100 * busy)} % of the time`);
   if (errors > 0) say(`  NOT VALID: ${errors} broken connections or other statuses`);
 }
 

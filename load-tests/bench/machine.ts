@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 
 /** Which core does what. Null: nothing is pinned. */
@@ -39,6 +39,19 @@ export function residentMb(pid: number): number {
   try {
     const pages = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return Math.round(Number(pages ?? 0) / 1_024);
+  } catch {
+    return 0;
+  }
+}
+
+/** Processor time that a process has had, all its threads, in microseconds; 0 where the system does not tell. */
+export function processorUs(pid: number): number {
+  try {
+    const folder = `/proc/${pid}/task`;
+    const nanos = readdirSync(folder).map((thread) =>
+      Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanos.reduce((sum, own) => sum + own, 0) / 1_000;
   } catch {
     return 0;
   }

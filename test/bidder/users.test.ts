@@ -137,21 +137,39 @@ it('a thousand requests of one moment are a few round trips, and none is turned 
 describe('the memory of people', () => {
   it('forgets after its life, and never holds more than it may', () => {
     const cache = createPersonCache({ lifeMs: 100, most: 10 });
-    const person = {} as Person;
+    const bytes = Buffer.from('<of p>');
     for (let now = 0; now < 1_000; now++) {
-      cache.set(`p${now}`, person, now);
+      cache.set(`p${now}`, `${now}`, bytes, 1, 5, now);
       expect(cache.size).toBeLessThanOrEqual(10);
-      expect(cache.get(`p${now}`, now)).toBe(person);
+      expect(cache.get(`p${now}`, now)?.toString()).toBe(`${now}of p`);
     }
     for (const setAt of [0, 40, 99]) {
       for (const looks of [[], [49, 99], [95]]) {
         const kept = createPersonCache({ lifeMs: 100, most: 10 });
-        kept.set('p', person, setAt);
-        expect(kept.get('p', setAt + 49)).toBe(person);
+        kept.set('p', 'h', bytes, 0, 6, setAt);
+        expect(kept.get('p', setAt + 49)?.toString()).toBe('h<of p>');
         for (const look of looks) kept.get('p', setAt + look);
-        expect(kept.get('p', setAt + 100)).toBeUndefined();
+        expect(kept.get('p', setAt + 100)).toBeNull();
       }
     }
+  });
+
+  it('agrees with a Map, whatever the keys, also when they are long, alike, or kept again', () => {
+    const cache = createPersonCache({ lifeMs: 1_000, most: 2_000 });
+    const plain = new Map<string, string>();
+    for (let turn = 0; turn < 3_000; turn++) {
+      const number = (turn * 7_919) % 900;
+      const key = `${'ключ '.repeat(number % 40)}\n${number}`;
+      const value = `${turn}`.repeat(1 + (turn % 90));
+      cache.set(key, 'h', Buffer.from(value), 0, value.length, 0);
+      plain.set(key, `h${value}`);
+      if (plain.size > 500) break;
+    }
+    for (const [key, value] of plain) expect(cache.get(key, 0)?.toString()).toBe(value);
+    expect(cache.get('nobody', 0)).toBeNull();
+    cache.set('x'.repeat(2_000), 'h', Buffer.alloc(4), 0, 4, 0);
+    cache.set('large', 'h', Buffer.alloc(9_000), 0, 9_000, 0);
+    expect([cache.get('x'.repeat(2_000), 0), cache.get('large', 0)]).toEqual([null, null]);
   });
 });
 

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { countsBy } from '../../../load-tests/bench/metrics.ts';
-import { ownShares } from '../../../load-tests/bench/profile.ts';
+import { ownShares, sharesWithCalls } from '../../../load-tests/bench/profile.ts';
 
 it('gives each function its own share of the time that was not idle', () => {
   const frame = (functionName: string, url: string) => ({ functionName, url, lineNumber: 1 });
   const profile = {
+    startTime: 0,
     nodes: [
       { id: 1, callFrame: frame('(idle)', '') },
       { id: 2, callFrame: frame('decide', 'file:///somewhere/dist/bidder/core/decide.js') },
@@ -17,6 +18,30 @@ it('gives each function its own share of the time that was not idle', () => {
   expect(ownShares(profile)).toEqual([
     ['decide bidder/core/decide.js', 0.75],
     ['(anonymous) @scope/thing', 0.25],
+  ]);
+});
+
+it('looks at the given spans only, and adds what a function calls', () => {
+  const frame = (functionName: string) => ({ functionName, url: 'file:///somewhere/dist/bidder/a.js', lineNumber: 1 });
+  const profile = {
+    startTime: 5_000,
+    nodes: [
+      { id: 1, callFrame: frame('outer'), children: [2] },
+      { id: 2, callFrame: frame('inner'), children: [3] },
+      // Called by itself, it is counted once.
+      { id: 3, callFrame: frame('outer') },
+    ],
+    samples: [1, 2, 3, 1],
+    timeDeltas: [100, 100, 300, 500],
+  };
+  const spans = [{ from: 5_150, to: 5_600 }];
+  expect(ownShares(profile, spans)).toEqual([
+    ['outer bidder/a.js', 0.75],
+    ['inner bidder/a.js', 0.25],
+  ]);
+  expect(sharesWithCalls(profile, spans)).toEqual([
+    ['outer bidder/a.js', 1],
+    ['inner bidder/a.js', 1],
   ]);
 });
 
