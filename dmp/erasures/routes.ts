@@ -49,6 +49,7 @@ const View = Type.Object({
         at: Time,
         searched: Type.Array(Type.String()),
         redisKeys: Type.Integer(),
+        files: Type.Optional(Type.Integer({ description: 'that were sent to be imported and are still here' })),
         found: Type.Array(Type.Unknown()),
       }),
     }),

@@ -23,7 +23,7 @@ export interface FileToRead extends Reading {
   /** Of the source; undefined: it has none. */
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
-  readonly refused?: ReadonlySet<string>;
+  readonly refused?: ReadonlySet<string> | undefined;
   /** Rows from the beginning that were taken before. */
   readonly skip: number;
   /** Rows of a batch. */
