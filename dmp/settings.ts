@@ -17,6 +17,8 @@ export const DmpSettings = Type.Object({
   WALKIN_DATA_DIR: Type.String({ default: './data' }),
   /** true: imports may be fetched from addresses that point inside (loopback, link-local, private). */
   WALKIN_FETCH_INSIDE: Type.Boolean({ default: false }),
+  /** Our id in the IAB's Global Vendor List, as the bidder has it; 0: none, so that no event with a TCF string is taken. */
+  WALKIN_TCF_VENDOR_ID: Type.Integer({ minimum: 0, maximum: 65_535, default: 0 }),
   WALKIN_API_PORT: Port(8081),
   WALKIN_API_METRICS_PORT: Port(9081),
   /** The first key, scope admin. */

@@ -19,6 +19,7 @@ try {
     dataDir: settings.WALKIN_DATA_DIR,
     pepper: settings.WALKIN_PEPPER,
     fetchInside: settings.WALKIN_FETCH_INSIDE,
+    vendor: settings.WALKIN_TCF_VENDOR_ID,
     adminKey: settings.WALKIN_ADMIN_KEY ?? null,
     host: settings.WALKIN_HOST,
     port: settings.WALKIN_API_PORT,

@@ -3,6 +3,7 @@ import { Compile } from 'typebox/compile';
 import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
 import { macOf } from '../../proto/mac.ts';
 import { signalOf } from '../../proto/signal.ts';
+import { saidBy } from '../consents/strings.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
 import { allows } from '../sources/access.ts';
@@ -22,6 +23,7 @@ import { shapeFaults } from './faults.ts';
 import { type KeyedIdentifier, type Keyring, keyAll } from './keyring.ts';
 import type { Tables } from './tables.ts';
 import { AHEAD_MS, EARLIEST, parseRfc3339 } from './time.ts';
+import { wordsOf } from './words.ts';
 
 /** Under what events are taken. */
 export interface Terms {
@@ -37,6 +39,8 @@ export interface Terms {
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
   readonly refused?: ReadonlySet<string> | undefined;
+  /** Our id in the Global Vendor List, by which TCF strings are read; 0: none. */
+  readonly vendor?: number | undefined;
 }
 
 /** Who an event is about, and when it was. */
@@ -77,6 +81,7 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (first === undefined) faults.push(nobody(event));
   if (terms.refused !== undefined && who.some(({ key }) => terms.refused?.has(key)))
     faults.push(fault('/identifiers', 'consent_missing', 'nothing of this person may be stored'));
+  else faults.push(...hear(event, who, at ?? terms.now, terms, tables));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;
@@ -84,6 +89,18 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (faults.length > 0) return faults;
   addEdges(who, fact, terms.keyring, tables);
   return null;
+}
+
+/** Writes down what the event's consent strings say, and what they forbid of the event itself. */
+function hear(event: Event, who: readonly KeyedIdentifier[], at: number, terms: Terms, tables: Tables): Fault[] {
+  if (event.privacy === undefined) return [];
+  const said = saidBy(event.privacy, terms.vendor ?? 0);
+  // A word counts also where the event is refused for it, or for anything else.
+  for (const word of wordsOf(said, who, at, terms)) tables.consents.push(word);
+  if (said.withheld) return [fault('/privacy', 'consent_missing', 'the consent strings do not let us store it')];
+  if (said.placeless && event.type === 'ping')
+    return [fault('/privacy', 'consent_missing', 'the consent strings do not let us use this location')];
+  return [];
 }
 
 /** Phones make up MAC addresses: these are told apart, since of a probe's most are such, and nothing is wrong with them. */

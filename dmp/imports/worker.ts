@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
+import { act } from '../consents/act.ts';
 import { refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
@@ -140,6 +141,7 @@ async function takeFile(
     source,
     currency,
     contract: deps.things.get('source', source)?.body,
+    vendor: deps.vendor,
     size,
   };
   const dry = record.input.validateOnly === true;
@@ -238,6 +240,7 @@ async function writeBatch(
         ),
       );
     await persistently(write, deps, context);
+    await persistently(() => act(deps, batch.said), deps, context);
     for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
   }
   const counts = {
@@ -267,7 +270,7 @@ function tokenOf(
   { source, pepper }: WriteDeps,
 ): string {
   const digest = createHash('sha256').update(`${table}\n${record.id}\n`);
-  if (table === 'edges' || table === 'quarantine') return digest.update(text).digest('hex');
+  if (table === 'edges' || table === 'quarantine' || table === 'consents') return digest.update(text).digest('hex');
   const place = [file.sha256, source, batch.through, batch.accepted, batch.quarantined, text.length];
   return digest.update(`${place.join('\n')}\n${createHash('sha256').update(pepper).digest('hex')}`).digest('hex');
 }

@@ -20,6 +20,7 @@ export interface Refused {
 }
 
 const MAX_TYPE = 64;
+const NOT_KEPT: ReadonlySet<string> = new Set(['/identifiers', '/privacy']);
 
 /**
  * What quarantine keeps of it. The id comes from source, import, line and content, so a repetition is the same row; it is keyed,
@@ -28,8 +29,11 @@ const MAX_TYPE = 64;
 export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string, now: number): QuarantineRow {
   const [first] = refused.faults;
   // Of whom nothing may be stored, nothing is, here neither.
-  const isRefused = refused.faults.some(({ code, pointer }) => code === 'consent_missing' && pointer === '/identifiers');
-  const readable = refused.value !== undefined && !isRefused;
+  const isRefused = refused.faults.some(({ code, pointer }) => code === 'consent_missing' && NOT_KEPT.has(pointer));
+  // Tried again without its consent strings, which are not kept, a row would be taken whatever they say.
+  const names = typeof refused.value === 'object' && refused.value !== null ? Object.keys(refused.value) : [];
+  const isBound = names.some((name) => name === 'privacy' || name.startsWith('privacy.'));
+  const readable = refused.value !== undefined && !isRefused && !isBound;
   const redacted = readable ? redact(refused.value, keyring) : null;
   return {
     id: idOf(refused, pepper),
