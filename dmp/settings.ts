@@ -11,6 +11,8 @@ export const DmpSettings = Type.Object({
   WALKIN_LOG_LEVEL: Type.String({ default: 'info' }),
   WALKIN_HOST: Type.String({ default: '127.0.0.1' }),
   WALKIN_PEPPER: Type.String({ minLength: 16 }),
+  /** Peppers of before that are still honoured, separated by spaces, the newest first. */
+  WALKIN_OLD_PEPPERS: Type.String({ default: '' }),
   /** http://… of a server; without it the engine is embedded, in the data folder. */
   CLICKHOUSE_URL: Type.Optional(Type.String({ pattern: '^https?://\\S+$' })),
   WALKIN_CLICKHOUSE_DATABASE: Type.String({ default: 'walkin', pattern: '^[a-z_][a-z0-9_]{0,63}$' }),

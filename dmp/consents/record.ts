@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, type KeyedIdentifier, keyAll } from '../events/keyring.ts';
+import { createKeyring, type KeyedIdentifier, keyAll, keyEvery } from '../events/keyring.ts';
 import type { Fault } from '../problem.ts';
 import { namespaceOf } from '../sources/source.ts';
 import { act } from './act.ts';
@@ -19,7 +19,10 @@ type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now'>;
 /** A word that is understood: whose it is, and its rows but for who recorded it. */
 interface Heard {
   readonly input: ConsentInput;
+  /** Under every pepper that is honoured. */
   readonly who: readonly KeyedIdentifier[];
+  /** How many identifiers these are. */
+  readonly named: number;
   readonly id: string;
   readonly at: string;
 }
@@ -34,7 +37,8 @@ export function hear(
   pointer: string,
 ): Heard | { readonly faults: Fault[] } {
   const source = input.source === undefined ? undefined : deps.things.get('source', input.source)?.body;
-  const who = keyAll(input.identifiers, createKeyring(deps.pepper, namespaceOf(source)));
+  const keyring = createKeyring(deps.pepper, namespaceOf(source));
+  const who = keyEvery(input.identifiers, keyring);
   const at = input.at === undefined ? deps.now() : Date.parse(input.at);
   const faults: Fault[] = [];
   const fault = (name: string, code: Fault['code'], message: string): void => {
@@ -57,7 +61,7 @@ export function hear(
     advertiser,
   ];
   const id = `con_${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18)}`;
-  return { input, who, id, at: new Date(at).toISOString() };
+  return { input, who, named: keyAll(input.identifiers, keyring).length, id, at: new Date(at).toISOString() };
 }
 
 /**
@@ -78,7 +82,7 @@ export async function record(deps: Deps, heard: readonly Heard[], advertiser: st
   );
   await deps.warehouse.insert('consents', rows);
   await act(deps, rows);
-  return heard.map(({ input, who, id, at }) => ({
-    ...{ id, at, identifiers: who.length, purposes: input.purposes, status: input.status },
+  return heard.map(({ input, named, id, at }) => ({
+    ...{ id, at, identifiers: named, purposes: input.purposes, status: input.status },
   }));
 }

@@ -1,3 +1,4 @@
+import { bridge } from '../events/bridge.ts';
 import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring, type Keyring } from '../events/keyring.ts';
 import { type ConsentRow, emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events/tables.ts';
@@ -122,6 +123,8 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
             source: file.source,
             first_seen: new Date(line.at).toISOString(),
           });
+          for (const older of keyring.olderOf(line.identifier))
+            batch.tables.edges.push(bridge(line.identifier, older, line.kind, new Date(line.at).toISOString()));
           for (const hash of keyring.hashesOf(line.identifier)) {
             const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };
             batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString() });

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { oldestPepper } from '../../proto/pepper.ts';
 import type { Fault } from '../problem.ts';
 import { cellReader, type ReadCell, UNREADABLE } from './cell.ts';
 import type { ResolvedImport } from './import.ts';
@@ -90,7 +91,7 @@ function pickOf<Row>(rule: FieldRule, records: Records<Row>, pepper: string): Pi
   const keyed: Pick<Row> =
     rule.keyed === true
       ? (row, faults) =>
-          createHmac('sha256', pepper)
+          createHmac('sha256', oldestPepper(pepper))
             .update(`text\n${plain(row, faults)}`)
             .digest('hex')
             .slice(0, 32)

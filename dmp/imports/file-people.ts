@@ -41,8 +41,8 @@ export async function* peopleOfFile(
         for (const { kind, value } of identifiersIn(rows.map(row).value)) {
           const key = keyring.keyOf(kind, value);
           if (key === null) continue;
-          yield key;
-          for (const hash of keyring.hashesOf(key)) yield hash.key;
+          yield* [key, ...keyring.olderOf(key)];
+          for (const hash of keyring.hashesOf(key)) yield* [hash.key, ...keyring.olderOf(hash.key)];
         }
       }
   } catch (error) {

@@ -91,6 +91,7 @@ export function compileLines(
     const person = pickWho(cells, []);
     const key = person === '' ? null : keyring.keyOf(kind, prefix + person);
     if (key === null || terms.refused?.has(key) === true) return null;
+    if (keyring.olderOf(key).some((older) => terms.refused?.has(older))) return null;
     const text = `${source}\t${receipt}\t${name}\t${secondsOf(time)}\t${key}\t${shop}\t${item}\t${wares.replaceAll('\u0001', '\t')}\t${units}\t${micros}\t${money}\t0`;
     return { text, identifier: key, kind, at: time };
   };

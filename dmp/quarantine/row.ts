@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { oldestPepper } from '../../proto/pepper.ts';
 import type { Keyring } from '../events/keyring.ts';
 import type { QuarantineRow } from '../events/tables.ts';
 import type { Fault } from '../problem.ts';
@@ -51,7 +52,7 @@ export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string
 }
 
 function idOf(refused: Refused, pepper: string): string {
-  return createHmac('sha256', pepper)
+  return createHmac('sha256', oldestPepper(pepper))
     .update(`${refused.source}\n${refused.import}\n${refused.line}\n`)
     .update(refused.text)
     .digest('hex')
