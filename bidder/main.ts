@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { pino } from 'pino';
 import { AggregatorRegistry, collectDefaultMetrics } from 'prom-client';
+import { pepperRing } from '../proto/pepper.ts';
 import { readSettings, SettingsError } from '../proto/settings.ts';
 import type { Channel } from './compiler/source.ts';
 import { answerPrimary, workersOfCluster } from './debug/channel.ts';
@@ -82,7 +83,7 @@ async function runWorker(): Promise<void> {
       redisUrl: settings.REDIS_URL,
       name: workerName(process.pid),
       workers,
-      pepper: settings.WALKIN_PEPPER,
+      pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
       noticeSecret: settings.WALKIN_NOTICE_SECRET,
       publicUrl: settings.WALKIN_PUBLIC_URL ?? `http://127.0.0.1:${port}`,
       reservationSeconds: settings.WALKIN_RESERVATION_SECONDS,

@@ -7,6 +7,8 @@ export const BidderSettings = Type.Object({
   WALKIN_LOG_LEVEL: Type.String({ default: 'info' }),
   WALKIN_HOST: Type.String({ default: '127.0.0.1' }),
   WALKIN_PEPPER: Type.String({ minLength: 16 }),
+  /** Peppers of before that are still honoured, separated by spaces, the newest first. */
+  WALKIN_OLD_PEPPERS: Type.String({ default: '' }),
   WALKIN_BIDDER_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   WALKIN_BIDDER_METRICS_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 9080 }),
   /** 0 = one a core. */

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Redis } from 'ioredis';
-import { keyIdentifier } from '../proto/identifier.ts';
+import { type Identifier, keyIdentifier } from '../proto/identifier.ts';
 import { AD_EVENT_STREAM } from '../proto/keys.ts';
 import type { Match } from '../proto/match.ts';
+import { olderPeppers } from '../proto/pepper.ts';
 import { type Consents, type PrivacySignals, permissionFor } from '../proto/privacy/permission.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { newCookie, readCookie, setCookie } from './cookie.ts';
@@ -52,14 +53,21 @@ async function matchIn(deps: SyncDeps, request: Call, reply: FastifyReply): Prom
     return sendPixel(reply);
   }
   const own = readCookie(request.headers.cookie) ?? newCookie();
-  const user = keyIdentifier({ kind: 'exchange', value: `${exchange.id}:${textOf(request.query, 'uid')}` }, deps.pepper);
-  const cookie = keyIdentifier({ kind: 'cookie', value: own }, deps.pepper);
+  const theirs: Identifier = { kind: 'exchange', value: `${exchange.id}:${textOf(request.query, 'uid')}` };
+  const ours: Identifier = { kind: 'cookie', value: own };
+  const user = keyIdentifier(theirs, deps.pepper);
+  const cookie = keyIdentifier(ours, deps.pepper);
   if (user === null || cookie === null) {
     count('unreadable');
     return reply.code(400).send();
   }
   try {
-    await deps.keep({ type: 'sync', exchange: exchange.id, at: deps.now(), user, cookie });
+    const older = olderPeppers(deps.pepper).map((pepper) => ({
+      user: keyIdentifier(theirs, pepper) as string,
+      cookie: keyIdentifier(ours, pepper) as string,
+    }));
+    const match: Match = { type: 'sync', exchange: exchange.id, at: deps.now(), user, cookie };
+    await deps.keep(older.length === 0 ? match : { ...match, older });
     count('matched');
   } catch {
     // The exchange calls again with another page; a browser has nothing to do with our troubles.

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Identifier, identifierKey, keyIdentifier, normalizeIdentifier } from '../proto/identifier.ts';
 import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
+import { olderPeppers } from '../proto/pepper.ts';
 import { anchorIn, isOptedOut, isProfile } from '../proto/profile.ts';
 import { createBreaker } from './breaker.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
@@ -53,15 +54,34 @@ function keysOf(identifiers: readonly Identifier[], pepper: string): string[] {
   const keys: string[] = [];
   for (const identifier of identifiers) {
     const key = identifier.value === '' ? null : keyIdentifier(identifier, pepper);
-    if (key !== null) keys.push(key);
+    if (key === null) continue;
+    addOlder(keys, pepper, (older) => keyIdentifier(identifier, older));
+    keys.push(key);
   }
   return keys;
+}
+
+/**
+ * Keys under peppers that are still honoured, the oldest first: whom nobody knows stays in the holdout bucket and keeps the caps that
+ * hang on the first key.
+ */
+function addOlder(keys: string[], pepper: string, keyOf: (older: string) => string | null): void {
+  const older = olderPeppers(pepper);
+  for (let at = older.length - 1; at >= 0; at--) {
+    const key = keyOf(older[at] as string);
+    if (key !== null) keys.push(key);
+  }
 }
 
 /** A key that nothing else is kept under, and that is another one tomorrow. */
 function dayKeys({ kind, value }: Identifier, pepper: string, now: number): string[] {
   const normalized = normalizeIdentifier(kind, value);
-  return normalized === null ? [] : [identifierKey(kind, `${normalized}\n${dayOf(now)}`, pepper)];
+  if (normalized === null) return [];
+  const today = `${normalized}\n${dayOf(now)}`;
+  const keys: string[] = [];
+  addOlder(keys, pepper, (older) => identifierKey(kind, today, older));
+  keys.push(identifierKey(kind, today, pepper));
+  return keys;
 }
 
 interface Waiting {

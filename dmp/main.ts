@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { pepperRing } from '../proto/pepper.ts';
 import { readSettings } from '../proto/settings.ts';
 import { openDmp } from './open.ts';
 import { clickhouseOf, DmpSettings } from './settings.ts';
@@ -14,8 +15,9 @@ const opening = openDmp({
   redisUrl: settings.REDIS_URL,
   clickhouse: clickhouseOf(settings),
   dataDir: settings.WALKIN_DATA_DIR,
-  pepper: settings.WALKIN_PEPPER,
+  pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
   fetchInside: settings.WALKIN_FETCH_INSIDE,
+  vendor: settings.WALKIN_TCF_VENDOR_ID,
   adminKey: settings.WALKIN_ADMIN_KEY ?? null,
   host: settings.WALKIN_HOST,
   port: settings.WALKIN_API_PORT,

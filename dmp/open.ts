@@ -24,6 +24,8 @@ export interface DmpOptions {
   readonly pepper: string;
   /** Imports may be fetched from addresses that point inside. */
   readonly fetchInside?: boolean;
+  /** Our id in the Global Vendor List. */
+  readonly vendor?: number;
   /** The first key, which may do everything; null: none. */
   readonly adminKey: string | null;
   readonly host: string;
@@ -62,7 +64,7 @@ export async function openDmp(options: DmpOptions): Promise<Dmp> {
 
 /** What a dmp and a segmenter work with. What closes it is added to `closings`, to be called from the last to the first. */
 export async function openDeps(
-  options: Pick<DmpOptions, 'redisUrl' | 'clickhouse' | 'dataDir' | 'pepper' | 'fetchInside' | 'log'>,
+  options: Pick<DmpOptions, 'redisUrl' | 'clickhouse' | 'dataDir' | 'pepper' | 'fetchInside' | 'vendor' | 'log'>,
   closings: (() => Promise<unknown>)[],
 ): Promise<DmpDeps> {
   const { log, pepper } = options;
@@ -80,7 +82,8 @@ export async function openDeps(
   const jobs = createJobs({ redisUrl: options.redisUrl });
   closings.push(() => within(PATIENCE_MS, jobs.close()));
   const fetchInside = options.fetchInside === true;
-  return { warehouse, redis, things, jobs, pepper, uploads, fetchInside, now, log };
+  const vendor = options.vendor ?? 0;
+  return { warehouse, redis, things, jobs, pepper, uploads, fetchInside, vendor, now, log };
 }
 
 async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Promise<unknown>)[]): Promise<FastifyInstance> {

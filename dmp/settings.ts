@@ -11,12 +11,16 @@ export const DmpSettings = Type.Object({
   WALKIN_LOG_LEVEL: Type.String({ default: 'info' }),
   WALKIN_HOST: Type.String({ default: '127.0.0.1' }),
   WALKIN_PEPPER: Type.String({ minLength: 16 }),
+  /** Peppers of before that are still honoured, separated by spaces, the newest first. */
+  WALKIN_OLD_PEPPERS: Type.String({ default: '' }),
   /** http://… of a server; without it the engine is embedded, in the data folder. */
   CLICKHOUSE_URL: Type.Optional(Type.String({ pattern: '^https?://\\S+$' })),
   WALKIN_CLICKHOUSE_DATABASE: Type.String({ default: 'walkin', pattern: '^[a-z_][a-z0-9_]{0,63}$' }),
   WALKIN_DATA_DIR: Type.String({ default: './data' }),
   /** true: imports may be fetched from addresses that point inside (loopback, link-local, private). */
   WALKIN_FETCH_INSIDE: Type.Boolean({ default: false }),
+  /** Our id in the IAB's Global Vendor List, as the bidder has it; 0: none, so that no event with a TCF string is taken. */
+  WALKIN_TCF_VENDOR_ID: Type.Integer({ minimum: 0, maximum: 65_535, default: 0 }),
   WALKIN_API_PORT: Port(8081),
   WALKIN_API_METRICS_PORT: Port(9081),
   /** The first key, scope admin. */

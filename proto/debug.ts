@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Micros } from './money.ts';
 import type { NoBidReason } from './no-bid.ts';
 import type { WireResponse } from './openrtb.ts';
+import { currentPepper } from './pepper.ts';
 import type { PrivacyReason } from './privacy/table.ts';
 
 /**
@@ -15,7 +16,7 @@ export const MOST_DEBUG_LINE_ITEMS = 500;
 
 /** Both sides derive it from the pepper, so that there is no other secret to hand around. */
 export function debugKey(pepper: string): string {
-  return createHmac('sha256', pepper).update('walkin:debug').digest('hex');
+  return createHmac('sha256', currentPepper(pepper)).update('walkin:debug').digest('hex');
 }
 
 /** What a bidder announces in BIDDERS_KEY. */

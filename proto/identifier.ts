@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createHmac256, type Hmac, hexOf } from './hmac.ts';
 import { networkOf } from './household.ts';
 import { macOf } from './mac.ts';
+import { currentPepper } from './pepper.ts';
 
 /**
  * An identifier is a kind and a value. Outside the process that receives it only its key exists: an HMAC under the tenant's
@@ -183,7 +184,7 @@ function keyedAs(kind: IdentifierKind): string {
   return kind.startsWith('phone_') ? 'phone_sha256' : kind;
 }
 
-/** Key of a normalised identifier: HMAC-SHA-256(pepper, kind \n value), first 16 bytes, as a lower-case UUIDv8. */
+/** Key of a normalised identifier under a pepper, or the current one of a ring: HMAC-SHA-256(pepper, kind \n value), first 16 bytes, as a lower-case UUIDv8. */
 export function identifierKey(kind: IdentifierKind, normalized: string, pepper: string): string {
   const words = hmacOf(pepper).words(`${keyedAs(kind)}\n${normalized}`);
   const [a, b, c, d] = [words[0], words[1], words[2], words[3]] as [number, number, number, number];
@@ -199,7 +200,7 @@ function hmacOf(pepper: string): Hmac {
   let hmac = hmacs.get(pepper);
   if (hmac === undefined) {
     if (hmacs.size >= 16) hmacs.clear();
-    hmac = createHmac256(pepper);
+    hmac = createHmac256(currentPepper(pepper));
     hmacs.set(pepper, hmac);
   }
   return hmac;

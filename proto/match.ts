@@ -11,6 +11,8 @@ export interface Match {
   readonly user: string;
   /** Key of the identifier `cookie`. */
   readonly cookie: string;
+  /** The same two under peppers of before, where some are still honoured. */
+  readonly older?: readonly { readonly user: string; readonly cookie: string }[];
 }
 
 /** Source of an exchange's matches among the edges. */

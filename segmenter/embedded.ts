@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { openDmp } from '../dmp/open.ts';
 import { clickhouseOf } from '../dmp/settings.ts';
+import { pepperRing } from '../proto/pepper.ts';
 import { readSettings } from '../proto/settings.ts';
 import { startSegmenter } from './schedule.ts';
 import { EmbeddedSettings } from './settings.ts';
@@ -17,8 +18,9 @@ try {
     redisUrl: settings.REDIS_URL,
     clickhouse: clickhouseOf(settings),
     dataDir: settings.WALKIN_DATA_DIR,
-    pepper: settings.WALKIN_PEPPER,
+    pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
     fetchInside: settings.WALKIN_FETCH_INSIDE,
+    vendor: settings.WALKIN_TCF_VENDOR_ID,
     adminKey: settings.WALKIN_ADMIN_KEY ?? null,
     host: settings.WALKIN_HOST,
     port: settings.WALKIN_API_PORT,

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { buildMetricsApp } from '../dmp/http/metrics.ts';
 import { openDeps } from '../dmp/open.ts';
 import { clickhouseOf } from '../dmp/settings.ts';
+import { pepperRing } from '../proto/pepper.ts';
 import { readSettings } from '../proto/settings.ts';
 import { startSegmenter } from './schedule.ts';
 import { SegmenterSettings } from './settings.ts';
@@ -17,7 +18,7 @@ try {
     redisUrl: settings.REDIS_URL,
     clickhouse: clickhouseOf(settings),
     dataDir: settings.WALKIN_DATA_DIR,
-    pepper: settings.WALKIN_PEPPER,
+    pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
     log,
   };
   const deps = await openDeps(options, closings);

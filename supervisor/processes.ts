@@ -73,6 +73,7 @@ function environmentOf({ config, ports, redisUrl, secrets }: Wiring): NodeJS.Pro
     WALKIN_SEGMENTER_METRICS_PORT: String(ports.segmenterMetrics),
     WALKIN_BIDDER_WORKERS: String(config.workers),
     WALKIN_PEPPER: secrets.pepper,
+    WALKIN_OLD_PEPPERS: (secrets.oldPeppers ?? []).join(' '),
     WALKIN_NOTICE_SECRET: secrets.noticeSecret,
     WALKIN_ADMIN_KEY: secrets.adminKey,
   };

@@ -3,11 +3,14 @@ import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, re
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { MOST_PEPPERS } from '../proto/pepper.ts';
 import { StartError } from './start-error.ts';
 
 const Secrets = Type.Object({
   /** Under which identifiers are keyed: without it no profile is found again. */
   pepper: Type.String({ minLength: 16 }),
+  /** Peppers of before that are still honoured, the newest first. */
+  oldPeppers: Type.Optional(Type.Array(Type.String({ pattern: '^\\S{16,}$' }))),
   /** Signs the addresses of notices. */
   noticeSecret: Type.String({ minLength: 16 }),
   /** `wk_<id>_<secret>`. */
@@ -34,6 +37,30 @@ export function openSecrets(folder: string): Secrets {
 function createSecrets(): Secrets {
   const secret = (): string => randomBytes(32).toString('hex');
   return { pepper: secret(), noticeSecret: secret(), adminKey: `wk_admin_${secret()}` };
+}
+
+/** Replaces the pepper; the one of before is honoured until it is retired. `npm run pepper`. */
+export function rotatePepper(folder: string): Secrets {
+  const secrets = openSecrets(folder);
+  const older = [secrets.pepper, ...(secrets.oldPeppers ?? [])];
+  if (older.length >= MOST_PEPPERS)
+    throw new StartError(
+      `${older.length} peppers are honoured already: retire the oldest with \`npm run pepper -- retire\` first`,
+    );
+  if (/\s/.test(secrets.pepper)) throw new StartError('a pepper with spaces in it cannot be honoured beside another');
+  const next = { ...secrets, pepper: randomBytes(32).toString('hex'), oldPeppers: older };
+  writeOnce(secretsFile(folder), next);
+  return next;
+}
+
+/** Forgets the oldest pepper. */
+export function retirePepper(folder: string): Secrets {
+  const secrets = openSecrets(folder);
+  const older = secrets.oldPeppers ?? [];
+  if (older.length === 0) throw new StartError('no old pepper is honoured');
+  const next = { ...secrets, oldPeppers: older.slice(0, -1) };
+  writeOnce(secretsFile(folder), next);
+  return next;
 }
 
 /** Whole or not at all, also after a power cut. */

@@ -22,7 +22,7 @@ const SKIPPED = new Set(['node_modules', 'dist', 'data', '.git', 'docs']);
 const EMPTY_NAMES = /(^|[-_.])(manager|service|helper|util|utils|helpers|misc)s?([-_.]|$)/i;
 /** Where a process reads its environment: its entry file. Tests give environments to the processes that they start. */
 const READS_ENVIRONMENT =
-  /^(start\.ts|setup\.mjs|vitest\.config\.ts|test\/.*|supervisor\/(doctor|reset)\.ts|(.*\/)?(main|embedded)\.ts)$/;
+  /^(start\.ts|setup\.mjs|vitest\.config\.ts|test\/.*|supervisor\/(doctor|pepper|reset)\.ts|(.*\/)?(main|embedded)\.ts)$/;
 
 const sources = filesUnder(ROOT).filter((file) => /\.(ts|mjs)$/.test(file));
 

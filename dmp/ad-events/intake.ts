@@ -140,7 +140,7 @@ function takeEntry(entry: Entry, deps: IntakeDeps, rows: AdEventRow[], tables: T
   if ('rows' in read) {
     // The event happened and may cost money; of whom nothing may be stored, it is told without the person.
     rows.push(...read.rows.map((row) => (withheld.has(row.identifier) || withheld.has(row.anchor) ? unnamed(row) : row)));
-    if (read.edge !== null && !withheld.has(read.edge.a) && !withheld.has(read.edge.b)) tables.edges.push(read.edge);
+    if (!read.edges.some(({ a, b }) => withheld.has(a) || withheld.has(b))) tables.edges.push(...read.edges);
     return;
   }
   const text = `${entry.id}\n${entry.text ?? ''}`;

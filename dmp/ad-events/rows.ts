@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { AdEventType } from '../../proto/ad-event.ts';
 import { matchSource } from '../../proto/match.ts';
+import { bridge } from '../events/bridge.ts';
 import { shapeFaults } from '../events/faults.ts';
 import type { EdgeRow } from '../events/tables.ts';
 import { oneOf } from '../http/schema.ts';
@@ -108,13 +109,14 @@ const WireMatch = Type.Object({
   at: Time,
   user: MatchKey,
   cookie: MatchKey,
+  older: Type.Optional(Type.Array(Type.Object({ user: MatchKey, cookie: MatchKey }), { maxItems: 8 })),
 });
 const checkMatch = Compile(WireMatch);
 const LONE_SURROGATE = /\\ud[89a-f]/i;
 
 /** An entry of the stream, read: its rows, or why it is none. */
 export type ReadEntry =
-  | { readonly rows: readonly AdEventRow[]; readonly edge: EdgeRow | null }
+  | { readonly rows: readonly AdEventRow[]; readonly edges: readonly EdgeRow[] }
   | { readonly faults: readonly Fault[]; readonly value: unknown };
 
 export function readEntry(text: string | undefined): ReadEntry {
@@ -124,11 +126,12 @@ export function readEntry(text: string | undefined): ReadEntry {
   } catch {
     return { faults: [{ pointer: '', code: 'not_json', message: 'the entry is not readable as JSON' }], value: undefined };
   }
-  if (checkMatch.Check(value)) return { rows: [], edge: edgeOfMatch(value) };
+  if (checkMatch.Check(value)) return { rows: [], edges: [edgeOfMatch(value), ...bridgesOf(value)] };
   if (!check.Check(value)) return { faults: shapeFaults(check.Errors(value)), value };
   if (LONE_SURROGATE.test(text ?? '') && /\p{Surrogate}/u.test(Object.values(value).join('')))
     return { faults: [{ pointer: '', code: 'bad_encoding', message: 'a text has half a surrogate pair' }], value };
-  return { rows: rowsOf(value), edge: edgeOf(value) };
+  const edge = edgeOf(value);
+  return { rows: rowsOf(value), edges: edge === null ? [] : [edge] };
 }
 
 /** The event's row, and of a notice also the row of its bid, whose own event may be lost with its worker. Ghosts have no bid. */
@@ -191,6 +194,14 @@ function edgeOfMatch({ exchange, at, user, cookie }: Static<typeof WireMatch>): 
     { key: cookie, kind: 'cookie' },
   ].sort((a, b) => (a.key < b.key ? -1 : 1)) as [{ key: string; kind: string }, { key: string; kind: string }];
   return { a: first.key, kind_a: first.kind, b: second.key, kind_b: second.kind, source: matchSource(exchange), first_seen };
+}
+
+function bridgesOf({ at, user, cookie, older = [] }: Static<typeof WireMatch>): EdgeRow[] {
+  const first = new Date(at).toISOString();
+  return older.flatMap((before) => [
+    bridge(user, before.user, 'exchange', first),
+    bridge(cookie, before.cookie, 'cookie', first),
+  ]);
 }
 
 /** Says that the identifier exists. Its kind is not known to the bidder: '' gives way to any source that knows it. */

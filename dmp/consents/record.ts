@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
-import { profileKey } from '../../proto/keys.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, type KeyedIdentifier, keyAll } from '../events/keyring.ts';
-import { optedOutProfiles, optIn, optOut } from '../opt-out/opt-out.ts';
+import { createKeyring, type KeyedIdentifier, keyAll, keyEvery } from '../events/keyring.ts';
 import type { Fault } from '../problem.ts';
 import { namespaceOf } from '../sources/source.ts';
+import { act } from './act.ts';
 import type { ConsentInput } from './consent.ts';
-import { announceRefusal } from './refused.ts';
 
 export interface Recorded {
   readonly id: string;
@@ -21,14 +19,16 @@ type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now'>;
 /** A word that is understood: whose it is, and its rows but for who recorded it. */
 interface Heard {
   readonly input: ConsentInput;
+  /** Under every pepper that is honoured. */
   readonly who: readonly KeyedIdentifier[];
+  /** How many identifiers these are. */
+  readonly named: number;
   readonly id: string;
   readonly at: string;
 }
 
 const FOREVER = '2299-01-01T00:00:00.000Z';
 const AHEAD_MS = 86_400_000;
-const LIMITS = { seconds: 30 };
 
 export function hear(
   deps: Deps,
@@ -37,7 +37,8 @@ export function hear(
   pointer: string,
 ): Heard | { readonly faults: Fault[] } {
   const source = input.source === undefined ? undefined : deps.things.get('source', input.source)?.body;
-  const who = keyAll(input.identifiers, createKeyring(deps.pepper, namespaceOf(source)));
+  const keyring = createKeyring(deps.pepper, namespaceOf(source));
+  const who = keyEvery(input.identifiers, keyring);
   const at = input.at === undefined ? deps.now() : Date.parse(input.at);
   const faults: Fault[] = [];
   const fault = (name: string, code: Fault['code'], message: string): void => {
@@ -60,7 +61,7 @@ export function hear(
     advertiser,
   ];
   const id = `con_${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18)}`;
-  return { input, who, id, at: new Date(at).toISOString() };
+  return { input, who, named: keyAll(input.identifiers, keyring).length, id, at: new Date(at).toISOString() };
 }
 
 /**
@@ -80,41 +81,8 @@ export async function record(deps: Deps, heard: readonly Heard[], advertiser: st
     ),
   );
   await deps.warehouse.insert('consents', rows);
-  await act(deps, heard, advertiser);
-  return heard.map(({ input, who, id, at }) => ({
-    ...{ id, at, identifiers: who.length, purposes: input.purposes, status: input.status },
+  await act(deps, rows);
+  return heard.map(({ input, named, id, at }) => ({
+    ...{ id, at, identifiers: named, purposes: input.purposes, status: input.status },
   }));
-}
-
-async function act(deps: Deps, heard: readonly Heard[], advertiser: string | null): Promise<void> {
-  const keysOf = (status: ConsentInput['status'], ...purposes: ConsentInput['purposes']): string[] =>
-    heard
-      .filter(({ input }) => input.status === status && input.purposes.some((purpose) => purposes.includes(purpose)))
-      .flatMap(({ who }) => who.map(({ key }) => key));
-  // What is said to one advertiser must not take others' audience away.
-  if (advertiser === null) {
-    if (heard.some(({ input }) => input.purposes.includes('storage'))) await announceRefusal(deps.redis);
-    await optOut(deps, keysOf('withdrawn', 'ads'));
-    await optIn(deps, keysOf('granted', 'ads'));
-  }
-  await forget(deps, keysOf('withdrawn', 'profiles', 'personalised_ads'));
-}
-
-/** Takes what bidders know of people away, until the next publication writes what may be known. Who opted out stays marked. */
-async function forget({ warehouse, redis }: Deps, keys: readonly string[]): Promise<void> {
-  if (keys.length === 0) return;
-  const named = 'SELECT argMax(profile, version) FROM identities WHERE identifier IN {keys:Array(UUID)} GROUP BY identifier';
-  const people = await warehouse.query<{ identifier: string; profile: number }>(
-    { sql: `SELECT identifier, profile FROM identities FINAL WHERE profile IN (${named})`, params: { keys } },
-    LIMITS,
-  );
-  const marked = await optedOutProfiles(warehouse);
-  const free = people.filter(({ profile }) => !marked.has(profile));
-  if (free.length === 0) return;
-  await redis.del(...free.map(({ identifier }) => profileKey(identifier)));
-  // Rows under a new version: it is by these that the publication knows whom to write.
-  const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared)
-    SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared
-    FROM identities FINAL WHERE profile IN {profiles:Array(UInt32)}`;
-  await warehouse.command({ sql, params: { profiles: [...new Set(free.map(({ profile }) => profile))] } }, LIMITS);
 }

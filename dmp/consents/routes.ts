@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { recordAct } from '../audit/record.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyAll } from '../events/keyring.ts';
+import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { isObject } from '../http/merge-patch.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
@@ -116,7 +116,7 @@ function registerFind(app: FastifyInstance, deps: DmpDeps): void {
     const faults = sourceFaults(deps, request, source, '/source');
     if (faults.length > 0) throw invalid(faults);
     const contract = source === undefined ? undefined : deps.things.get('source', source)?.body;
-    const keys = keyAll([identifier], createKeyring(deps.pepper, namespaceOf(contract))).map(({ key }) => key);
+    const keys = keyEvery([identifier], createKeyring(deps.pepper, namespaceOf(contract))).map(({ key }) => key);
     const { advertiser } = request.principal;
     // A look at a person is written down before it is had.
     await recordAct(deps, request, { action: 'findConsents', kind: 'consents', id: keys[0] ?? '' });

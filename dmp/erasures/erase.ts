@@ -6,8 +6,9 @@ import { type JobContext, JobRefused } from '../jobs/jobs.ts';
 import { optOut } from '../opt-out/opt-out.ts';
 import { TABLE_OF } from '../sources/presence.ts';
 import { SOURCE_KINDS } from '../sources/source.ts';
+import { dropFiles, type FileDeps } from './files.ts';
 import { type Owned, peopleBehind, remember, remembered } from './person.ts';
-import { PLACES, type Place, whereNamed, whereWritten } from './places.ts';
+import { BITMAPS, PLACES, type Place, PROFILE_TABLES, whereMember, whereNamed, whereWritten } from './places.ts';
 import { type Receipt, readErasure, writeReceipt } from './receipt.ts';
 import { search } from './search.ts';
 import { walkStream } from './stream.ts';
@@ -27,7 +28,7 @@ const countsKey = (erasure: string): string => `walkin:erasure:${erasure}`;
  *
  * @param fold brings the graph of identity up to date, so that what was named together a moment ago is theirs too
  */
-export async function erase(deps: Deps, fold: () => Promise<unknown>, erasure: string, steps: Steps): Promise<Receipt> {
+export async function erase(deps: FileDeps, fold: () => Promise<unknown>, erasure: string, steps: Steps): Promise<Receipt> {
   const { warehouse, redis, now } = deps;
   const asked = await remembered(deps, erasure);
   const record = await readErasure(warehouse, erasure);
@@ -61,7 +62,13 @@ export async function erase(deps: Deps, fold: () => Promise<unknown>, erasure: s
       profiles: profiles.length,
       shared: behind.shared,
       erased: Object.fromEntries(Object.entries(counts).map(([place, rows]) => [place, Number(rows)])),
-      proof: { at: new Date(now()).toISOString(), searched: proof.places, redisKeys: proof.redisKeys, found: [] },
+      proof: {
+        at: new Date(now()).toISOString(),
+        searched: proof.places,
+        redisKeys: proof.redisKeys,
+        files: proof.files,
+        found: [],
+      },
     };
     await writeReceipt(deps, record, receipt);
     await redis.del(countsKey(erasure));
@@ -76,14 +83,22 @@ function whole(owned: readonly Owned[]): { keys: string[]; profiles: number[] } 
   };
 }
 
-/** Memberships, texts and Redis. */
-async function emptyRest(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
+/** Memberships, texts, files and Redis. */
+async function emptyRest(deps: FileDeps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
   const { redis } = deps;
-  if (profiles.length > 0) await empty(deps, erasure, 'memberships', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  if (profiles.length > 0) {
+    for (const table of PROFILE_TABLES)
+      await empty(deps, erasure, table, 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+    for (const { table, column } of BITMAPS) {
+      const without = `${column} = bitmapAndnot(${column}, bitmapBuild({profiles:Array(UInt32)}))`;
+      await empty(deps, erasure, table, whereMember(column), keys, without, profiles);
+    }
+  }
   await empty(deps, erasure, 'quarantine', whereWritten(['original', 'value']), keys, null);
   // That somebody looked stays, at whom does not.
   const lookedAt = `${whereWritten(['id'])} OR (kind = 'profiles' AND toUInt32OrZero(id) IN {profiles:Array(UInt32)})`;
   await empty(deps, erasure, 'audit_log', lookedAt, keys, "id = 'erased'", profiles);
+  await note(deps, erasure, 'files', await dropFiles(deps, new Set(keys)));
   await note(deps, erasure, 'stream', await walkStream(redis, new Set(keys), true));
   await note(deps, erasure, 'redis caps', keys.length === 0 ? 0 : await redis.del(...keys.map(capsKey)));
   // Now that they have no profile, the marks name none either.

@@ -18,6 +18,7 @@ export const PLACES: readonly Place[] = [
   { table: 'actions', keys: ['identifier'], act: 'delete' },
   { table: 'attributes', keys: ['identifier'], act: 'delete' },
   { table: 'visits', keys: ['identifier'], act: 'delete' },
+  { table: 'facts', keys: ['identifier'], act: 'delete' },
   { table: 'consents', keys: ['identifier'], act: 'delete' },
   { table: 'ad_events', keys: ['identifier', 'anchor'], act: 'blank' },
   { table: 'edges', keys: ['a', 'b'], act: 'delete' },
@@ -42,6 +43,19 @@ export function whereNamed({ table, keys }: Pick<Place, 'table' | 'keys'>): stri
     : named;
 }
 
+/** Rows that are a person's by the number of the profile alone. */
+export const PROFILE_TABLES: readonly string[] = ['memberships', 'facts', 'touches'];
+
+/** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */
+export const BITMAPS: readonly { readonly table: string; readonly column: string }[] = [
+  { table: 'segment_members', column: 'members' },
+];
+
+/** Bound: profiles. */
+export function whereMember(column: string): string {
+  return `bitmapHasAny(${column}, bitmapBuild({profiles:Array(UInt32)}))`;
+}
+
 /** Texts that hold one of the keys. Bound: keys (Array(UUID)). */
 export function whereWritten(columns: readonly string[]): string {
   const list = 'arrayMap(key -> toString(key), {keys:Array(UUID)})';
@@ -53,6 +67,8 @@ export interface TableColumns {
   readonly keys: readonly string[];
   readonly texts: readonly string[];
   readonly hasProfile: boolean;
+  /** Sets of profiles. */
+  readonly bitmaps: readonly string[];
 }
 
 interface Column {
@@ -76,6 +92,7 @@ export async function readSchema(warehouse: Warehouse): Promise<TableColumns[]> 
       keys: named(/UUID/),
       texts: named(/String/),
       hasProfile: own.some(({ name }) => name === 'profile'),
+      bitmaps: named(/AggregateFunction\(groupBitmap/),
     };
   });
 }

@@ -13,6 +13,8 @@ export interface Receipt {
     readonly at: string;
     readonly searched: readonly string[];
     readonly redisKeys: number;
+    /** That were sent and are still here; absent of receipts from before they were searched. */
+    readonly files?: number;
     readonly found: readonly never[];
   };
 }

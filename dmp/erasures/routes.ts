@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox';
 import { PersonIdentifier } from '../consents/consent.ts';
 import { announceRefusal } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyAll } from '../events/keyring.ts';
+import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, Time } from '../http/schema.ts';
@@ -49,6 +49,7 @@ const View = Type.Object({
         at: Time,
         searched: Type.Array(Type.String()),
         redisKeys: Type.Integer(),
+        files: Type.Optional(Type.Integer({ description: 'that were sent to be imported and are still here' })),
         found: Type.Array(Type.Unknown()),
       }),
     }),
@@ -125,7 +126,7 @@ function keysOf({ things, pepper }: DmpDeps, { identifiers, source }: Body): str
     faults.push({ pointer: `/identifiers/${at}/kind`, code: 'enum', message: 'a network is a household’s, and no person’s' });
   });
   const contract = source === undefined ? undefined : things.get('source', source)?.body;
-  const keys = keyAll(identifiers, createKeyring(pepper, namespaceOf(contract))).map(({ key }) => key);
+  const keys = keyEvery(identifiers, createKeyring(pepper, namespaceOf(contract))).map(({ key }) => key);
   if (keys.length === 0) faults.push({ pointer: '/identifiers', code: 'no_identifier', message: 'none of them names anybody' });
   if (faults.length > 0) throw invalid(faults);
   return keys;

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
-import type { Limits, Warehouse } from '../clickhouse/warehouse.ts';
-import { KEY_PATTERN, readSchema, TOMBSTONES, whereWritten } from './places.ts';
+import type { Limits } from '../clickhouse/warehouse.ts';
+import { type FileDeps, searchFiles } from './files.ts';
+import { KEY_PATTERN, readSchema, TOMBSTONES, whereMember, whereWritten } from './places.ts';
 import { walkStream } from './stream.ts';
 
 /** What a search looked through and where it found the person: nothing, where it is a proof. */
@@ -10,6 +11,8 @@ export interface Searched {
   /** `table.column` of the warehouse; `redis` are the names of all keys there and the stream of ad events. */
   readonly places: readonly string[];
   readonly redisKeys: number;
+  /** Files that wait to be imported, or whose import failed. */
+  readonly files: number;
   readonly found: readonly { readonly place: string; readonly rows: number }[];
 }
 
@@ -17,22 +20,20 @@ const LIMITS: Limits = { seconds: 600 };
 const SCAN = 2_000;
 
 /**
- * Looks for the keys in every column that can hold one, of every table that the engine knows, and in Redis. It does not know what
- * was erased, so that it finds what the erasure forgot.
+ * Looks for the keys in every column that can hold one, of every table that the engine knows, in Redis, and in the files that were
+ * sent and are still here. It does not know what was erased, so that it finds what the erasure forgot.
  */
-export async function search(
-  { warehouse, redis }: { readonly warehouse: Warehouse; readonly redis: Redis },
-  keys: readonly string[],
-  profiles: readonly number[],
-): Promise<Searched> {
+export async function search(deps: FileDeps, keys: readonly string[], profiles: readonly number[]): Promise<Searched> {
+  const { warehouse, redis } = deps;
   const places: string[] = [];
   const found: { place: string; rows: number }[] = [];
-  for (const { table, keys: columns, texts, hasProfile } of await readSchema(warehouse)) {
+  for (const { table, keys: columns, texts, hasProfile, bitmaps } of await readSchema(warehouse)) {
     if (TOMBSTONES.includes(table)) continue;
     const conditions = new Map(columns.map((column) => [column, `${column} IN {keys:Array(UUID)}`]));
     // Facts have a column for whom they are about; other tables may have the key within a text.
     if (columns.length === 0) for (const column of texts) conditions.set(column, whereWritten([column]));
     if (hasProfile) conditions.set('profile', 'profile IN {profiles:Array(UInt32)}');
+    for (const column of bitmaps) conditions.set(column, whereMember(column));
     if (conditions.size === 0) continue;
     const counts = [...conditions.values()].map((condition, at) => `countIf(${condition}) AS n${at}`).join(', ');
     const [row] = await warehouse.query<Record<string, string>>(
@@ -50,7 +51,9 @@ export async function search(
   if (left > 0) found.push({ place: 'redis', rows: left });
   const waiting = await walkStream(redis, set, false);
   if (waiting > 0) found.push({ place: 'stream', rows: waiting });
-  return { places: [...places, 'redis', 'stream'], redisKeys: walked, found };
+  const files = await searchFiles(deps, set);
+  if (files.found > 0) found.push({ place: 'files', rows: files.found });
+  return { places: [...places, 'redis', 'stream', 'files'], redisKeys: walked, files: files.searched, found };
 }
 
 const KEY = new RegExp(KEY_PATTERN, 'g');

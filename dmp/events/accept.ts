@@ -3,10 +3,12 @@ import { Compile } from 'typebox/compile';
 import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
 import { macOf } from '../../proto/mac.ts';
 import { signalOf } from '../../proto/signal.ts';
+import { saidBy } from '../consents/strings.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
 import { allows } from '../sources/access.ts';
 import type { Source } from '../sources/source.ts';
+import { bridge } from './bridge.ts';
 import {
   type Action,
   EVENT_SCHEMAS,
@@ -22,6 +24,7 @@ import { shapeFaults } from './faults.ts';
 import { type KeyedIdentifier, type Keyring, keyAll } from './keyring.ts';
 import type { Tables } from './tables.ts';
 import { AHEAD_MS, EARLIEST, parseRfc3339 } from './time.ts';
+import { wordsOf } from './words.ts';
 
 /** Under what events are taken. */
 export interface Terms {
@@ -37,6 +40,8 @@ export interface Terms {
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
   readonly refused?: ReadonlySet<string> | undefined;
+  /** Our id in the Global Vendor List, by which TCF strings are read; 0: none. */
+  readonly vendor?: number | undefined;
 }
 
 /** Who an event is about, and when it was. */
@@ -75,8 +80,9 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   const who = keyAll(event.identifiers, terms.keyring);
   const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
   if (first === undefined) faults.push(nobody(event));
-  if (terms.refused !== undefined && who.some(({ key }) => terms.refused?.has(key)))
+  if (terms.refused !== undefined && isRefused(who, terms))
     faults.push(fault('/identifiers', 'consent_missing', 'nothing of this person may be stored'));
+  else faults.push(...hear(event, who, at ?? terms.now, terms, tables));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
   const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;
@@ -84,6 +90,24 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   if (faults.length > 0) return faults;
   addEdges(who, fact, terms.keyring, tables);
   return null;
+}
+
+/** They may have refused, or been erased, while another pepper was the current one. */
+function isRefused(who: readonly KeyedIdentifier[], { refused, keyring }: Terms): boolean {
+  return who.some(({ key }) => refused?.has(key) === true || keyring.olderOf(key).some((older) => refused?.has(older)));
+}
+
+/** Writes down what the event's consent strings say, and what they forbid of the event itself. */
+function hear(event: Event, who: readonly KeyedIdentifier[], at: number, terms: Terms, tables: Tables): Fault[] {
+  if (event.privacy === undefined) return [];
+  const said = saidBy(event.privacy, terms.vendor ?? 0);
+  // A word counts also where the event is refused for it, or for anything else.
+  const every = [...who, ...who.flatMap(({ kind, key }) => terms.keyring.olderOf(key).map((older) => ({ kind, key: older })))];
+  for (const word of wordsOf(said, every, at, terms)) tables.consents.push(word);
+  if (said.withheld) return [fault('/privacy', 'consent_missing', 'the consent strings do not let us store it')];
+  if (said.placeless && event.type === 'ping')
+    return [fault('/privacy', 'consent_missing', 'the consent strings do not let us use this location')];
+  return [];
 }
 
 /** Phones make up MAC addresses: these are told apart, since of a probe's most are such, and nothing is wrong with them. */
@@ -256,10 +280,12 @@ function contentId(fact: Fact, content: string): string {
 function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables): void {
   const [first] = who;
   if (first === undefined) return;
+  for (const { kind, key } of who) addBridges(key, kind, fact, keyring, tables);
   for (const { kind, key } of who)
     for (const hash of keyring.hashesOf(key)) {
       const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };
       tables.edges.push({ ...edge, source: fact.source, first_seen: fact.at });
+      addBridges(hash.key, hash.kind, fact, keyring, tables);
     }
   for (const other of who.length === 1 ? who : who.slice(1)) {
     tables.edges.push({
@@ -271,6 +297,11 @@ function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring,
       first_seen: fact.at,
     });
   }
+}
+
+/** An identifier under the current pepper is the same one as under those before. */
+function addBridges(key: string, kind: string, fact: Fact, keyring: Keyring, tables: Tables): void {
+  for (const older of keyring.olderOf(key)) tables.edges.push(bridge(key, older, kind, fact.at));
 }
 
 function textFaults(texts: Readonly<Record<string, string | undefined>>, parent: string): Fault[] {

@@ -1,9 +1,12 @@
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { act } from '../consents/act.ts';
 import { Problem } from '../problem.ts';
 import { flushArrivals } from '../sources/arrivals.ts';
 import { createEdgeMemory } from './edge-memory.ts';
 import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
+import { createWordMemory } from './word-memory.ts';
 
 /**
  * Gathers the rows of calls that come at the same time into one insert a table: ClickHouse likes few large inserts. A call is
@@ -17,6 +20,7 @@ export interface Batcher {
 
 export interface BatcherOptions {
   readonly warehouse: Warehouse;
+  readonly redis: Redis;
   readonly now: () => number;
   readonly log: Logger;
   readonly maxWaitMs?: number;
@@ -35,8 +39,9 @@ interface Waiter {
 }
 
 export function createBatcher(options: BatcherOptions): Batcher {
-  const { warehouse, now, log, maxWaitMs = MAX_WAIT_MS, maxRows = MAX_ROWS } = options;
+  const { warehouse, redis, now, log, maxWaitMs = MAX_WAIT_MS, maxRows = MAX_ROWS } = options;
   const edges = createEdgeMemory();
+  const words = createWordMemory();
   let tables = emptyTables();
   let rows = 0;
   let pending = 0;
@@ -61,7 +66,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   const write = async (batch: Tables, waiting: readonly Waiter[]): Promise<void> => {
     try {
-      await writeTables(warehouse, batch, edges, now());
+      const said = words.unknown(batch.consents);
+      await writeTables(warehouse, { ...batch, consents: said }, edges, now());
+      // Who is answered knows that a withdrawal has reached the bidders.
+      await act({ warehouse, redis, now }, said);
+      words.remember(said);
       for (const waiter of waiting) waiter.resolve();
     } catch (error) {
       log.error({ err: error }, 'events could not be written');

@@ -37,7 +37,23 @@ const Identifiers = Type.Array(
   { maxItems: 64, description: 'Of one person. At least one must name somebody' },
 );
 
-const shared = { at: At, identifiers: Identifiers };
+const Text8k = Type.String({ maxLength: 8192 });
+
+/** Consent strings as the person's browser or app gave them. They are read and held against the event, and not kept. */
+export const Privacy = Type.Object(
+  {
+    tcf: Type.Optional(Text8k),
+    gpp: Type.Optional(Text8k),
+    gppSid: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 1, maximum: 1000 }), { maxItems: 50, description: 'sections of it that apply' }),
+    ),
+    usPrivacy: Type.Optional(Type.String({ maxLength: 16 })),
+    gpc: Type.Optional(Type.Boolean({ description: 'Global Privacy Control' })),
+  },
+  { additionalProperties: false, description: 'Consent strings: what they refuse is refused, what they say is recorded' },
+);
+
+const shared = { at: At, identifiers: Identifiers, privacy: Type.Optional(Privacy) };
 
 function event<Name extends EventType, Members extends Record<string, TSchema>>(name: Name, members: Members) {
   return Type.Object({ type: Type.Literal(name), ...shared, ...members }, { additionalProperties: false });

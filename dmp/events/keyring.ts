@@ -7,6 +7,7 @@ import {
   inNamespace,
   normalizeIdentifier,
 } from '../../proto/identifier.ts';
+import { olderPeppers } from '../../proto/pepper.ts';
 
 export interface KeyedIdentifier {
   readonly kind: IdentifierKind;
@@ -27,14 +28,17 @@ const RANK = new Map(STRENGTH.map((kind, rank) => [kind, rank]));
 const KINDS: ReadonlySet<string> = new Set(IDENTIFIER_KINDS);
 const CAPACITY = 500_000;
 const NO_HASHES: readonly KeyedIdentifier[] = [];
+const NO_KEYS: readonly string[] = [];
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** Keys identifiers under the pepper. Lives as long as one call or one file, so that raw values do not stay in memory. */
+/** Keys identifiers under the pepper (or ring of peppers). Lives as long as one call or one file, so that raw values do not stay in memory. */
 export interface Keyring {
   /** Null where the value names nobody. */
   keyOf(kind: IdentifierKind, raw: string): string | null;
   /** Of an e-mail or phone that was keyed here: what partners may send in its place. */
   hashesOf(key: string): readonly KeyedIdentifier[];
+  /** The same identifier under the peppers that are still honoured, the newest first. Of a key that was made here. */
+  olderOf(key: string): readonly string[];
   /** Key of the person behind a receipt that names nobody. */
   unknownBuyer(source: string, receipt: string): string;
 }
@@ -44,6 +48,16 @@ export function createKeyring(pepper: string, namespace = ''): Keyring {
   // An HMAC costs 3 µs and a normal form 0.5, and a file names the same people again and again.
   const keys = new Map<IdentifierKind, Map<string, string | null>>();
   const hashes = new Map<string, readonly KeyedIdentifier[]>();
+  const peppers = olderPeppers(pepper);
+  const older = new Map<string, readonly string[]>();
+  const rememberOlder = (kind: IdentifierKind, value: string, key: string): void => {
+    if (peppers.length === 0) return;
+    if (older.size >= 4 * CAPACITY) older.clear();
+    older.set(
+      key,
+      peppers.map((one) => identifierKey(kind, value, one)),
+    );
+  };
   return {
     keyOf: (kind, raw) => {
       const known = keys.get(kind) ?? new Map<string, string | null>();
@@ -51,12 +65,18 @@ export function createKeyring(pepper: string, namespace = ''): Keyring {
       const found = known.get(raw);
       if (found !== undefined) return found;
       const value = normalizeIdentifier(kind, raw);
-      const key = value === null ? null : identifierKey(kind, inNamespace(kind, value, namespace), pepper);
+      const own = value === null ? null : inNamespace(kind, value, namespace);
+      const key = own === null ? null : identifierKey(kind, own, pepper);
+      if (key !== null) rememberOlder(kind, own as string, key);
       if (key !== null && (kind === 'email' || kind === 'phone')) {
         if (hashes.size >= CAPACITY) hashes.clear();
         hashes.set(
           key,
-          hashesOf(kind, value as string).map((hash) => ({ kind: hash.kind, key: identifierKey(hash.kind, hash.value, pepper) })),
+          hashesOf(kind, value as string).map((hash) => {
+            const hashKey = identifierKey(hash.kind, hash.value, pepper);
+            rememberOlder(hash.kind, hash.value, hashKey);
+            return { kind: hash.kind, key: hashKey };
+          }),
         );
       }
       if (known.size >= CAPACITY) known.clear();
@@ -64,6 +84,7 @@ export function createKeyring(pepper: string, namespace = ''): Keyring {
       return key;
     },
     hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
+    olderOf: (key) => older.get(key) ?? NO_KEYS,
     unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, pepper),
   };
 }
@@ -86,6 +107,12 @@ export function keyAll(identifiers: readonly Identifier[], keyring: Keyring): Ke
     if (key !== null && !keyed.some((other) => other.key === key)) keyed.push({ kind, key });
   }
   return keyed.length < 2 ? keyed : keyed.sort(byStrength);
+}
+
+/** The same, under every pepper that is honoured: by these a person is looked up who may not have come again since the last one. */
+export function keyEvery(identifiers: readonly Identifier[], keyring: Keyring): KeyedIdentifier[] {
+  const keyed = keyAll(identifiers, keyring);
+  return [...keyed, ...keyed.flatMap(({ kind, key }) => keyring.olderOf(key).map((older) => ({ kind, key: older })))];
 }
 
 function byStrength(a: KeyedIdentifier, b: KeyedIdentifier): number {

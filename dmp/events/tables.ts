@@ -107,6 +107,23 @@ export interface StockRow {
   deleted: 0 | 1;
 }
 
+/** What a person said by a consent string, see the migration of `consents`. */
+export interface ConsentRow {
+  identifier: string;
+  kind: string;
+  purpose: string;
+  advertiser: string;
+  at: string;
+  granted: 0 | 1;
+  expires: string;
+  source: string;
+  document: string;
+  version: string;
+  channel: string;
+  actor: string;
+  id: string;
+}
+
 export interface QuarantineRow {
   id: string;
   at: string;
@@ -131,6 +148,7 @@ export interface Tables {
   readonly products: ProductRow[];
   readonly stocks: StockRow[];
   readonly edges: EdgeRow[];
+  readonly consents: ConsentRow[];
   readonly quarantine: QuarantineRow[];
 }
 
@@ -146,6 +164,7 @@ export const TABLE_NAMES = [
   'products',
   'stocks',
   'edges',
+  'consents',
   'quarantine',
 ] as const satisfies readonly TableName[];
 
@@ -160,6 +179,7 @@ export function emptyTables(): Tables {
     products: [],
     stocks: [],
     edges: [],
+    consents: [],
     quarantine: [],
   };
 }

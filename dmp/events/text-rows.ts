@@ -2,7 +2,7 @@ import type { EdgeRow, TableName, Tables } from './tables.ts';
 
 /** Rows as ClickHouse takes them fastest: tab-separated text. A table's last column says when the row came in, where it has one. */
 
-/** Columns of each table in the order of the text, `ingested` left out. */
+/** Columns of each table in the order of the text; when a row came in is left out. */
 export const COLUMNS: { readonly [T in TableName]: readonly (keyof Tables[T][number] & string)[] } = {
   purchases: [
     ...(['source', 'receipt', 'line', 'at', 'identifier', 'store', 'product', 'category', 'department', 'brand'] as const),
@@ -16,16 +16,21 @@ export const COLUMNS: { readonly [T in TableName]: readonly (keyof Tables[T][num
   products: ['source', 'product', 'name', 'category', 'department', 'brand', 'deleted'],
   stocks: ['source', 'store', 'product', 'at', 'quantity', 'price', 'currency', 'deleted'],
   edges: ['a', 'kind_a', 'b', 'kind_b', 'source', 'first_seen'],
+  consents: [
+    ...(['identifier', 'kind', 'purpose', 'advertiser', 'at', 'granted', 'expires', 'source'] as const),
+    ...(['document', 'version', 'channel', 'actor', 'id'] as const),
+  ],
   quarantine: [...(['id', 'at', 'source', 'import', 'type', 'line', 'pointer', 'value', 'code', 'message', 'original'] as const)],
 };
 
 /** The tables whose rows carry when they came in. */
 const INGESTED: ReadonlySet<TableName> = new Set([
-  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges'] as const),
+  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges', 'consents'] as const),
 ]);
 
 export function columnsOf(table: TableName): readonly string[] {
-  return INGESTED.has(table) ? [...COLUMNS[table], 'ingested'] : COLUMNS[table];
+  if (!INGESTED.has(table)) return COLUMNS[table];
+  return [...COLUMNS[table], table === 'consents' ? 'recorded' : 'ingested'];
 }
 
 /** One line a row, without when it came in: the same rows give the same text. */

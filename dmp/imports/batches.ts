@@ -1,7 +1,9 @@
-import { createEdgeMemory } from '../events/edge-memory.ts';
+import { bridge } from '../events/bridge.ts';
+import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring, type Keyring } from '../events/keyring.ts';
-import { emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events/tables.ts';
+import { type ConsentRow, emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events/tables.ts';
 import { columnsOf, secondsOf, stamped, textOf } from '../events/text-rows.ts';
+import { createWordMemory, type WordMemory } from '../events/word-memory.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
 import { namespaceOf, type Source } from '../sources/source.ts';
@@ -23,7 +25,9 @@ export interface FileToRead extends Reading {
   /** Of the source; undefined: it has none. */
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
-  readonly refused?: ReadonlySet<string>;
+  readonly refused?: ReadonlySet<string> | undefined;
+  /** Our id in the Global Vendor List. */
+  readonly vendor?: number | undefined;
   /** Rows from the beginning that were taken before. */
   readonly skip: number;
   /** Rows of a batch. */
@@ -45,6 +49,8 @@ export interface Batch {
   readonly errors: readonly ErrorCount[];
   /** Stores are not rows but things: they are put by who has them. */
   readonly stores: readonly StoreToPut[];
+  /** Words of people by consent strings, that this reading had not met: they act once they are durable. */
+  readonly said: readonly ConsentRow[];
 }
 
 export interface BatchTable {
@@ -77,11 +83,13 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
     currency: file.currency,
     contract: file.contract,
     refused: file.refused,
+    vendor: file.vendor,
     keyring,
     now: file.now,
     anonymous: file.input.mapping?.anonymous === true,
   };
   const edges = createEdgeMemory();
+  const words = createWordMemory();
   const seen = new Map<string, number>();
   const clock = performance.now();
   const now = (): number => Math.round(file.now + performance.now() - clock);
@@ -115,6 +123,8 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
             source: file.source,
             first_seen: new Date(line.at).toISOString(),
           });
+          for (const older of keyring.olderOf(line.identifier))
+            batch.tables.edges.push(bridge(line.identifier, older, line.kind, new Date(line.at).toISOString()));
           for (const hash of keyring.hashesOf(line.identifier)) {
             const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };
             batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString() });
@@ -124,11 +134,11 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
         takeMapped(row);
       }
       if (batch.rows() < file.size) continue;
-      yield batch.finish(through, text.bytesRead(), edges);
+      yield batch.finish(through, text.bytesRead(), edges, words);
       batch = startBatch(file, keyring, now());
     }
   }
-  yield batch.finish(through, text.bytesRead(), edges);
+  yield batch.finish(through, text.bytesRead(), edges, words);
 
   function takeMapped(row: RawRow): void {
     const mapped = rows.map(row);
@@ -160,7 +170,7 @@ interface GrowingBatch {
   accept(line: number): void;
   skip(line: number): void;
   refuse(line: number, text: string, original: unknown, faults: readonly Fault[]): void;
-  finish(through: number, bytes: number, edges: ReturnType<typeof createEdgeMemory>): Batch;
+  finish(through: number, bytes: number, edges: EdgeMemory, words: WordMemory): Batch;
 }
 
 function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBatch {
@@ -198,12 +208,14 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
       const refused = { source: file.source, import: file.import, type: file.input.type, line, text, value: original, faults };
       tables.quarantine.push(quarantineRow(refused, keyring, file.pepper, now));
     },
-    finish: (through, bytes, memory) => {
+    finish: (through, bytes, memory, words) => {
       const unknown = memory.unknown(tables.edges, now);
       // Whatever fails later ends this reading too, and the next one remembers nothing.
       memory.remember(unknown, now);
+      const said = words.unknown(tables.consents);
+      words.remember(said);
       const texts = TABLE_NAMES.flatMap((table) => {
-        const rows: readonly object[] = table === 'edges' ? unknown : tables[table];
+        const rows: readonly object[] = table === 'edges' ? unknown : table === 'consents' ? said : tables[table];
         const long = Buffer.from(stamped(table, textOf(table, rows), now));
         const short = table === 'purchases' ? lines.take() : long.subarray(0, 0);
         const text = short.length === 0 ? long : long.length === 0 ? short : Buffer.concat([short, long]);
@@ -212,7 +224,7 @@ function startBatch(file: FileToRead, keyring: Keyring, now: number): GrowingBat
         const count = rows.length - removed + (table === 'purchases' ? shortRows : 0);
         return [{ table, columns: columnsOf(table), text, rows: count, removed }];
       });
-      return { through, bytes, ...counts, tables: texts, results: results.take(), errors: [...errors.values()], stores };
+      return { through, bytes, ...counts, tables: texts, results: results.take(), errors: [...errors.values()], stores, said };
     },
   };
 }

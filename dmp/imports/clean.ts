@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import type { DmpDeps } from '../deps.ts';
 import { importsBefore, readRecord, removeRecord } from './records.ts';
 
-const DAY_MS = 24 * 3600_000;
-/** Uploaded files hold raw identifiers: they are kept as long as an import may be resumed. */
-export const FILE_DAYS = 7;
+const HOUR_MS = 3600_000;
+/**
+ * Files that were sent hold raw identifiers. They go when they were taken; those of an import that failed or was cancelled stay for
+ * as long as it may be resumed. With an hour between two cleanings nothing raw is older than a day.
+ */
+const FILE_HOURS = 22;
 /** Imports and what became of their rows. */
-export const RECORD_DAYS = 30;
-/** A part of a file that nobody goes on with. */
-const PART_DAYS = 8;
+const RECORD_DAYS = 30;
+/** A file that was being sent when the process died: who sends one writes to it all the time. */
+const PART_HOURS = 1;
+const UPLOAD_PART = /^imp_[0-9a-f]{18}\.[0-9a-f]{12}\.part(\.csv)?$/;
 
 /** Removes what is older than it is kept. May run anywhere, any time. */
 export async function cleanImports(
@@ -17,18 +21,14 @@ export async function cleanImports(
   now: number,
 ): Promise<{ files: number; records: number }> {
   const done = { files: 0, records: 0 };
-  for (const id of await importsBefore(deps.redis, now - FILE_DAYS * DAY_MS)) {
+  for (const id of await importsBefore(deps.redis, now - FILE_HOURS * HOUR_MS)) {
     const record = await readRecord(deps.redis, id);
     const job = record?.job == null ? null : await deps.jobs.get(record.job);
     if (job?.state === 'queued' || job?.state === 'running') continue;
-    const names = await readdir(deps.uploads).catch(() => []);
-    const isOld = record === null || record.createdAt < now - RECORD_DAYS * DAY_MS;
-    for (const name of names.filter((one) => one.startsWith(`${id}.`))) {
-      if (!isOld && name === `${id}.result.ndjson`) continue;
-      await rm(join(deps.uploads, name), { force: true });
-      done.files++;
-    }
-    if (!isOld) continue;
+    if (record !== null && (record.begunAt ?? record.createdAt) > now - FILE_HOURS * HOUR_MS) continue;
+    done.files += await dropFile(deps.uploads, id);
+    if (record !== null && record.createdAt >= now - RECORD_DAYS * 24 * HOUR_MS) continue;
+    await rm(join(deps.uploads, `${id}.result.ndjson`), { force: true });
     await removeRecord(deps.redis, id);
     done.records++;
   }
@@ -36,13 +36,21 @@ export async function cleanImports(
   return done;
 }
 
+/** Removes the file of an import and all that was made of it, but for what became of its rows. */
+export async function dropFile(uploads: string, id: string): Promise<number> {
+  const names = await readdir(uploads).catch(() => []);
+  const dropped = names.filter((name) => name.startsWith(`${id}.`) && name !== `${id}.result.ndjson`);
+  for (const name of dropped) await rm(join(uploads, name), { force: true });
+  return dropped.length;
+}
+
 async function cleanParts(folder: string, now: number): Promise<number> {
   let removed = 0;
   for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.endsWith('.part')) continue;
+    if (!UPLOAD_PART.test(name)) continue;
     const path = join(folder, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-    if (mtimeMs > now - PART_DAYS * DAY_MS) continue;
+    if (mtimeMs > now - PART_HOURS * HOUR_MS) continue;
     await rm(path, { force: true });
     removed++;
   }

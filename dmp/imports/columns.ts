@@ -1,10 +1,11 @@
 import { createHmac } from 'node:crypto';
+import { oldestPepper } from '../../proto/pepper.ts';
 import type { Fault } from '../problem.ts';
 import { cellReader, type ReadCell, UNREADABLE } from './cell.ts';
 import type { ResolvedImport } from './import.ts';
 import type { FieldRule, FieldSource, Mapping } from './mapping.ts';
 import { MAX_COLUMNS } from './split-csv.ts';
-import { ATTRIBUTE, isAboutPeople, LINE_TARGETS, ruleOf, type Target, targetOf } from './targets.ts';
+import { ATTRIBUTE, isAboutPeople, LINE_TARGETS, PRIVACY, ruleOf, type Target, targetOf } from './targets.ts';
 import { segmentAttributes } from './xandr.ts';
 
 /** A row as the event (or product, stock, store) that it stands for; with what could not be read of it. */
@@ -90,7 +91,7 @@ function pickOf<Row>(rule: FieldRule, records: Records<Row>, pepper: string): Pi
   const keyed: Pick<Row> =
     rule.keyed === true
       ? (row, faults) =>
-          createHmac('sha256', pepper)
+          createHmac('sha256', oldestPepper(pepper))
             .update(`text\n${plain(row, faults)}`)
             .digest('hex')
             .slice(0, 32)
@@ -231,6 +232,23 @@ const LINE_FIELDS = Object.keys(LINE_TARGETS).filter((name) => name !== 'amount'
 
 /** The flat fields of a row in the shape that events have. */
 export function shapeOf(type: string, flat: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(flat);
+  if (!entries.some(([name]) => name.startsWith(PRIVACY))) return shapeWithout(type, flat);
+  const strings = entries
+    .filter(([name]) => name.startsWith(PRIVACY))
+    .map(([name, value]) => [name.slice(PRIVACY.length), name === GPP_SID ? sectionsOf(String(value)) : value]);
+  const rest = Object.fromEntries(entries.filter(([name]) => !name.startsWith(PRIVACY)));
+  return { ...shapeWithout(type, rest), privacy: Object.fromEntries(strings) };
+}
+
+const GPP_SID = `${PRIVACY}gppSid`;
+
+/** Sections as they stand in lists: 7_8 or 7,8. */
+function sectionsOf(text: string): number[] {
+  return text.split(/[_,\s]+/).map(Number);
+}
+
+function shapeWithout(type: string, flat: Record<string, unknown>): Record<string, unknown> {
   switch (type) {
     case 'purchase':
       return purchaseOf(flat);

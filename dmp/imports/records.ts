@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { ResolvedImport } from './import.ts';
-import type { TallyState } from './tally.ts';
+import type { ImportResult, TallyState } from './tally.ts';
 
 /** An import as it is kept: in a hash in Redis, so that it survives restarts and all processes see it. */
 export interface ImportRecord {
@@ -18,6 +18,8 @@ export interface ImportRecord {
   /** Epoch ms of the first time that a job began with the file. */
   readonly begunAt: number | null;
   readonly progress: ImportProgress | null;
+  /** It was taken to its end, and its file is no more. */
+  readonly done: ImportResult | null;
 }
 
 /** Up to where the rows of the file are known to be written. */
@@ -50,7 +52,8 @@ export async function readRecord(redis: Redis, id: string): Promise<ImportRecord
   const file = fields['file'] === undefined ? null : (JSON.parse(fields['file']) as ImportFile);
   const progress = fields['progress'] === undefined ? null : (JSON.parse(fields['progress']) as ImportProgress);
   const begunAt = fields['begun'] === undefined ? null : Number(fields['begun']);
-  return { id, ...made, file, job: fields['job'] ?? null, begunAt, progress };
+  const done = fields['done'] === undefined ? null : (JSON.parse(fields['done']) as ImportResult);
+  return { id, ...made, file, job: fields['job'] ?? null, begunAt, progress, done };
 }
 
 export async function hasBegun(redis: Redis, id: string): Promise<boolean> {
@@ -89,6 +92,11 @@ export async function beginRecord(redis: Redis, id: string, now: number): Promis
 
 export async function keepProgress(redis: Redis, id: string, progress: ImportProgress): Promise<void> {
   await redis.hset(recordKey(id), { progress: JSON.stringify(progress) });
+}
+
+/** A run after this one has nothing to do, and no file to do it with. */
+export async function keepDone(redis: Redis, id: string, result: ImportResult): Promise<void> {
+  await redis.hset(recordKey(id), { done: JSON.stringify(result) });
 }
 
 /** A run that cannot go on leaves nothing to go on from. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -110,6 +110,7 @@ async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyRepl
     job: null,
     begunAt: null,
     progress: null,
+    done: null,
   };
   await createRecord(deps.redis, record);
   if (input.address !== undefined) {
@@ -204,10 +205,16 @@ async function preview(deps: DmpDeps, request: Call): Promise<object> {
   // Gzip is the file's own here, and cut anywhere.
   const { 'content-encoding': _, ...headers } = request.headers;
   const sample = stream === undefined ? null : await readBody(stream, headers, SAMPLE);
-  if (record.file === null && (sample === null || sample.length === 0))
-    throw new Problem(409, 'missing_file', 'There is no file yet: send the beginning of one');
+  const isSent = sample !== null && sample.length > 0;
+  if (!isSent && !(await hasFile(deps, record)))
+    throw new Problem(409, 'missing_file', 'There is no file here: send the beginning of one');
   const { rows } = request.query as { rows: number };
-  return previewFile(record, sample === null || sample.length === 0 ? null : sample, rows, deps);
+  return previewFile(record, isSent ? sample : null, rows, deps);
+}
+
+/** A file goes when it was taken. */
+async function hasFile({ uploads }: DmpDeps, { file }: ImportRecord): Promise<boolean> {
+  return file !== null && (await stat(join(uploads, file.name)).catch(() => null)) !== null;
 }
 
 async function resume(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<object> {

@@ -4,7 +4,7 @@ import { secondsOf } from '../events/text-rows.ts';
 import { AHEAD_MS, EARLIEST } from '../events/time.ts';
 import { allows } from '../sources/access.ts';
 import { compileField, type Field, type Pick, type Reading, type Records } from './columns.ts';
-import { targetOf } from './targets.ts';
+import { PRIVACY, targetOf } from './targets.ts';
 
 /** A receipt line as tab-separated text without when it came in, and whose it is. */
 export interface TakenLine {
@@ -37,6 +37,7 @@ export function compileLines(
   if (type !== 'purchase' || mapping === undefined || identifier === undefined || who.length !== 1) return null;
   if (mapping.sign !== undefined || mapping.delete !== undefined || mapping.only !== undefined || mapping.anonymous === true)
     return null;
+  if (Object.keys(mapping.columns).some((name) => name.startsWith(PRIVACY))) return null;
   const { kind, prefix = '', column } = identifier;
   // E-mails and phones are joined to their hashes too.
   if (!isIdentifierKind(kind) || kind === 'email' || kind === 'phone') return null;
@@ -90,6 +91,7 @@ export function compileLines(
     const person = pickWho(cells, []);
     const key = person === '' ? null : keyring.keyOf(kind, prefix + person);
     if (key === null || terms.refused?.has(key) === true) return null;
+    if (keyring.olderOf(key).some((older) => terms.refused?.has(older))) return null;
     const text = `${source}\t${receipt}\t${name}\t${secondsOf(time)}\t${key}\t${shop}\t${item}\t${wares.replaceAll('\u0001', '\t')}\t${units}\t${micros}\t${money}\t0`;
     return { text, identifier: key, kind, at: time };
   };

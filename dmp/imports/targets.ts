@@ -68,6 +68,10 @@ export const TARGETS: Readonly<Record<ImportType, Readonly<Record<string, Target
 /** Fields of identify beside `at`: `attributes.<name>`. */
 export const ATTRIBUTE = 'attributes.';
 
+/** Consent strings, of rows about people: `privacy.<member>`. */
+export const PRIVACY = 'privacy.';
+const STRINGS: ReadonlySet<string> = new Set(['tcf', 'gpp', 'gppSid', 'usPrivacy'].map((name) => `${PRIVACY}${name}`));
+
 /** Of a line of a receipt that lists them; `amount` is needed. */
 export const LINE_TARGETS: Readonly<Record<string, Target>> = {
   amount: needed('amount'),
@@ -90,6 +94,7 @@ export function ruleOf(source: FieldSource): FieldRule {
 
 export function targetOf(type: ImportType, field: string): Target | undefined {
   if (type === 'identify' && field.startsWith(ATTRIBUTE) && field.length > ATTRIBUTE.length) return text;
+  if (STRINGS.has(field) && isAboutPeople(type)) return text;
   return Object.hasOwn(TARGETS[type], field) ? TARGETS[type][field] : undefined;
 }
 

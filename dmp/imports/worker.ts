@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
+import { act } from '../consents/act.ts';
 import { refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
@@ -12,8 +13,8 @@ import { startJobWorker } from '../jobs/queue.ts';
 import { replayWork } from '../quarantine/replay-job.ts';
 import { noteArrivals } from '../sources/arrivals.ts';
 import { termsOf } from '../sources/source.ts';
-import type { Batch } from './batches.ts';
-import { cleanImports } from './clean.ts';
+import type { Batch, FileToRead } from './batches.ts';
+import { cleanImports, dropFile } from './clean.ts';
 import { fetchFile } from './fetch.ts';
 import { tableOfParquet } from './parquet.ts';
 import { putStores } from './put-stores.ts';
@@ -23,6 +24,7 @@ import {
   forgetSecret,
   type ImportFile,
   type ImportRecord,
+  keepDone,
   keepFile,
   keepProgress,
 } from './records.ts';
@@ -73,6 +75,10 @@ export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'impo
   return async ({ import: id }, context) => {
     const made = await beginRecord(deps.redis, id, deps.now());
     if (made === null) throw new JobRefused('not_found', `there is no import ${id}`);
+    if (made.done !== null) {
+      await dropFile(deps.uploads, id);
+      return made.done;
+    }
     const file = made.file ?? (await fetched(made, deps, context));
     const results = resultPath(deps.uploads, id);
     // Without the results of the run before there is nothing to go on from.
@@ -82,6 +88,9 @@ export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'impo
     let isRefused = false;
     try {
       const result = await takeFile(record, file, tally, deps, context, batchRows);
+      // It holds raw identifiers: once its rows are durable it has no use.
+      await keepDone(deps.redis, id, result);
+      await dropFile(deps.uploads, id);
       await context.progress({ done: file.bytes, total: file.bytes, unit: 'bytes', stage: 'done' });
       return result;
     } catch (error) {
@@ -132,27 +141,13 @@ async function takeFile(
     source,
     currency,
     contract: deps.things.get('source', source)?.body,
-    refused: await refusedKeys(deps),
+    vendor: deps.vendor,
     size,
   };
-  const skip = record.progress?.through ?? 0;
   const dry = record.input.validateOnly === true;
-  // One batch is written while the next is read: ClickHouse works on threads of its own.
-  let writing: Promise<void> = Promise.resolve();
-  try {
-    for await (const batch of batchesOf({ ...reading, skip })) {
-      await context.checkpoint();
-      const contract = deps.things.get('source', source)?.body;
-      if (contract !== undefined && termsOf(contract).revoked !== null)
-        throw new JobRefused('source_revoked', 'the contract of the source has ended');
-      await writing;
-      writing = writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
-      // Met where it is awaited.
-      writing.catch(() => undefined);
-    }
-  } finally {
-    await writing;
-  }
+  const write = (batch: Batch): Promise<void> => writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
+  for (let through: number | null = record.progress?.through ?? 0; through !== null; )
+    through = await takeRows({ ...reading, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
   if (record.input.mode === 'whole' && !dry) {
     await context.progress({
       done: file.bytes,
@@ -163,6 +158,38 @@ async function takeFile(
     await takeAwayOthers(deps.warehouse, record.input.type, source, record.begunAt ?? deps.now(), deps.now());
   }
   return tally.finish();
+}
+
+/**
+ * Takes the rows of a file from a place on, one batch being written while the next is read: ClickHouse works on threads of its own.
+ * Returns where to go on when meanwhile more people refused or were erased, so that nothing of them comes in behind the search for
+ * them; null at the end.
+ */
+async function takeRows(
+  reading: FileToRead,
+  write: (batch: Batch) => Promise<void>,
+  deps: DmpDeps,
+  context: JobContext,
+): Promise<number | null> {
+  let writing: Promise<void> = Promise.resolve();
+  let through = reading.skip;
+  try {
+    for await (const batch of batchesOf(reading)) {
+      await context.checkpoint();
+      const contract = deps.things.get('source', reading.source)?.body;
+      if (contract !== undefined && termsOf(contract).revoked !== null)
+        throw new JobRefused('source_revoked', 'the contract of the source has ended');
+      if ((await refusedKeys(deps)) !== reading.refused) return through;
+      await writing;
+      writing = write(batch);
+      // Met where it is awaited.
+      writing.catch(() => undefined);
+      through = batch.through;
+    }
+  } finally {
+    await writing;
+  }
+  return null;
 }
 
 /** Waits between tries of a batch, the last again and again: together as long as a ClickHouse is away when it is upgraded. */
@@ -213,6 +240,7 @@ async function writeBatch(
         ),
       );
     await persistently(write, deps, context);
+    await persistently(() => act(deps, batch.said), deps, context);
     for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
   }
   const counts = {
@@ -242,7 +270,7 @@ function tokenOf(
   { source, pepper }: WriteDeps,
 ): string {
   const digest = createHash('sha256').update(`${table}\n${record.id}\n`);
-  if (table === 'edges' || table === 'quarantine') return digest.update(text).digest('hex');
+  if (table === 'edges' || table === 'quarantine' || table === 'consents') return digest.update(text).digest('hex');
   const place = [file.sha256, source, batch.through, batch.accepted, batch.quarantined, text.length];
   return digest.update(`${place.join('\n')}\n${createHash('sha256').update(pepper).digest('hex')}`).digest('hex');
 }

@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox';
 import { recordAct } from '../audit/record.ts';
 import { PersonIdentifier } from '../consents/consent.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyAll } from '../events/keyring.ts';
+import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, Time } from '../http/schema.ts';
@@ -91,8 +91,7 @@ export function registerProfilesRoutes(app: FastifyInstance, deps: DmpDeps): voi
   // By a body, since what stands in an address ends in logs.
   app.post('/v1/profiles::find', { schema: find, config: { idempotent: false, audited: 'none' } }, async (request) => {
     requireScope(request, 'profiles:read');
-    const key = keyOf(deps, request);
-    return viewOf(deps, ...(await look(request, 'findProfile', key === null ? null : await profileOf(deps, key))));
+    return viewOf(deps, ...(await look(request, 'findProfile', await profileOf(deps, keysOf(deps, request)))));
   });
 
   const lines = { description: 'A row a line', content: { 'application/x-ndjson': { schema: Type.String() } } };
@@ -107,7 +106,7 @@ export function registerProfilesRoutes(app: FastifyInstance, deps: DmpDeps): voi
   });
 }
 
-function keyOf({ things, pepper }: DmpDeps, { body, principal }: FastifyRequest): string | null {
+function keysOf({ things, pepper }: DmpDeps, { body, principal }: FastifyRequest): string[] {
   const { identifier, source } = body as Static<typeof FindBody>;
   const thing = source === undefined ? undefined : things.get('source', source);
   if (source !== undefined) {
@@ -116,5 +115,5 @@ function keyOf({ things, pepper }: DmpDeps, { body, principal }: FastifyRequest)
       faults.push({ pointer: '/source', code: 'unknown_source', message: `there is no source ${source}` });
     if (faults.length > 0) throw invalid(faults);
   }
-  return keyAll([identifier], createKeyring(pepper, namespaceOf(thing?.body)))[0]?.key ?? null;
+  return keyEvery([identifier], createKeyring(pepper, namespaceOf(thing?.body))).map(({ key }) => key);
 }

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { oldestPepper } from '../../proto/pepper.ts';
 import type { Keyring } from '../events/keyring.ts';
 import type { QuarantineRow } from '../events/tables.ts';
 import type { Fault } from '../problem.ts';
@@ -20,6 +21,7 @@ export interface Refused {
 }
 
 const MAX_TYPE = 64;
+const NOT_KEPT: ReadonlySet<string> = new Set(['/identifiers', '/privacy']);
 
 /**
  * What quarantine keeps of it. The id comes from source, import, line and content, so a repetition is the same row; it is keyed,
@@ -28,8 +30,11 @@ const MAX_TYPE = 64;
 export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string, now: number): QuarantineRow {
   const [first] = refused.faults;
   // Of whom nothing may be stored, nothing is, here neither.
-  const isRefused = refused.faults.some(({ code, pointer }) => code === 'consent_missing' && pointer === '/identifiers');
-  const readable = refused.value !== undefined && !isRefused;
+  const isRefused = refused.faults.some(({ code, pointer }) => code === 'consent_missing' && NOT_KEPT.has(pointer));
+  // Tried again without its consent strings, which are not kept, a row would be taken whatever they say.
+  const names = typeof refused.value === 'object' && refused.value !== null ? Object.keys(refused.value) : [];
+  const isBound = names.some((name) => name === 'privacy' || name.startsWith('privacy.'));
+  const readable = refused.value !== undefined && !isRefused && !isBound;
   const redacted = readable ? redact(refused.value, keyring) : null;
   return {
     id: idOf(refused, pepper),
@@ -47,7 +52,7 @@ export function quarantineRow(refused: Refused, keyring: Keyring, pepper: string
 }
 
 function idOf(refused: Refused, pepper: string): string {
-  return createHmac('sha256', pepper)
+  return createHmac('sha256', oldestPepper(pepper))
     .update(`${refused.source}\n${refused.import}\n${refused.line}\n`)
     .update(refused.text)
     .digest('hex')

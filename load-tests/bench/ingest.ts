@@ -1,9 +1,8 @@
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, freePort, ownCommand, startChild } from './child.ts';
 import type { Options } from './options.ts';
@@ -19,12 +18,14 @@ export interface IngestTiming {
   readonly idleRssMb: number;
   readonly rows: number;
   readonly fileMb: number;
+  /** Over idle, at each twentieth of the file. */
+  readonly rssSeriesMb: readonly number[];
   readonly events: number;
   /** Of an answer to a batch of 500. */
   readonly streamP95Ms: number;
 }
 
-/** Lines of receipts of the whole file: 5 GB would be 70 million. */
+/** Lines of receipts of the whole file, 70 bytes each. */
 const ROWS = 4_000_000;
 const PEOPLE = 500_000;
 const BATCH = 500;
@@ -39,7 +40,7 @@ export async function benchIngest(options: Options): Promise<IngestTiming> {
   try {
     const dmp = await startDmp(folder, options.env, children);
     const streamed = await timeStream(dmp, options);
-    const file = await timeFile(dmp, folder, options);
+    const file = await timeFile(dmp, options);
     return { ...file, ...streamed };
   } finally {
     for (const child of children.reverse()) await child.stop();
@@ -155,12 +156,9 @@ function batchOf(draw: (below: number) => number, index: number): string {
 
 async function timeFile(
   dmp: Dmp,
-  folder: string,
-  { scale, seed }: Options,
-): Promise<Pick<IngestTiming, 'csvRowsPerS' | 'rssMb' | 'idleRssMb' | 'rows' | 'fileMb'>> {
-  const rows = Math.round(ROWS * scale);
-  const path = join(folder, 'receipts.csv');
-  const fileMb = Math.round((await writeReceipts(path, rows, drawer(seed))) / 1e6);
+  { scale, seed, gigabytes }: Options,
+): Promise<Pick<IngestTiming, 'csvRowsPerS' | 'rssMb' | 'idleRssMb' | 'rows' | 'fileMb' | 'rssSeriesMb'>> {
+  const file = gigabytes === null ? receipts(Math.round(ROWS * scale), drawer(seed)) : wideReceipts(gigabytes, drawer(seed));
   const made = await ask<{ id: string }>(
     dmp,
     'POST',
@@ -169,33 +167,46 @@ async function timeFile(
   );
   await sleep(1_000);
   const idle = await rssOf(dmp.pid);
-  const body = Readable.toWeb(createReadStream(path)) as ReadableStream;
   const sent = await fetch(`${dmp.url}/v1/imports/${made.id}/file`, {
     method: 'PUT',
     headers: HEADERS,
-    body,
+    // Made while it is sent: what is timed begins when all of it is there.
+    body: Readable.toWeb(Readable.from(file.pieces())) as ReadableStream,
     duplex: 'half',
   } as RequestInit);
   const job = (await sent.json()) as { id: string };
+  const fileMb = Math.round(file.bytes() / 1e6);
   let most = idle;
+  const series: number[] = [];
   for (;;) {
-    const { state, result, error } = await ask<{
-      state: string;
-      error: string | null;
-      result: { accepted: number; seconds: number };
-    }>(dmp, 'GET', `/v1/jobs/${job.id}`);
-    most = Math.max(most, await rssOf(dmp.pid));
+    const { state, result, error, progress } = await ask<JobAnswer>(dmp, 'GET', `/v1/jobs/${job.id}`);
+    const rss = await rssOf(dmp.pid);
+    most = Math.max(most, rss);
+    const share = progress?.total ? progress.done / progress.total : 0;
+    if (share * TENTHS >= series.length + 1 && series.length < TENTHS) {
+      series.push(rss - idle);
+      if (gigabytes !== null) say(`${series.length * (100 / TENTHS)} %: ${rss - idle} MB over idle`);
+    }
     if (state === 'failed') throw new BenchError(`the import failed: ${error}`);
     if (state === 'succeeded') {
-      if (result.accepted !== rows) throw new BenchError(`${result.accepted} of ${rows} rows were accepted`);
-      const csvRowsPerS = Math.round(rows / result.seconds);
+      if (result.accepted !== file.rows()) throw new BenchError(`${result.accepted} of ${file.rows()} rows were accepted`);
+      const csvRowsPerS = Math.round(file.rows() / result.seconds);
       say(
-        `${rows.toLocaleString('en')} receipt lines (${fileMb} MB) in ${result.seconds} s: ${csvRowsPerS.toLocaleString('en')} a second`,
+        `${file.rows().toLocaleString('en')} receipt lines (${fileMb} MB) in ${result.seconds} s: ${csvRowsPerS.toLocaleString('en')} a second`,
       );
-      return { csvRowsPerS, rssMb: most - idle, idleRssMb: idle, rows, fileMb };
+      return { csvRowsPerS, rssMb: most - idle, idleRssMb: idle, rows: file.rows(), fileMb, rssSeriesMb: series };
     }
     await sleep(100);
   }
+}
+
+const TENTHS = 20;
+
+interface JobAnswer {
+  readonly state: string;
+  readonly error: string | null;
+  readonly progress: { readonly done: number; readonly total: number | null } | null;
+  readonly result: { readonly accepted: number; readonly seconds: number };
 }
 
 const MAPPING = {
@@ -203,17 +214,45 @@ const MAPPING = {
   identifiers: [{ kind: 'loyalty', column: 'household_id' }],
 };
 
+/** A file that is made while it is read, and how long it was. */
+interface MadeFile {
+  pieces(): Generator<string>;
+  rows(): number;
+  bytes(): number;
+}
+
+const COLUMNS =
+  'household_id,store_id,basket_id,product_id,quantity,sales_value,retail_disc,coupon_disc,coupon_match_disc,week,time';
+/** What tills write beside it and nobody asked for. */
+const WIDE =
+  ',"Ltd. Fruits, Vegetables and More of the Old Town","12 Long Street, building 3, 101000 Old Town",0000400012345678,Till 4 of 11,"Milk, pasteurised, 3.2 %, 930 ml, glass bottle",4601234567893,VAT 10,"Thank you, come again",receipt printed,card,visa,4276 **** **** 0000,A0000000031010,approved,000000000000,terminal 10203040,merchant 900000000000';
+const WIDE_COLUMNS = Array.from({ length: 17 }, (_, i) => `,extra_${i + 1}`).join('');
+
 /** Lines as tills give them: baskets of five, in the order of time. */
-async function writeReceipts(path: string, rows: number, draw: (below: number) => number): Promise<number> {
+function receipts(rows: number, draw: (below: number) => number): MadeFile {
+  return madeFile(draw, rows, '', '', (done) => done < rows);
+}
+
+function wideReceipts(gigabytes: number, draw: (below: number) => number): MadeFile {
+  return madeFile(draw, gigabytes * 2.3e6, WIDE_COLUMNS, WIDE, (_, bytes) => bytes < gigabytes * 1e9);
+}
+
+function madeFile(
+  draw: (below: number) => number,
+  about: number,
+  columns: string,
+  rest: string,
+  more: (rows: number, bytes: number) => boolean,
+): MadeFile {
+  let rows = 0;
   let bytes = 0;
   function* pieces(): Generator<string> {
-    let text =
-      'household_id,store_id,basket_id,product_id,quantity,sales_value,retail_disc,coupon_disc,coupon_match_disc,week,time\n';
+    let text = `${COLUMNS}${columns}\n`;
     let person = 0;
-    for (let i = 0; i < rows; i++) {
-      if (i % 5 === 0) person = 1 + draw(PEOPLE);
-      const at = new Date(1_767_225_600_000 + Math.floor((i / rows) * 300 * 86_400_000)).toISOString().slice(0, 19);
-      text += `${person},${person % 300},${40_000_000_000 + Math.floor(i / 5)},${draw(20_000)},1,${draw(5_000) / 100},0,0,0,1,${at}Z\n`;
+    for (; more(rows, bytes); rows++) {
+      if (rows % 5 === 0) person = 1 + draw(PEOPLE);
+      const at = new Date(1_767_225_600_000 + Math.floor((rows / about) * 300 * 86_400_000)).toISOString().slice(0, 19);
+      text += `${person},${person % 300},${40_000_000_000 + Math.floor(rows / 5)},${draw(20_000)},1,${draw(5_000) / 100},0,0,0,1,${at}Z${rest}\n`;
       if (text.length < 65_536) continue;
       bytes += text.length;
       yield text;
@@ -222,8 +261,7 @@ async function writeReceipts(path: string, rows: number, draw: (below: number) =
     bytes += text.length;
     yield text;
   }
-  await pipeline(Readable.from(pieces()), createWriteStream(path));
-  return bytes;
+  return { pieces, rows: () => rows, bytes: () => bytes };
 }
 
 async function ask<T>({ url }: Dmp, method: string, path: string, body?: string): Promise<T> {

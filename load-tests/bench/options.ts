@@ -26,6 +26,8 @@ export interface Options {
   readonly profile: boolean;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
+  /** Of the file that `ingest` sends; null: as `scale` says. */
+  readonly gigabytes: number | null;
   /** Where the valid corpus is, or null. */
   readonly shared: string | null;
   readonly env: NodeJS.ProcessEnv;
@@ -39,13 +41,31 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
+    .option('--gigabytes <n>', 'ingest: a file of that size, of wide lines, and the memory while it is taken', positive)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
   if (!isBench(name)) command.error(`There is no bench ${name}: ${BENCHES.join(', ')}.`);
-  const given = command.opts<{ scale: number; seconds: number; seed: number; profile: boolean; sizes?: number[] }>();
-  const { scale, seconds, seed, profile, sizes = null } = given;
-  return { name: name as BenchName, scale, seconds, seed, profile, sizes, shared: env['WALKIN_SHARED'] ?? '../shared', env };
+  const given = command.opts<{
+    scale: number;
+    seconds: number;
+    seed: number;
+    profile: boolean;
+    sizes?: number[];
+    gigabytes?: number;
+  }>();
+  const { scale, seconds, seed, profile, sizes = null, gigabytes = null } = given;
+  return {
+    name: name as BenchName,
+    scale,
+    seconds,
+    seed,
+    profile,
+    sizes,
+    gigabytes,
+    shared: env['WALKIN_SHARED'] ?? '../shared',
+    env,
+  };
 }
 
 function isBench(name: string | undefined): name is BenchName {

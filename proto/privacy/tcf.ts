@@ -45,6 +45,14 @@ export function readTcf(text: string, vendor: number): TcfConsent | null {
   return (disclosed ?? since < DISCLOSURE_SINCE) ? rest : { ...rest, vendor: 'not_disclosed', purposes: 0 };
 }
 
+/** When a TCF string was made or changed last, epoch ms; null where it cannot be read. */
+export function tcfSince(text: string): number | null {
+  const bits = new Bits(text.slice(0, LONGEST_STRING).split('.', 1)[0] ?? '');
+  if (bits.int(6) !== 2) return null;
+  const since = Math.max(bits.int(36), bits.int(36)) * 100;
+  return bits.broken ? null : since;
+}
+
 function readCore(text: string, vendor: number): (TcfConsent & { since: number }) | null {
   const bits = new Bits(text);
   if (bits.int(6) !== 2) return null;

@@ -1,5 +1,8 @@
 import { NodeTable } from './node-table.ts';
 
+/** Confidence of an edge whose ends are one identifier under two peppers. */
+export const SAME = 255;
+
 /** What the warehouse holds of an identifier. */
 export interface Known {
   profile: Uint32Array;
@@ -27,7 +30,7 @@ export class Graph {
   edges = 0;
   from: Uint32Array;
   to: Uint32Array;
-  /** 0 to 100. */
+  /** 0 to 100, or SAME. */
   confidence: Uint8Array;
   /** Epoch seconds. */
   first: Uint32Array;

@@ -1,6 +1,7 @@
 import type { Limits, Statement, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { KIND_CODES, KIND_NAMES, KIND_TERMS } from '../../dmp/identity/kinds.ts';
-import { Graph } from './graph.ts';
+import { PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { Graph, SAME } from './graph.ts';
 
 /** What links are live by: the time, and the sources whose contract has ended. */
 export interface Conditions {
@@ -23,13 +24,16 @@ const daysOf = (kind: string): string => `transform(${kind}, {kinds:Array(String
 /** Different times to live, days. */
 export const LIFETIMES: readonly number[] = [...new Set(PARAMS.days)];
 
-/** The parts of a link that make it live or not, by ends and source. Binds now and revoked. */
+/**
+ * The parts of a link that make it live or not, by ends and source. Binds now and revoked. That two keys are one identifier under
+ * two peppers is so for good.
+ */
 export function liveLinks(where: string): string {
-  return `SELECT node, neighbour, max(l.kind) AS node_kind, max(l.neighbour_kind) AS other_kind, max(l.confidence) AS sure, min(l.first_seen) AS since
+  return `SELECT node, neighbour, max(l.kind) AS node_kind, max(l.neighbour_kind) AS other_kind, if(source = '${PEPPER_SOURCE}', ${SAME / 100}, max(l.confidence)) AS sure, min(l.first_seen) AS since
     FROM links AS l WHERE ${where} AND source NOT IN {revoked:Array(String)}
     GROUP BY node, neighbour, source
     HAVING max(l.named) > max(l.withdrawn)
-      AND (node = neighbour OR toUnixTimestamp(max(l.named)) + least(${daysOf('node_kind')}, ${daysOf('other_kind')}) * 86400 > {now:UInt32})`;
+      AND (node = neighbour OR source = '${PEPPER_SOURCE}' OR toUnixTimestamp(max(l.named)) + least(${daysOf('node_kind')}, ${daysOf('other_kind')}) * 86400 > {now:UInt32})`;
 }
 
 export function liveParams({ now, revoked }: Conditions): Record<string, unknown> {
@@ -106,6 +110,7 @@ const SURE = Uint8Array.from(KIND_NAMES, (kind) => Math.round(KIND_TERMS[kind].c
 
 /** As sure as its source is, and no surer than its kinds can be. */
 function sureOf(kind: number, otherKind: number, given: number): number {
+  if (given === SAME) return SAME;
   return Math.min(SURE[kind] as number, SURE[otherKind] as number, given);
 }
 

@@ -1,5 +1,6 @@
 import { CERTAIN, KIND_NAMES, KIND_TERMS, LEVELS, MOST_AT_HOME, MOST_OF } from '../../dmp/identity/kinds.ts';
-import type { Graph } from './graph.ts';
+import { MOST_PEPPERS } from '../../proto/pepper.ts';
+import { type Graph, SAME } from './graph.ts';
 import { Union } from './union.ts';
 
 /** Who is one device, one person, one household; and what hangs together at all, which the limits cut. */
@@ -25,21 +26,44 @@ const CERTAIN_PERCENT = CERTAIN * 100;
  * edges alone, whatever order they came in, so that a part resolved alone comes out as it would within the whole.
  */
 export function resolve(graph: Graph): Groups {
-  const shared = findShared(graph);
+  const shared = spread(graph, findShared(graph));
   const levels = levelsOf(graph, shared);
   const cluster = joinAll(graph, (edge) => levels[edge] !== BLOCKED, new Union(graph.size));
   const tally = { refused: 0 };
-  const device = joinLevel(graph, levels, DEVICE, new Union(graph.size), MOST_OF.device, tally);
+  const device = joinLevel(graph, levels, DEVICE, keysAsOne(graph, shared), MOST_OF.device, tally);
   const person = joinLevel(graph, levels, PERSON, device, MOST_OF.person, tally);
   const household = joinLevel(graph, levels, HOUSEHOLD, person, MOST_OF.household, tally);
   return { device, person, household, cluster, shared, refused: tally.refused };
 }
 
+/** Keys of one identifier under several peppers are one, at every level, and take one place within the limits. */
+function keysAsOne({ size, edges, from, to, confidence }: Graph, shared: Uint8Array): Union {
+  const union = new Union(size);
+  for (let edge = 0; edge < edges; edge++) {
+    const [x, y] = [from[edge] as number, to[edge] as number];
+    if (confidence[edge] === SAME && shared[x] === 0 && shared[y] === 0) union.same(x, y);
+  }
+  return union;
+}
+
+/** What is shared under one pepper is so under the others. */
+function spread({ edges, from, to, confidence }: Graph, shared: Uint8Array): Uint8Array {
+  for (let turn = 1; turn < MOST_PEPPERS; turn++)
+    for (let edge = 0; edge < edges; edge++) {
+      const [x, y] = [from[edge] as number, to[edge] as number];
+      if (confidence[edge] !== SAME || shared[x] === shared[y]) continue;
+      shared[x] = 1;
+      shared[y] = 1;
+    }
+  return shared;
+}
+
 /** Counts each node's different neighbours by their kind. */
 function findShared(graph: Graph): Uint8Array {
-  const { size, kind, from, to, edges } = graph;
+  const { size, kind, from, to, edges, confidence } = graph;
   const starts = new Uint32Array(size + 1);
   for (let edge = 0; edge < edges; edge++) {
+    if (confidence[edge] === SAME) continue;
     starts[(from[edge] as number) + 1] = (starts[(from[edge] as number) + 1] as number) + 1;
     starts[(to[edge] as number) + 1] = (starts[(to[edge] as number) + 1] as number) + 1;
   }
@@ -47,6 +71,7 @@ function findShared(graph: Graph): Uint8Array {
   const next = starts.slice();
   const neighbours = new Uint32Array(edges * 2);
   for (let edge = 0; edge < edges; edge++) {
+    if (confidence[edge] === SAME) continue;
     const [x, y] = [from[edge] as number, to[edge] as number];
     neighbours[next[x] as number] = y;
     next[x] = (next[x] as number) + 1;
@@ -85,6 +110,8 @@ export function mostOf(kind: number, neighbourKind: number): number {
 }
 
 const BLOCKED = 255;
+/** Of edges whose ends are one already. */
+const ONE = 254;
 
 /** Level of each edge; 255 of those that join nobody. */
 function levelsOf({ kind, from, to, confidence, edges }: Graph, shared: Uint8Array): Uint8Array {
@@ -92,6 +119,7 @@ function levelsOf({ kind, from, to, confidence, edges }: Graph, shared: Uint8Arr
   for (let edge = 0; edge < edges; edge++) {
     const [x, y] = [from[edge] as number, to[edge] as number];
     if (shared[x] === 1 || shared[y] === 1) levels[edge] = BLOCKED;
+    else if (confidence[edge] === SAME) levels[edge] = ONE;
     else if ((confidence[edge] as number) < CERTAIN_PERCENT) levels[edge] = HOUSEHOLD;
     else levels[edge] = Math.max(KIND_LEVEL[kind[x] as number] as number, KIND_LEVEL[kind[y] as number] as number);
   }

@@ -24,6 +24,12 @@ export class Union {
     return at;
   }
 
+  /** Joins what is one and the same: it counts as one. Before any other join. */
+  same(x: number, y: number): void {
+    const [a, b] = [this.root(x), this.root(y)];
+    if (a !== b) this.parent[b] = a;
+  }
+
   join(x: number, y: number, most = Number.POSITIVE_INFINITY): boolean {
     let [a, b] = [this.root(x), this.root(y)];
     if (a === b) return true;

@@ -1,10 +1,13 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startIntake } from '../../dmp/ad-events/intake.ts';
 import { NOBODY } from '../../dmp/ad-events/rows.ts';
 import { erase } from '../../dmp/erasures/erase.ts';
-import { PLACES, readSchema, TOMBSTONES } from '../../dmp/erasures/places.ts';
+import { BITMAPS, PLACES, PROFILE_TABLES, readSchema, TOMBSTONES } from '../../dmp/erasures/places.ts';
 import type { Receipt } from '../../dmp/erasures/receipt.ts';
+import { startImportWorker } from '../../dmp/imports/worker.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { AD_EVENT_STREAM, capsKey, profileKey } from '../../proto/keys.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
@@ -14,6 +17,7 @@ import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
 let segmenter: Segmenter;
+let imports: { close(): Promise<void> };
 const at = '2026-11-01T10:00:00Z';
 const ann = { kind: 'email', value: 'ann@example.org' };
 const annPhone = { kind: 'ifa', value: '11111111-2222-4333-8444-555555555555' };
@@ -59,8 +63,48 @@ const count = async (table: string, where: string) =>
     (await api.deps.warehouse.query<{ n: string }>({ sql: `SELECT count() AS n FROM ${table} FINAL WHERE ${where}` }))[0]?.n,
   );
 
+const profileOf = async (who: { kind: string; value: string }) => {
+  const sql = `SELECT profile FROM identities FINAL WHERE identifier = '${keyOf(who)}'`;
+  return Number((await api.deps.warehouse.query<{ profile: number }>({ sql }))[0]?.profile);
+};
+
+/** As the segmenter keeps them: facts by person, touches, and sets of members with somebody else in them. */
+async function addFacts(profile: number): Promise<void> {
+  const { warehouse } = api.deps;
+  await warehouse.command({
+    sql: `INSERT INTO facts (shard, profile, device, household, kind, at, id, revision) VALUES (1, ${profile}, 0, ${profile}, 'person', now(), 1, 1)`,
+  });
+  await warehouse.command({ sql: `INSERT INTO touches VALUES (1, ${profile}, 1)` });
+  await warehouse.command({
+    sql: `INSERT INTO segment_members SELECT 'buyers', ${profile}, 1, groupBitmapState(toUInt32(arrayJoin([${profile}, 999999]))), now()`,
+  });
+}
+
+/** A file whose import fails at its end, so that it stays to be mended and resumed. */
+async function sendFile(row: string): Promise<string> {
+  const { id } = await api.ok<{ id: string }>('POST', '/v1/imports', {
+    ...{ type: 'redemption', format: 'csv', source: 'shop', validateOnly: true },
+    mapping: {
+      columns: { coupon: 'coupon', at: { constant: 'now' } },
+      identifiers: [{ kind: 'email', column: 'who' }],
+    },
+  });
+  const sent = await api.call('PUT', `/v1/imports/${id}/file`, `who,coupon\n${row}\nx,"never closed`, {
+    headers: { 'content-type': 'text/csv' },
+  });
+  const job = sent.json().id as string;
+  for (let turn = 0; turn < 1200; turn++) {
+    if ((await api.ok('GET', `/v1/jobs/${job}`))['state'] === 'failed') return id;
+    await sleep(50);
+  }
+  throw new Error('the import has not failed');
+}
+
+const files = async () => (await readdir(api.deps.uploads)).filter((name) => /^imp_[0-9a-f]+\.[0-9a-f]+$/.test(name));
+
 beforeAll(async () => {
   api = await startApi();
+  imports = startImportWorker(api.deps);
   segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
   await api.ok('PUT', '/v1/advertisers/adv', { name: 'A', domains: ['a.example'] });
   await api.ok('PUT', '/v1/sources/shop', { name: 'Shop', party: '1p' });
@@ -76,11 +120,15 @@ beforeAll(async () => {
   await api.deps.redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(adEvent('b4', bobPhone)));
   for (const who of [annPhone, bobPhone]) await api.deps.redis.hset(capsKey(keyOf(who)), 'li:1:1', 3);
   await refresh();
+  for (const who of [ann, bob]) await addFacts(await profileOf(who));
+  await sendFile(`${ann.value},r-file`);
+  await sendFile(`${bob.value},r-file`);
   await api.ok('POST', '/v1/consents:find', { identifier: ann });
   await api.ok('POST', '/v1/profiles:find', { identifier: ann });
 }, 60_000);
 afterAll(async () => {
   await segmenter.close();
+  await imports.close();
   await api.stop();
 });
 
@@ -89,7 +137,11 @@ test('every table with keys is emptied by an erasure: who adds one says so in PL
   const covered = [...PLACES.map(({ table, keys }) => [table, keys]), ...TOMBSTONES.map((table) => [table, ['identifier']])];
   expect(Object.fromEntries(schema.map(({ table, keys }) => [table, keys]))).toEqual(Object.fromEntries(covered));
   const withProfile = (await readSchema(api.deps.warehouse)).filter(({ hasProfile }) => hasProfile).map(({ table }) => table);
-  expect(withProfile).toEqual(['erased', 'identities', 'memberships']);
+  expect(withProfile).toEqual(['erased', 'identities', ...PROFILE_TABLES].sort());
+  const bitmaps = (await readSchema(api.deps.warehouse)).flatMap(({ table, bitmaps: columns }) =>
+    columns.map((column) => ({ table, column })),
+  );
+  expect(bitmaps).toEqual(BITMAPS);
 });
 
 test('it is told what would go, and nothing goes', async () => {
@@ -117,6 +169,16 @@ test('a person is erased from everything, the receipt proves it, and the other o
   expect(receipt.proof.found).toEqual([]);
   expect(receipt.proof.searched).toContain('purchases.identifier');
   expect(receipt.proof.searched).toContain('quarantine.original');
+  expect(receipt.proof.searched).toEqual(expect.arrayContaining(['facts.identifier', 'segment_members.members', 'files']));
+  expect(receipt.erased).toMatchObject({ touches: 1, segment_members: 1, files: 1 });
+  // The file that names the other one stays until it is mended or a day is over.
+  expect(receipt.proof.files).toBe(1);
+  expect(await files()).toHaveLength(1);
+  expect(await readFile(join(api.deps.uploads, (await files())[0] as string), 'utf8')).toContain(bob.value);
+  const members = 'SELECT bitmapToArray(members) AS members FROM segment_members FINAL ORDER BY version';
+  expect((await api.deps.warehouse.query<{ members: number[] }>({ sql: members })).map((row) => row.members.length)).toEqual([
+    1, 2,
+  ]);
   expect(JSON.stringify(receipt)).not.toContain(keyOf(ann));
   expect(await removed()).toEqual({ purchase: 1, ping: 1, page: 1, redemption: 1, action: 1, identify: 1 });
   // Money stays, without the person.
@@ -139,7 +201,7 @@ async function bobs() {
   const keys = [keyOf(bob), keyOf(bobPhone)].map((key) => `'${key}'`).join(', ');
   const rows: Record<string, number> = {};
   for (const { table, keys: columns } of PLACES)
-    if (table !== 'identity_scope' && table !== 'links')
+    if (table !== 'identity_scope' && table !== 'links' && table !== 'facts')
       rows[table] = await count(table, columns.map((column) => `${column} IN (${keys})`).join(' OR '));
   const members = await warehouse.query({
     sql: `SELECT count() AS n FROM memberships WHERE profile IN (SELECT profile FROM identities FINAL WHERE identifier IN (${keys}))`,

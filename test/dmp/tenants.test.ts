@@ -209,6 +209,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/reports/conversions': { query: '?campaign=cmp_a' },
   'GET /v1/reports/data-costs': { query: '?from=2026-01-01&to=2026-12-31&campaign=cmp_a' },
   'GET /v1/reports/match-rate': { query: '?source=src_a' },
+  'GET /v1/peppers': FORBIDDEN,
   'POST /v1/identity-withdrawals': {
     ...FORBIDDEN,
     body: { a: { kind: 'loyalty', value: '1' }, b: { kind: 'loyalty', value: '2' }, source: 'src_a' },

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { announceRefusal } from '../../dmp/consents/refused.ts';
 import { guardedLookup, isInside, readAddress } from '../../dmp/imports/address.ts';
 import { cleanImports } from '../../dmp/imports/clean.ts';
 import { NO_BODY, s3Url, signedHeaders } from '../../dmp/imports/s3.ts';
 import { importWork, startImportWorker } from '../../dmp/imports/worker.ts';
 import { JobCancelled } from '../../dmp/jobs/jobs.ts';
-import { type DataApp, NOW, startDataApp } from '../dmp/data-app.ts';
+import { keyIdentifier } from '../../proto/identifier.ts';
+import { type DataApp, NOW, PEPPER, startDataApp } from '../dmp/data-app.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 let data: DataApp;
@@ -252,18 +254,52 @@ test('an import that was cancelled goes on where it was, and its result has each
   expect(new Set(result).size).toBe(5_000);
 });
 
-test('files go after a week and what became of them after a month; what runs stays', async () => {
+test('of who is erased while a file is being taken no row comes in any more', async () => {
+  await worker.close();
   const { body: made } = await call('POST', '/v1/imports', INPUT);
-  const { body: job } = await call('PUT', `/v1/imports/${made.id}/file`, FILE);
+  const lines = Array.from({ length: 5_000 }, (_, i) => `${i % 5 === 0 ? 'eve' : `7${i % 50}`},r${i},milk,1,2026-01-28`);
+  await call('PUT', `/v1/imports/${made.id}/file`, [HEADER, ...lines].join('\n'));
+  let batches = 0;
+  const context = {
+    id: 'job',
+    progress: async () => undefined,
+    checkpoint: async () => {
+      if (batches++ !== 2) return;
+      const identifier = keyIdentifier({ kind: 'loyalty', value: 'eve' }, PEPPER) as string;
+      await data.deps.warehouse.insert('erased', [{ identifier, erasure: 'era', profile: 0, at: new Date(NOW).toISOString() }]);
+      await announceRefusal(data.deps.redis);
+    },
+  };
+  const result = await importWork(data.deps, 1_000)({ import: made.id }, context);
+  // Two batches were on their way: their rows are what the erasure then takes out.
+  expect(result).toMatchObject({ rows: 5_000, accepted: 4_400, quarantined: 600, errors: [{ code: 'consent_missing' }] });
+  await data.deps.warehouse.command({ sql: 'TRUNCATE TABLE erased' });
+  await announceRefusal(data.deps.redis);
+  worker = startImportWorker(data.deps);
+});
+
+test('a file goes when it was taken, else within a day, and what became of its rows after a month', async () => {
+  const { body: taken } = await call('POST', '/v1/imports', INPUT);
+  const { body: first } = await call('PUT', `/v1/imports/${taken.id}/file`, FILE);
+  await ended(first.id);
+  expect((await readdir(data.deps.uploads)).filter((name) => name.startsWith(taken.id))).toEqual([`${taken.id}.result.ndjson`]);
+  expect((await call('POST', `/v1/imports/${taken.id}/preview`)).body.code).toBe('missing_file');
+  // A run that was cut off after its end has nothing left to do.
+  const context = { id: 'again', progress: async () => undefined, checkpoint: async () => undefined };
+  expect(await importWork(data.deps)({ import: taken.id }, context)).toMatchObject({ rows: 2, accepted: 2 });
+  const { body: made } = await call('POST', '/v1/imports', INPUT);
+  const { body: job } = await call('PUT', `/v1/imports/${made.id}/file`, `${FILE}7003,"never closed`);
   await ended(job.id);
-  const DAY = 86_400_000;
+  const HOUR = 3600_000;
+  const DAY = 24 * HOUR;
   const files = async () => (await readdir(data.deps.uploads)).filter((name) => name.startsWith(made.id));
-  await cleanImports(data.deps, NOW + 6 * DAY);
-  expect(await files()).toHaveLength(2);
-  await cleanImports(data.deps, NOW + 8 * DAY);
-  expect(await files()).toEqual([`${made.id}.result.ndjson`]);
-  expect((await call('GET', `/v1/imports/${made.id}/result`)).status).toBe(200);
-  await cleanImports(data.deps, NOW + 31 * DAY);
+  await cleanImports(data.deps, NOW + 20 * HOUR);
+  expect(await files()).toHaveLength(1);
+  await cleanImports(data.deps, NOW + 23 * HOUR);
   expect(await files()).toEqual([]);
-  expect((await call('GET', `/v1/imports/${made.id}`)).status).toBe(404);
+  await cleanImports(data.deps, NOW + 29 * DAY);
+  expect((await call('GET', `/v1/imports/${taken.id}/result`)).status).toBe(200);
+  await cleanImports(data.deps, NOW + 31 * DAY);
+  expect((await call('GET', `/v1/imports/${taken.id}`)).status).toBe(404);
+  expect((await readdir(data.deps.uploads)).filter((name) => name.startsWith(taken.id))).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isDataFolder, openDataFolder } from '../../supervisor/data-folder.ts';
-import { openSecrets } from '../../supervisor/secrets.ts';
+import { openSecrets, retirePepper, rotatePepper } from '../../supervisor/secrets.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 test('secrets are made once, for the owner only', () => {
@@ -42,4 +42,20 @@ test("a folder with somebody else's files is refused and stays unmarked", () => 
   mkdirSync(join(folder, 'photos'));
   expect(() => openDataFolder(folder)).toThrow(/holds files that Walkin did not make \(photos\)/);
   expect(isDataFolder(folder)).toBe(false);
+});
+
+test('a new pepper is made and the old ones are honoured until they are retired, two at most', () => {
+  const folder = temporaryFolder();
+  const first = openSecrets(folder);
+  const second = rotatePepper(folder);
+  expect(second).toEqual({ ...first, pepper: second.pepper, oldPeppers: [first.pepper] });
+  expect(second.pepper).not.toBe(first.pepper);
+  expect(openSecrets(folder)).toEqual(second);
+  expect(statSync(join(folder, 'secrets.json')).mode & 0o777).toBe(0o600);
+  const third = rotatePepper(folder);
+  expect(third.oldPeppers).toEqual([second.pepper, first.pepper]);
+  expect(() => rotatePepper(folder)).toThrow(/retire the oldest/);
+  expect(retirePepper(folder).oldPeppers).toEqual([second.pepper]);
+  expect(retirePepper(folder).oldPeppers).toEqual([]);
+  expect(() => retirePepper(folder)).toThrow(/no old pepper/);
 });

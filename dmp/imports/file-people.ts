@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import type { DmpDeps } from '../deps.ts';
+import { DEFAULT_SOURCE } from '../events/event.ts';
+import { createKeyring, isIdentifierKind } from '../events/keyring.ts';
+import { JobRefused } from '../jobs/jobs.ts';
+import { namespaceOf } from '../sources/source.ts';
+import { openRows } from './file-rows.ts';
+import { openText } from './file-text.ts';
+import { tableOfParquet } from './parquet.ts';
+import type { ImportRecord } from './records.ts';
+import { isAboutPeople } from './targets.ts';
+
+/** Rows between two turns for others: reading a file must not hold up what else the process does. */
+const TURN = 5_000;
+
+/**
+ * The keys that the rows of a file name, wrong rows too, as its import would key them. What stands behind a place where the file
+ * cannot be read is not reached by its import either.
+ */
+export async function* peopleOfFile(
+  record: ImportRecord,
+  deps: Pick<DmpDeps, 'warehouse' | 'uploads' | 'things' | 'pepper'>,
+): AsyncGenerator<string> {
+  const { input, file } = record;
+  if (file === null || !isAboutPeople(input.type)) return;
+  const contract = deps.things.get('source', input.source ?? DEFAULT_SOURCE)?.body;
+  const keyring = createKeyring(deps.pepper, namespaceOf(contract));
+  try {
+    const path = join(deps.uploads, file.name);
+    const isParquet = input.format === 'parquet';
+    const text = await openText(
+      isParquet ? await tableOfParquet(deps.warehouse, path) : path,
+      isParquet ? undefined : input.encoding,
+    );
+    const zone = contract?.timeZone ?? 'UTC';
+    const rows = openRows(text, { input, zone, pepper: deps.pepper, now: record.createdAt });
+    let turn = 0;
+    for await (const piece of rows.pieces)
+      for (const row of piece) {
+        if (++turn % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        for (const { kind, value } of identifiersIn(rows.map(row).value)) {
+          const key = keyring.keyOf(kind, value);
+          if (key === null) continue;
+          yield* [key, ...keyring.olderOf(key)];
+          for (const hash of keyring.hashesOf(key)) yield* [hash.key, ...keyring.olderOf(hash.key)];
+        }
+      }
+  } catch (error) {
+    if (!(error instanceof JobRefused)) throw error;
+  }
+}
+
+function* identifiersIn(value: unknown) {
+  const listed = (value as { identifiers?: unknown } | null)?.identifiers;
+  for (const one of Array.isArray(listed) ? listed : []) {
+    const { kind, value: raw } = (one ?? {}) as { kind?: unknown; value?: unknown };
+    if (isIdentifierKind(kind) && typeof raw === 'string') yield { kind, value: raw };
+  }
+}

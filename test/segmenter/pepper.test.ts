@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { identifiersOf } from '../../bidder/users.ts';
+import { startIntake } from '../../dmp/ad-events/intake.ts';
+import { bucketOf } from '../../proto/bucket.ts';
+import { keyIdentifier } from '../../proto/identifier.ts';
+import { AD_EVENT_STREAM, capsKey, profileKey } from '../../proto/keys.ts';
+import { pepperRing } from '../../proto/pepper.ts';
+import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
+import { type Segmenter, startSegmenter } from '../../segmenter/schedule.ts';
+import { startApi, type TestApi } from '../support/api.ts';
+
+const OLD = 'the-pepper-of-the-first-year';
+const NEW = 'the-pepper-of-the-second-year';
+const at = '2026-11-01T10:00:00Z';
+const ifa = (n: number) => ({ kind: 'ifa', value: `11111111-2222-4333-8444-${String(n).padStart(12, '0')}` });
+const mail = (name: string) => ({ kind: 'email', value: `${name}@example.org` });
+const keyOf = (identifier: { kind: string; value: string }, pepper: string) =>
+  keyIdentifier(identifier as never, pepper) as string;
+
+let api: TestApi;
+let segmenter: Segmenter;
+const setPepper = (pepper: string) => Object.assign(api.deps, { pepper });
+const rows = <Row>(sql: string) => api.deps.warehouse.query<Row>({ sql });
+const ended = async (id: string): Promise<void> => {
+  for (let turn = 0; turn < 1200; turn++) {
+    const job = await api.ok('GET', `/v1/jobs/${id}`);
+    if (job['state'] === 'succeeded') return;
+    if (job['state'] === 'failed') throw new Error(String(job['error']));
+    await sleep(50);
+  }
+  throw new Error('it has not ended');
+};
+const refresh = async () => ended((await api.ok<{ id: string }>('POST', '/v1/refresh')).id);
+const send = (...events: object[]) => api.ok<{ accepted: number; quarantined: number }>('POST', '/v1/events', events);
+const buy = (who: object[], receipt: string) => ({
+  ...{ type: 'purchase', id: receipt, at, identifiers: who, lines: [{ amountMicros: 1_000_000, product: 'tea' }] },
+});
+const known = async (identifier: { kind: string; value: string }, pepper: string) => {
+  const value = await api.deps.redis.getBuffer(profileKey(keyOf(identifier, pepper)));
+  return value === null ? null : decodeProfile(value);
+};
+const find = (identifier: object) =>
+  api.ok<{ id: number; segments: { id: string }[]; purchases: { receipt: string }[] }>('POST', '/v1/profiles:find', {
+    identifier,
+  });
+/** Whom a bid request with this advertising id may be looked up by, in the order in which the first that is known counts. */
+const lookedUp = (identifier: { value: string }) =>
+  identifiersOf(
+    { device: { ifa: identifier.value }, buyeruid: '', userId: '' } as never,
+    'ex',
+    api.deps.pepper,
+    { caps: 'person' } as never,
+    0,
+  );
+
+beforeAll(async () => {
+  api = await startApi();
+  setPepper(OLD);
+  segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
+  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: { count: { min: 2 } } } });
+  await send(buy([mail('ann'), ifa(1)], 'a1'), buy([mail('bob'), ifa(2)], 'b1'), buy([mail('bob'), ifa(2)], 'b2'));
+  await send(buy([mail('eve'), ifa(3)], 'e1'), buy([mail('kim'), ifa(4)], 'k1'), buy([mail('zoe'), ifa(5)], 'z1'));
+  await refresh();
+  await api.deps.redis.hset(capsKey(keyOf(ifa(1), OLD)), 'li:1:1', 3);
+  const consent = { purposes: ['ads'], status: 'withdrawn', identifiers: [mail('eve')] };
+  await api.ok('POST', '/v1/consents', consent);
+  const erasure = await api.ok<{ job: string }>('POST', '/v1/erasures', { identifiers: [mail('kim')] });
+  await ended(erasure.job);
+  await refresh();
+}, 60_000);
+afterAll(async () => {
+  await segmenter.close();
+  await api.stop();
+});
+
+test('a rotation loses nothing: profile, anchor, bucket, caps, membership, opt-out, erasure', async () => {
+  const ann = await known(ifa(1), OLD);
+  const before = await find(mail('ann'));
+  expect(before.segments).toEqual([]);
+  setPepper(pepperRing(NEW, OLD));
+  expect(await api.ok('GET', '/v1/peppers')).toMatchObject({ older: 1, alone: { optOuts: 4, erased: 3 } });
+
+  // Who has not come again is found by what is honoured, by people, by the bidder, by consents.
+  expect((await find(mail('bob'))).purchases).toHaveLength(2);
+  expect(lookedUp(ifa(2))).toEqual([keyOf(ifa(2), OLD), keyOf(ifa(2), NEW)]);
+
+  // Whoever comes again is keyed anew and is who they were.
+  expect(await send(buy([mail('ann'), ifa(1)], 'a2'), buy([mail('new'), ifa(9)], 'n1'))).toMatchObject({ accepted: 2 });
+  expect(await rows(`SELECT count() AS n FROM purchases WHERE receipt = 'a2' AND identifier = '${keyOf(ifa(1), NEW)}'`)).toEqual([
+    { n: '1' },
+  ]);
+  await refresh();
+  const after = await find(mail('ann'));
+  expect(after.id).toBe(before.id);
+  expect(after.purchases.map(({ receipt }) => receipt).sort()).toEqual(['a1', 'a2']);
+  expect(after.segments.map(({ id }) => id)).toEqual(['buyers']);
+  for (const pepper of [OLD, NEW]) {
+    const value = await known(ifa(1), pepper);
+    expect([value?.profile, value?.anchor, value?.memberships.length]).toEqual([ann?.profile, ann?.anchor, 1]);
+    expect(bucketOf(String(value?.anchor), 'salt')).toBe(bucketOf(String(ann?.anchor), 'salt'));
+  }
+  expect(await api.deps.redis.hgetall(capsKey(ann?.anchor as string))).toMatchObject({ 'li:1:1': '3' });
+
+  // Who opted out stays out under both, who was erased does not come back.
+  expect((await known(ifa(3), OLD))?.consent).toBe(OPTED_OUT);
+  await send(buy([mail('eve'), ifa(3)], 'e2'));
+  await refresh();
+  expect((await known(ifa(3), NEW))?.consent).toBe(OPTED_OUT);
+  expect(await send(buy([mail('kim'), ifa(4)], 'k2'))).toMatchObject({ accepted: 0, quarantined: 1 });
+}, 60_000);
+
+test('words and erasures of who has not come again reach them under the old pepper', async () => {
+  await api.ok('POST', '/v1/consents', { purposes: ['ads'], status: 'withdrawn', identifiers: [mail('bob')] });
+  expect((await known(ifa(2), OLD))?.consent).toBe(OPTED_OUT);
+  const { id, job } = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [mail('zoe')] });
+  await ended(job);
+  expect(await api.ok('GET', `/v1/erasures/${id}`)).toMatchObject({
+    receipt: { erased: { purchases: 1 }, proof: { found: [] } },
+  });
+  expect(await rows("SELECT count() AS n FROM purchases WHERE receipt = 'z1'")).toEqual([{ n: '0' }]);
+}, 60_000);
+
+test('a match of user sync brings both, and joins them', async () => {
+  const keys = (pepper: string) => ({
+    user: keyOf({ kind: 'exchange', value: 'ex:u1' }, pepper),
+    cookie: keyOf({ kind: 'cookie', value: 'c1' }, pepper),
+  });
+  const match = { type: 'sync', exchange: 'ex', at: Date.parse(at), ...keys(NEW), older: [keys(OLD)] };
+  await api.deps.redis.xadd(AD_EVENT_STREAM, '*', 'e', JSON.stringify(match));
+  const intake = startIntake(api.deps);
+  await intake.drained();
+  await intake.close();
+  await refresh();
+  const all = [...Object.values(keys(NEW)), ...Object.values(keys(OLD))].map((key) => `'${key}'`).join();
+  expect(
+    await rows(`SELECT count() AS keys, uniqExact(profile) AS people FROM identities FINAL WHERE identifier IN (${all})`),
+  ).toEqual([{ keys: '4', people: '1' }]);
+}, 60_000);
+
+test('keys under two peppers take one place within the limits, and do not run out', async () => {
+  // 60 devices of one person are 121 keys, over the hundred that a person may have.
+  const devices = Array.from({ length: 60 }, (_, n) => ({ kind: 'cookie', value: `many-${n}` }));
+  for (let n = 0; n < devices.length; n += 20) {
+    setPepper(OLD);
+    await send({ type: 'identify', at, identifiers: [mail('many'), ...devices.slice(n, n + 20)] });
+    setPepper(pepperRing(NEW, OLD));
+    await send({ type: 'identify', at, identifiers: [mail('many'), ...devices.slice(n, n + 20)] });
+  }
+  await refresh();
+  const { id } = await find(mail('many'));
+  const [row] = await rows<{ n: string }>(
+    `SELECT count() AS n FROM identities FINAL WHERE profile = ${id} AND kind IN ('cookie', 'email')`,
+  );
+  expect(Number(row?.n)).toBe(122);
+}, 60_000);
+
+test('when the old one is retired, everybody who came again is whole, and the others are found by nobody', async () => {
+  setPepper(NEW);
+  const ann = await find(mail('ann'));
+  expect(ann.purchases.map(({ receipt }) => receipt).sort()).toEqual(['a1', 'a2']);
+  await send(buy([mail('ann'), ifa(1)], 'a3'));
+  await refresh();
+  expect(await find(mail('ann'))).toMatchObject({ id: ann.id });
+  expect((await find(mail('ann'))).purchases).toHaveLength(3);
+  expect(lookedUp(ifa(1))).toEqual([keyOf(ifa(1), NEW)]);
+  expect((await known(ifa(3), NEW))?.consent).toBe(OPTED_OUT);
+}, 60_000);
