@@ -32,6 +32,7 @@ import { registerProfilesRoutes } from './profiles/routes.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
 import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
+import { registerLookalikesRoutes } from './segments/lookalike-routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSnapshotRoutes } from './snapshot/routes.ts';
 import { registerSourcesRoutes } from './sources/routes.ts';
@@ -83,6 +84,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerImportRoutes(api, deps);
   registerQuarantineRoutes(api, deps);
   registerSegmentsRoutes(api, deps);
+  registerLookalikesRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
   registerInventoryListRoutes(api, deps);

@@ -80,6 +80,8 @@ function whole(owned: readonly Owned[]): { keys: string[]; profiles: number[] } 
 async function emptyRest(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
   const { redis } = deps;
   if (profiles.length > 0) await empty(deps, erasure, 'memberships', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  if (profiles.length > 0)
+    await empty(deps, erasure, 'lookalike_scores', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
   await empty(deps, erasure, 'quarantine', whereWritten(['original', 'value']), keys, null);
   // That somebody looked stays, at whom does not.
   const lookedAt = `${whereWritten(['id'])} OR (kind = 'profiles' AND toUInt32OrZero(id) IN {profiles:Array(UInt32)})`;
@@ -144,6 +146,7 @@ export async function countRows(deps: Deps, owned: readonly Owned[]): Promise<Re
   const places = [
     ...PLACES.map((place) => ({ table: place.table, where: whereNamed(place) })),
     { table: 'memberships', where: 'profile IN {profiles:Array(UInt32)}' },
+    { table: 'lookalike_scores', where: 'profile IN {profiles:Array(UInt32)}' },
     { table: 'quarantine', where: whereWritten(['original', 'value']) },
     { table: 'audit_log', where: whereWritten(['id']) },
   ];

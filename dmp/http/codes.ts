@@ -54,6 +54,7 @@ export const CODES = {
   unknown_geofence: 'There is no such geofence, or it belongs to another advertiser.',
   unknown_source: 'There is no such source.',
   unknown_segment: 'There is no such segment, or it belongs to another advertiser.',
+  unknown_lookalike: 'There is no such look-alike, or it belongs to another advertiser.',
   unknown_exchange: 'There is no such exchange.',
   unknown_inventory_list: 'There is no such inventory list, or it belongs to another advertiser.',
   unknown_campaign: 'There is no such campaign.',
@@ -114,6 +115,9 @@ export const CODES = {
   window_not_positive: 'A sliding window must be at least one day long.',
   window_reversed: 'The window ends before it begins.',
   range_reversed: 'The minimum is above the maximum.',
+  seed_too_small: 'The seed of a look-alike has fewer than 100 members.',
+  sensitive_seed: 'A look-alike may not be made from a sensitive segment, nor among people whom one selects.',
+  seed_not_shared: 'A look-alike may only be made from a segment of its own advertiser or a shared one.',
 
   // Reports
   window_too_long: 'The window is longer than a report may cover.',

@@ -8,6 +8,7 @@ const UNKNOWN = {
   geofence: 'unknown_geofence',
   source: 'unknown_source',
   segment: 'unknown_segment',
+  lookalike: 'unknown_lookalike',
   exchange: 'unknown_exchange',
   'inventory-list': 'unknown_inventory_list',
   campaign: 'unknown_campaign',

@@ -28,6 +28,12 @@ const REFERENCES: ReferencesOf = {
   campaign: (campaign) => one('advertiser', campaign.advertiser),
   'store-group': (group) => [...one('advertiser', group.advertiser), ...many('store', group.stores)],
   segment: (segment) => [...one('advertiser', segment.advertiser), ...ruleReferences(segment.rule)],
+  lookalike: (lookalike) => [
+    ...one('advertiser', lookalike.advertiser),
+    ...one('segment', lookalike.seed),
+    ...ruleReferences(lookalike.population),
+  ],
+  'lookalike-fit': () => [],
   'line-item': (lineItem) => {
     const { targeting } = lineItem;
     return [

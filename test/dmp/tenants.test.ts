@@ -35,6 +35,7 @@ function thingsOf(letter: 'a' | 'b', name: string): [path: string, id: string, b
     ['inventory-lists', `il_${letter}`, { advertiser, name, kind: 'domain', entries: [`${name}.example`.replaceAll(' ', '-')] }],
     ['sources', `src_${letter}`, { advertiser, name, party: '1p', owner: { name }, price: { model: 'cpm', micros: 1 } }],
     ['segments', `seg_${letter}`, { advertiser, name, rule: { purchases: { sources: [`src_${letter}`] } } }],
+    ['lookalikes', `lal_${letter}`, { advertiser, name, seed: `seg_${letter}` }],
     ['campaigns', `cmp_${letter}`, { advertiser, name, status: 'active', ...flight, budgetMicros: null, holdout: null }],
     [
       'creatives',
@@ -146,6 +147,8 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'POST /v1/debug/requests/{id}/run': { ...FORBIDDEN, body: {} },
   ...noun('sources'),
   ...noun('segments', '?advertiser=adv_a'),
+  ...noun('lookalikes', '?advertiser=adv_a'),
+  'POST /v1/lookalikes/{id}/fit': {},
   ...noun('campaigns', '?advertiser=adv_a'),
   ...noun('line-items', '?campaign=cmp_a'),
   ...noun('creatives', '?advertiser=adv_a'),
