@@ -6,7 +6,7 @@ import type { Compiler, FactsPlan } from './plan.ts';
 export interface Chain {
   readonly steps: readonly ChainStep[];
   /** What must not follow the last step: within the gap, which must have passed, or ever until now. */
-  readonly then: { readonly rows: string; readonly gap: number | null } | null;
+  readonly unless: { readonly rows: string; readonly gap: number | null } | null;
   /** Of the steps. */
   readonly window: Window | undefined;
 }
@@ -36,7 +36,7 @@ const CODE = 'x.2';
  *
  * What must not follow is seen between two such facts from the first chain that ended since: it has the longest rest before the next.
  */
-export function planOfChain({ steps, then, window }: Chain, compiler: Compiler): FactsPlan {
+export function planOfChain({ steps, unless, window }: Chain, compiler: Compiler): FactsPlan {
   const { bound, scope } = compiler;
   const int = (value: number): string => bound.add('Int64', value);
   const sofar = `at <= ${bound.time(scope.now)}`;
@@ -44,7 +44,7 @@ export function planOfChain({ steps, then, window }: Chain, compiler: Compiler):
   /** Code of what an entry is → its place among the measures. */
   const entryOf = (rows: string): number => conditions.push(rows) - 1;
 
-  const thenCode = then === null ? null : entryOf(both(then.rows, sofar));
+  const unlessCode = unless === null ? null : entryOf(both(unless.rows, sofar));
   // Later steps first.
   const stepCodes = steps.map(() => 0);
   for (let n = steps.length - 1; n >= 0; n--) {
@@ -58,8 +58,8 @@ export function planOfChain({ steps, then, window }: Chain, compiler: Compiler):
   const place = (): string => `s.${state.push('')}`;
   const last = steps.map(place);
   const seen = blocked.map((code) => (code === null ? null : place()));
-  const rest = then === null ? null : place();
-  const done = then === null || then.gap === null ? null : place();
+  const rest = unless === null ? null : place();
+  const done = unless === null || unless.gap === null ? null : place();
   const set = (name: string, expression: string): void => {
     state[Number(name.slice(2)) - 1] = expression;
   };
@@ -77,11 +77,11 @@ export function planOfChain({ steps, then, window }: Chain, compiler: Compiler):
   for (const [n, name] of last.entries()) set(name, `if(${reached[n]}, ${TIME}, ${name})`);
   for (const [n, name] of seen.entries()) if (name !== null) set(name, `if(${CODE} = ${blocked[n]}, ${TIME}, ${name})`);
   if (rest !== null)
-    set(rest, `multiIf(${CODE} = ${thenCode}, ${never}, ${rest} = ${never} AND ${reached.at(-1)}, ${TIME}, ${rest})`);
+    set(rest, `multiIf(${CODE} = ${unlessCode}, ${never}, ${rest} = ${never} AND ${reached.at(-1)}, ${TIME}, ${rest})`);
   if (rest !== null && done !== null)
     set(
       done,
-      `if(${CODE} = ${thenCode} AND ${rest} > ${never} AND ${TIME} - ${rest} > ${int(then?.gap ?? 0)}, toInt64(1), ${done})`,
+      `if(${CODE} = ${unlessCode} AND ${rest} > ${never} AND ${TIME} - ${rest} > ${int(unless?.gap ?? 0)}, toInt64(1), ${done})`,
     );
 
   const isChain =
@@ -89,13 +89,13 @@ export function planOfChain({ steps, then, window }: Chain, compiler: Compiler):
       ? `${last.at(-1)} > ${never}`
       : done === null
         ? `${rest} > ${never}`
-        : `${done} = 1 OR ${rest} > ${never} AND ${rest} + ${int(then?.gap ?? 0)} <= ${int(scope.now)}`;
+        : `${done} = 1 OR ${rest} > ${never} AND ${rest} + ${int(unless?.gap ?? 0)} <= ${int(scope.now)}`;
   const start = state.map((_, n) => (`s.${n + 1}` === done ? 'toInt64(0)' : never));
 
   return {
     measures: conditions.map((rows) => `groupArrayIf(toUnixTimestamp64Milli(at), ${rows})`),
     rows: conditions.map((rows) => `(${rows})`).join(' OR '),
-    edges: [...new Set([0, ...edgesOf(window), ...(then?.gap == null ? [] : [then.gap])])],
+    edges: [...new Set([0, ...edgesOf(window), ...(unless?.gap == null ? [] : [unless.gap])])],
     holds: (columns) => {
       const entries = columns.map((times, code) => `arrayMap(t -> bitShiftLeft(t, ${BITS}) + ${code}, ${times})`);
       const all = stepCodes.map((code) => `notEmpty(${columns[code]})`).join(' AND ');

@@ -47,32 +47,32 @@ async function selected(plan: FactsPlan, bound: Binder): Promise<number[]> {
 
 interface Wish {
   readonly steps: readonly { readonly kind: Kind; readonly gap: number | null; readonly without: readonly Kind[] }[];
-  readonly then: { readonly kind: Kind; readonly gap: number | null } | null;
+  readonly unless: { readonly kind: Kind; readonly gap: number | null } | null;
   readonly days: number | null;
 }
 
 const sql = (kinds: readonly Kind[]): string => `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})`;
 
-function chainOf({ steps, then, days }: Wish): Chain {
+function chainOf({ steps, unless, days }: Wish): Chain {
   return {
     steps: steps.map(({ kind, gap, without }) => ({
       rows: sql([kind]),
       gap,
       without: without.length === 0 ? null : sql(without),
     })),
-    then: then === null ? null : { rows: sql([then.kind]), gap: then.gap },
+    unless: unless === null ? null : { rows: sql([unless.kind]), gap: unless.gap },
     window: days === null ? undefined : { days },
   };
 }
 
-function slowly({ steps, then, days }: Wish, facts: readonly Fact[], people: number, now: number): number[] {
+function slowly({ steps, unless, days }: Wish, facts: readonly Fact[], people: number, now: number): number[] {
   const chain = {
     steps: steps.map(({ kind, gap, without }) => ({
       fits: (fact: Fact) => fact.kind === kind,
       gap,
       excluded: (fact: Fact) => without.includes(fact.kind),
     })),
-    then: then === null ? null : { fits: (fact: Fact) => fact.kind === then.kind, gap: then.gap },
+    unless: unless === null ? null : { fits: (fact: Fact) => fact.kind === unless.kind, gap: unless.gap },
     inWindow: (at: number) => days === null || (at > now - days * DAY_MS && at <= now),
   };
   return Array.from({ length: people }, (_, n) => n + 1).filter((profile) =>
@@ -92,7 +92,7 @@ function randomWish(random: Random): Wish {
       gap: n === 0 ? null : gap(),
       without: n === 0 || random() < 0.5 ? [] : KINDS.filter(() => random() < 0.35),
     })),
-    then: random() < 0.5 ? null : { kind: pick(random, KINDS), gap: gap() },
+    unless: random() < 0.5 ? null : { kind: pick(random, KINDS), gap: gap() },
     days: random() < 0.6 ? null : 1,
   };
 }
@@ -162,7 +162,7 @@ test('a first fit is no trap: the chain that holds may begin later and pass over
       { kind: 'impression', gap: null, without: [] },
       { kind: 'visit', gap: 5 * HOUR, without: ['purchase'] },
     ],
-    then: null,
+    unless: null,
     days: null,
   };
   const bound = new Binder();
@@ -178,7 +178,7 @@ test('the answer changes exactly when a fact passes an edge: the end of the wind
     { profile: 2, kind: 'purchase', at: NOW + 3 * HOUR },
   ];
   await fill(facts, 2);
-  const wish: Wish = { steps: [{ kind: 'visit', gap: null, without: [] }], then: { kind: 'purchase', gap: 3 * HOUR }, days: 1 };
+  const wish: Wish = { steps: [{ kind: 'visit', gap: null, without: [] }], unless: { kind: 'purchase', gap: 3 * HOUR }, days: 1 };
   const at = async (now: number): Promise<number[]> => {
     const bound = new Binder();
     const plan = planOfChain(chainOf(wish), { scope: { now, storesOf: () => [], stores: null }, bound });
@@ -202,7 +202,7 @@ test('the longest chain with all that it may have compiles and runs', async () =
     gap: n === 0 ? null : 30 * HOUR,
     without: n === 0 ? [] : [pick(random, KINDS)],
   }));
-  const wish: Wish = { steps, then: { kind: 'click', gap: HOUR }, days: 1 };
+  const wish: Wish = { steps, unless: { kind: 'click', gap: HOUR }, days: 1 };
   const bound = new Binder();
   const plan = planOfChain(chainOf(wish), { scope: { now: NOW, storesOf: () => [], stores: null }, bound });
   expect(await selected(plan, bound)).toEqual(slowly(wish, facts, 20, NOW));

@@ -9,23 +9,23 @@ export interface ChainOracle<Fact extends Timed> {
     readonly gap: number | null;
     excluded(fact: Fact): boolean;
   }[];
-  readonly then: { fits(fact: Fact): boolean; readonly gap: number | null } | null;
+  readonly unless: { fits(fact: Fact): boolean; readonly gap: number | null } | null;
   /** Whether a step may be at the time. */
   inWindow(at: number): boolean;
 }
 
 /** What a chain means, said slowly: try every fact for every step. */
 export function hasChain<Fact extends Timed>(
-  { steps, then, inWindow }: ChainOracle<Fact>,
+  { steps, unless, inWindow }: ChainOracle<Fact>,
   all: readonly Fact[],
   now: number,
 ): boolean {
   const facts = all.filter((fact) => fact.at <= now);
   const follows = (from: number, gap: number | null): boolean =>
-    then !== null && facts.some((fact) => then.fits(fact) && fact.at > from && (gap === null || fact.at <= from + gap));
+    unless !== null && facts.some((fact) => unless.fits(fact) && fact.at > from && (gap === null || fact.at <= from + gap));
   const isEnd = (last: number): boolean => {
-    if (then === null) return true;
-    return (then.gap === null || last + then.gap <= now) && !follows(last, then.gap);
+    if (unless === null) return true;
+    return (unless.gap === null || last + unless.gap <= now) && !follows(last, unless.gap);
   };
   const goesOn = (n: number, before: number | null): boolean => {
     const step = steps[n];
