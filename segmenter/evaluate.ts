@@ -1,7 +1,8 @@
 import type { Statement } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
-import { compileRule, scopeOf } from '../dmp/segments/compile.ts';
+import { compileRule } from '../dmp/segments/compile.ts';
 import { type Run, type RunError, recordRun } from '../dmp/segments/runs.ts';
+import { scopeOf } from '../dmp/segments/scope.ts';
 import type { Segment } from '../dmp/segments/segment.ts';
 import type { Thing } from '../dmp/things/things.ts';
 

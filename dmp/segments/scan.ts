@@ -18,6 +18,7 @@ export interface Scan {
   holdsOf(rule: Rule): string;
   /** Plans of the distinct leaves. */
   readonly plans: readonly LeafPlan[];
+  readonly compiler: Compiler;
   readonly bound: Binder;
   readonly level: Level;
 }
@@ -70,7 +71,7 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
       ? grouped
       : `SELECT unit, ${columns.map((column, n) => `${column} AS l${n}`).join(', ')} FROM (${grouped})`;
   };
-  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), bound, level };
+  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), compiler, bound, level };
 }
 
 /** With more, nearly every row is one that some leaf looks at. */

@@ -1,0 +1,49 @@
+import type { NodeKind } from '../node.ts';
+import type { Compiler, LeafPlan } from '../plan.ts';
+import { type Actions, actions } from './actions.ts';
+import { type Attribute, attribute } from './attribute.ts';
+import { type Exposures, exposures } from './exposures.ts';
+import { type Pages, pages } from './pages.ts';
+import { type Purchases, purchases } from './purchases.ts';
+import { type Redemptions, redemptions } from './redemptions.ts';
+import { segment } from './segment.ts';
+import { type Visits, visits } from './visits.ts';
+
+/** What each kind of leaf holds. A new kind is a line here and one in NODES. */
+export interface Bodies {
+  readonly purchases: Purchases;
+  readonly visits: Visits;
+  readonly redemptions: Redemptions;
+  readonly pages: Pages;
+  readonly actions: Actions;
+  readonly exposures: Exposures;
+  readonly attribute: Attribute;
+  readonly segment: string;
+}
+
+export type LeafName = keyof Bodies;
+/** A rule that is no group: one member, that says which kind it is. */
+export type Leaf = { [K in LeafName]: { readonly [P in K]: Bodies[K] } }[LeafName];
+
+/** All kinds of leaves. Checks, the compiler, sentences, the API's schema and docs/segments.md come from here. */
+export const NODES: { readonly [K in LeafName]: NodeKind<Bodies[K]> } = {
+  purchases,
+  visits,
+  redemptions,
+  pages,
+  actions,
+  exposures,
+  attribute,
+  segment,
+};
+
+export function planOf(leaf: Leaf, compiler: Compiler): LeafPlan {
+  const [kind, body] = kindOf(leaf);
+  return kind.plan(body, compiler);
+}
+
+/** A leaf's kind and body, which fit each other. */
+export function kindOf(leaf: Leaf): readonly [kind: NodeKind<never>, body: never] {
+  const [name, body] = Object.entries(leaf)[0] as [LeafName, never];
+  return [NODES[name] as unknown as NodeKind<never>, body];
+}
