@@ -34,6 +34,7 @@ import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
 import { registerLookalikesRoutes } from './segments/lookalike-routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
+import { registerSegmentUsesRoutes } from './segments/uses-routes.ts';
 import { registerSnapshotRoutes } from './snapshot/routes.ts';
 import { registerSourcesRoutes } from './sources/routes.ts';
 import { registerStoresRoutes } from './stores/routes.ts';
@@ -84,6 +85,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerImportRoutes(api, deps);
   registerQuarantineRoutes(api, deps);
   registerSegmentsRoutes(api, deps);
+  registerSegmentUsesRoutes(api, deps);
   registerLookalikesRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);

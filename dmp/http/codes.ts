@@ -115,6 +115,8 @@ export const CODES = {
   window_not_positive: 'A sliding window must be at least one day long.',
   window_reversed: 'The window ends before it begins.',
   range_reversed: 'The minimum is above the maximum.',
+  unknown_audience: 'There is no such id in the IAB Audience Taxonomy 1.1.',
+  admin_only: 'Only a key with the scope admin may say this.',
   seed_too_small: 'The seed of a look-alike has fewer than 100 members.',
   sensitive_seed: 'A look-alike may not be made from a sensitive segment, nor among people whom one selects.',
   seed_not_shared: 'A look-alike may only be made from a segment of its own advertiser or a shared one.',

@@ -1,11 +1,12 @@
 import type { Things } from '../things/things.ts';
+import { sensitivityOf } from './sensitivity.ts';
 
-/** Whether a segment is marked sensitive, or is made of one that is, through whatever it names. */
+/** Whether a segment is marked sensitive, or told to be by its name or taxonomy id, or is made of one that is, through whatever it names. */
 export function isSensitive(things: Things, segment: string, met = new Set<string>()): boolean {
   if (met.has(segment)) return false;
   met.add(segment);
-  const body = things.get('segment', segment)?.body as { sensitive?: boolean; rule?: unknown } | undefined;
-  return body !== undefined && (body.sensitive === true || selectsSensitive(things, body.rule, met));
+  const body = things.get('segment', segment)?.body;
+  return body !== undefined && (sensitivityOf(body) !== null || selectsSensitive(things, body.rule, met));
 }
 
 /** The same of a rule. */

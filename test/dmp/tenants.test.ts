@@ -164,6 +164,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'POST /v1/sources/{id}:revoke': { body: {} },
   'GET /v1/segments/{id}/lineage': {},
   'GET /v1/segments/{id}/runs': {},
+  'GET /v1/segments/{id}/uses': {},
   'POST /v1/segments/{id}/evaluate': {},
   'POST /v1/segments:estimate': {
     body: { advertiser: 'adv_a', rule: { all: [{ purchases: { sources: ['src_a'], stores: ['st_a'] } }, { segment: 'seg_a' }] } },
