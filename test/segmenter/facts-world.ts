@@ -147,7 +147,7 @@ export function createWorld(rig: Rig, seed: number): World {
           ...{
             type: pick(['impression', 'click']),
             bid: `b${draw(50)}`,
-            bid_at: past(),
+            bid_at: iso(0),
             at: past(),
             campaign: 'c',
             line_item: 'li',
