@@ -59,6 +59,10 @@ const FIXED: ClickHouseSettings = {
   session_timezone: 'UTC',
   // Facts are partitioned by month, and a file of history may hold all months since 2000.
   max_partitions_per_insert_block: '1000',
+  // Hundreds of rules are asked in one statement.
+  max_query_size: '16777216',
+  max_ast_elements: '2000000',
+  max_expanded_ast_elements: '5000000',
 };
 
 /** A client, and how it takes text: the embedded engine has a door of its own for bytes, which copies nothing. */

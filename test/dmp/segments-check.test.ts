@@ -3,7 +3,8 @@ import { checkRule } from '../../dmp/segments/check.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import type { Things } from '../../dmp/things/things.ts';
 import { plainThings } from '../support/plain-things.ts';
-import { randomRule, seeded } from './segments-world.ts';
+import { randomRule } from './segments-oracle.ts';
+import { seeded } from './segments-world.ts';
 
 let things: Things;
 beforeEach(async () => {
