@@ -6,7 +6,13 @@ import { type Exposures, exposures } from './exposures.ts';
 import { type Pages, pages } from './pages.ts';
 import { type Purchases, purchases } from './purchases.ts';
 import { type Redemptions, redemptions } from './redemptions.ts';
+import { type Rfm, rfm } from './rfm.ts';
+import { type Rhythm, rhythm } from './rhythm.ts';
 import { segment } from './segment.ts';
+import { type Sequence, sequence } from './sequence.ts';
+import { type Share, share } from './share.ts';
+import { type Showrooming, showrooming } from './showrooming.ts';
+import { type Trend, trend } from './trend.ts';
 import { type Visits, visits } from './visits.ts';
 
 /** What each kind of leaf holds. A new kind is a line here and one in NODES. */
@@ -18,6 +24,12 @@ export interface Bodies {
   readonly actions: Actions;
   readonly exposures: Exposures;
   readonly attribute: Attribute;
+  readonly sequence: Sequence;
+  readonly rfm: Rfm;
+  readonly share: Share;
+  readonly trend: Trend;
+  readonly showrooming: Showrooming;
+  readonly rhythm: Rhythm;
   readonly segment: string;
 }
 
@@ -34,6 +46,12 @@ export const NODES: { readonly [K in LeafName]: NodeKind<Bodies[K]> } = {
   actions,
   exposures,
   attribute,
+  sequence,
+  rfm,
+  share,
+  trend,
+  showrooming,
+  rhythm,
   segment,
 };
 
