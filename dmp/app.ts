@@ -32,6 +32,7 @@ import { registerProfilesRoutes } from './profiles/routes.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
 import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
+import { registerEstimateRoute } from './segments/estimate-routes.ts';
 import { registerLookalikesRoutes } from './segments/lookalike-routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSegmentUsesRoutes } from './segments/uses-routes.ts';
@@ -86,6 +87,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerQuarantineRoutes(api, deps);
   registerSegmentsRoutes(api, deps);
   registerSegmentUsesRoutes(api, deps);
+  registerEstimateRoute(api, deps);
   registerLookalikesRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
