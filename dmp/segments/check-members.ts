@@ -83,7 +83,7 @@ export function checkCurrency(
   }
   const perUsd = things.get('rates', RATES_ID)?.body.perUsd ?? {};
   if (currency !== usual && currency !== 'USD' && !Object.hasOwn(perUsd, currency))
-    return fault(pointer, 'unknown_variant', `no rate is published for ${currency}`);
+    return fault(pointer, 'no_rate', `no rate is published for ${currency}`);
 }
 
 interface PlaceMembers {

@@ -14,7 +14,9 @@ import { termsFaults, verdictOf } from './guards.ts';
 import { nextNumber } from './number.ts';
 import { listRuns, type Run } from './runs.ts';
 import { type Segment, SegmentInput } from './segment.ts';
+import { sentenceOf } from './sentence.ts';
 import { createRunLookup, STATUS_MEMBERS, statusOf } from './status.ts';
+import { warningsOf } from './warnings.ts';
 
 /** /v1/segments, /v1/segments/{id}/evaluate, /v1/segments/{id}/runs */
 export function registerSegmentsRoutes(app: FastifyInstance, deps: DmpDeps): void {
@@ -45,9 +47,15 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
     store: async (input, { current }) => ({ ...input, number: current?.body.number ?? (await nextNumber(deps)) }),
     show: async (segment) => {
       const run = await lastRun(segment.id);
-      return { ...statusOf(segment, run), usable: verdictOf(deps.things, run, segment.id) };
+      const { rule, advertiser } = segment.body;
+      return {
+        ...statusOf(segment, run),
+        usable: verdictOf(deps.things, run, segment.id),
+        sentence: { en: sentenceOf(rule, 'en'), ru: sentenceOf(rule, 'ru') },
+        warnings: warningsOf(rule, { things: deps.things, advertiser }),
+      };
     },
-    shown: [...STATUS_MEMBERS, 'usable'],
+    shown: [...STATUS_MEMBERS, 'usable', 'sentence', 'warnings'],
   };
 }
 
