@@ -1,7 +1,6 @@
 import type { DmpDeps } from '../dmp/deps.ts';
 import type { JobContext } from '../dmp/jobs/jobs.ts';
-import type { Run } from '../dmp/segments/runs.ts';
-import { evaluate, retireDeleted } from './evaluate.ts';
+import { evaluateSegments, retireDeleted } from './evaluate.ts';
 import { createFacts, type FactsFolded } from './facts.ts';
 import type { Folded, Identity } from './identity.ts';
 import { evaluationOrder } from './order.ts';
@@ -59,15 +58,10 @@ async function evaluateAll(
   between: Between,
 ): Promise<SegmentsEvaluated> {
   if (wanted === undefined) await retireDeleted(deps);
-  const order = evaluationOrder(deps.things, wanted);
-  const runs: Run[] = [];
-  for (const [done, id] of order.entries()) {
-    await between(done, order.length);
-    const run = await evaluate(deps, id);
-    if (run !== undefined) runs.push(run);
-  }
+  const order = wanted === undefined ? undefined : evaluationOrder(deps.things, wanted);
+  const runs = await evaluateSegments(deps, order, between);
   return {
-    evaluated: runs.length,
+    evaluated: new Set(runs.map((run) => run.segment)).size,
     entered: runs.reduce((sum, run) => sum + run.entered, 0),
     left: runs.reduce((sum, run) => sum + run.left, 0),
     failed: runs.filter((run) => run.error !== '').map((run) => run.segment),
