@@ -5,7 +5,7 @@ import { type Chain, MOST_STEPS, planOfChain } from '../../dmp/segments/chain.ts
 import { DAY_MS } from '../../dmp/segments/conditions.ts';
 import type { FactsPlan } from '../../dmp/segments/plan.ts';
 import { startWarehouse } from '../support/warehouse.ts';
-import { hasChain } from './oracle/chain.ts';
+import { hasChain } from './segments/oracle/chain.ts';
 import { int, pick, type Random, seeded } from './segments-world.ts';
 
 let warehouse: Warehouse;

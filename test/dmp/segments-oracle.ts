@@ -8,7 +8,13 @@ import { exposures } from './segments/oracle/exposures.ts';
 import { pages } from './segments/oracle/pages.ts';
 import { purchases } from './segments/oracle/purchases.ts';
 import { redemptions } from './segments/oracle/redemptions.ts';
+import { rfm } from './segments/oracle/rfm.ts';
+import { rhythm } from './segments/oracle/rhythm.ts';
 import { segment } from './segments/oracle/segment.ts';
+import { sequence } from './segments/oracle/sequence.ts';
+import { share } from './segments/oracle/share.ts';
+import { showrooming } from './segments/oracle/showrooming.ts';
+import { trend } from './segments/oracle/trend.ts';
 import { visits } from './segments/oracle/visits.ts';
 import { type Fact, int, pick, type Random, storesNear, type World } from './segments-world.ts';
 
@@ -39,6 +45,12 @@ const ORACLES: { readonly [K in LeafName]: Oracle<Bodies[K]> } = {
   actions,
   exposures,
   attribute,
+  sequence,
+  rfm,
+  share,
+  trend,
+  showrooming,
+  rhythm,
   segment,
 };
 

@@ -81,15 +81,15 @@ export const rfm: NodeKind<Rfm> = {
       total: en ? 'recency, frequency and money together' : 'давность, частота и деньги вместе',
     };
     const parts = [...MEASURES, 'total' as const].flatMap((name) =>
-      body[name] === undefined ? [] : [`${words[name]}: ${boundedBy(body[name], '', language)}`],
+      body[name] === undefined ? [] : [`${words[name]} ${boundedBy(body[name], '', language)}`],
     );
     return spaced(
       eventWords({ bought }, language),
       windowWords(body.window, language),
       en
-        ? `and among all who did are in these groups of ${numeral(groups, language)}`
-        : `и среди всех таких попадают в группы из ${numeral(groups, language)}`,
-      `(${parts.join('; ')})`,
+        ? `and of ${numeral(groups, language)} groups of all who did are in:`
+        : `и из групп от 1 до ${numeral(groups, language)} всех таких входят в:`,
+      parts.join(', '),
     );
   },
 };

@@ -4,7 +4,7 @@ import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../events.ts';
 import { type BodyOf, bounds } from '../members.ts';
 import type { NodeKind } from '../node.ts';
-import { bounded, boundedBy, counted, DAYS, spaced } from '../words.ts';
+import { bounded, boundedBy, counted, DAYS, type Forms, spaced } from '../words.ts';
 
 const FIELDS = {
   bought: Type.Unsafe<Filters['bought']>({ ...filtersOf('bought'), description: 'the purchases that count; absent: all' }),
@@ -21,6 +21,7 @@ const FIELDS = {
 export type Rhythm = BodyOf<typeof FIELDS>;
 
 const LEAST = 3;
+const DIFFERENT_DAYS: Forms = { en: ['day', 'days'], ru: ['разный день', 'разных дня', 'разных дней'] };
 
 export const rhythm: NodeKind<Rhythm> = {
   says: 'The person’s own rhythm of purchases, by UTC days: who is about to buy, who is overdue and at risk. Who has bought on fewer days than make a rhythm has none.',
@@ -62,19 +63,20 @@ export const rhythm: NodeKind<Rhythm> = {
   sentence: ({ bought = {}, by = 'median', least = LEAST, gap, overdue, due }, language) => {
     const en = language === 'en';
     const parts = [
-      gap === undefined ? '' : `${en ? 'every' : 'раз в'} ${bounded(gap, DAYS, language)}`,
+      gap === undefined ? '' : `${en ? 'it is' : 'он'} ${bounded(gap, DAYS, language)}`,
       overdue === undefined
         ? ''
         : `${en ? 'the last was' : 'последний раз был'} ${boundedBy(overdue, '', language)} ${en ? 'such gaps ago' : 'таких промежутков назад'}`,
-      due === undefined ? '' : `${en ? 'the next is due in' : 'следующий раз ожидается через'} ${bounded(due, DAYS, language)}`,
+      due === undefined ? '' : `${en ? 'the next is due in' : 'до следующего раза'} ${bounded(due, DAYS, language)}`,
     ].filter((words) => words !== '');
     const kind = by === 'mean' ? (en ? 'mean' : 'средний') : en ? 'median' : 'медианный';
+    const days = counted(least, DIFFERENT_DAYS, language);
     return spaced(
       eventWords({ bought }, language),
       en
-        ? `on at least ${counted(least, DAYS, language)}, by the ${kind} gap between them`
-        : `не менее чем в ${least} разных дня; ${kind} промежуток между ними`,
-      `(${parts.join('; ')})`,
+        ? `on at least ${days}, and by the ${kind} gap between them`
+        : `не менее чем в ${days}, и ${kind} промежуток между ними таков:`,
+      parts.join(en ? ' and ' : ' и '),
     );
   },
 };
