@@ -4,7 +4,7 @@ import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
 import { compileScan } from '../dmp/segments/scan.ts';
 import { askAgain } from './evaluate/asked.ts';
 import { ALONE, LIMITS } from './evaluate/limits.ts';
-import { type Counted, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
+import { type Counted, countMembers, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
 import {
   beginVersions,
   type Evaluated,
@@ -146,7 +146,10 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
   const rows = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
   const counts =
     asked === 0
-      ? new Map(turns.map(({ id }) => [id, { members: stateOf(id)?.members ?? 0, entered: 0, left: 0 }]))
+      ? await countMembers(
+          warehouse,
+          turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 })),
+        )
       : await takePass(
           warehouse,
           scan,
@@ -179,7 +182,7 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
     const kept = isOther ? [...state.kept, state.version].slice(-MOST_KEPT) : (state?.kept ?? []);
     const nested = Object.fromEntries(turn.nested.map((one) => [one, stateOf(one)?.version ?? 0]));
     states.set(turn.id, {
-      ...{ version, digest: turn.digest, fold, at: now, nested, members, kept },
+      ...{ version, digest: turn.digest, fold, at: now, nested, kept },
       whole: asked === null ? now : (state?.whole ?? now),
     });
     if (kind === 'audit' && entered + left > 0) {

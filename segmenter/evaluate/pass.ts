@@ -42,6 +42,16 @@ export async function takePass(
   return counts;
 }
 
+/** Of segments of which nobody is asked. */
+export async function countMembers(warehouse: Warehouse, segments: readonly Asked[]): Promise<Map<string, Counted>> {
+  const params = { passIds: segments.map(({ id }) => id), versions: segments.map(({ version }) => version) };
+  const sql = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS n FROM (${SO_FAR}) AS s GROUP BY segment`;
+  const rows = await warehouse.query<{ id: string; n: string }>({ sql, params }, LIMITS);
+  const counts = new Map(segments.map(({ id }) => [id, { members: 0, entered: 0, left: 0 }]));
+  for (const { id, n } of rows) counts.set(id, { members: Number(n), entered: 0, left: 0 });
+  return counts;
+}
+
 function heldOf(scan: Scan, range: string): string {
   const agreed = whoDidNotRefuse(scan.compiler);
   const holds = scan.holds.map((hold, n) => `${hold} AS h${n}`).join(', ');

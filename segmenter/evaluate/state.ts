@@ -20,7 +20,6 @@ export interface Evaluated {
   readonly whole: number;
   /** Versions of the segments that its rule names. */
   readonly nested: Readonly<Record<string, number>>;
-  readonly members: number;
   /** Versions that are kept to be restored, oldest first: the last of each rule that it had. */
   readonly kept: readonly number[];
 }
