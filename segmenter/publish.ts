@@ -1,3 +1,4 @@
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
 import { optedOutValue } from '../dmp/opt-out/value.ts';
@@ -9,6 +10,27 @@ import { hourOf, NOTHING_ADDED } from '../proto/profile.ts';
 import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf } from './publish-people.ts';
 import { createValueWriter } from './publish-values.ts';
 
+const AGES = [1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3_600];
+const visibleAfter = new Histogram({
+  name: 'walkin_published_lag_seconds',
+  help: 'Time from the evaluation that changed a segment to bidders seeing it, of each segment and publication',
+  buckets: AGES,
+});
+const oldestEvent = new Histogram({
+  name: 'walkin_published_event_lag_seconds',
+  help: 'Age of the oldest event that a refresh took in, when bidders saw what it changed, of each refresh',
+  buckets: AGES,
+});
+const values = new Counter({
+  name: 'walkin_published_values_total',
+  help: 'Profile values that a publication wrote, or found newer than its own',
+  labelNames: ['outcome'] as const,
+});
+const publishedSegments = new Gauge({
+  name: 'walkin_published_segments',
+  help: 'Segments that some live line item needs, whose members bidders know',
+});
+
 /** So everybody is renewed well before their value is forgotten. */
 const FULL_EVERY_MS = 7 * 86_400_000;
 /**
@@ -16,6 +38,8 @@ const FULL_EVERY_MS = 7 * 86_400_000;
  * waits for a renewal.
  */
 export const MEMBERSHIP_HOURS = 21 * 24;
+/** Until when the events of the last refresh were known to it, as a sequence. */
+const UP_TO_KEY = 'walkin:publication:up-to';
 /** People that are read at once: 40 MB. */
 const PART = 200_000;
 /** Identifiers in one question. */
@@ -92,6 +116,11 @@ export async function publish(
     await deps.redis.zremrangebyscore(STREAMED_KEY, '-inf', Math.floor(evaluated.upTo / 1000));
   const lags = await notePublication(deps, last, current);
   await savePublished(deps, current, last, at);
+  if (evaluated !== null) await noteUpTo(deps, evaluated.upTo);
+  for (const lag of lags) visibleAfter.observe(lag);
+  values.inc({ outcome: 'written' }, sum.written);
+  values.inc({ outcome: 'late' }, sum.late);
+  publishedSegments.set(current.segments.size);
   return {
     full: last === null,
     profiles: sum.profiles,
@@ -105,7 +134,7 @@ export async function publish(
 
 async function readVersions({ warehouse }: PublishDeps, needed: readonly string[]): Promise<Versions> {
   const [identities] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
-  const sql = `SELECT segment, max(version) AS newest, toUnixTimestamp64Milli(argMax(started, version)) AS began FROM segment_runs
+  const sql = `SELECT segment, max(version) AS newest, toUnixTimestamp64Milli(argMax(started, (version, -toUnixTimestamp64Milli(started)))) AS began FROM segment_runs
     WHERE segment IN {needed:Array(String)} AND error = '' GROUP BY segment`;
   const rows = await warehouse.query<{ segment: string; newest: number; began: string }>({ sql, params: { needed } });
   const versions = rows.map((row): [string, Version] => [row.segment, { version: row.newest, started: Number(row.began) }]);
@@ -147,6 +176,12 @@ async function notePublication({ redis, now }: PublishDeps, last: LastPublished 
   }
   await notePublished(redis, noted);
   return lags;
+}
+
+/** The oldest events of a refresh are those that came just after the one before began. */
+async function noteUpTo({ redis }: PublishDeps, upTo: number): Promise<void> {
+  const before = await redis.getset(UP_TO_KEY, upTo);
+  if (before !== null) oldestEvent.observe(Math.max(0, (await nextSequence(redis)) - Number(before)) / 1000);
 }
 
 /** Whose memberships or identifiers are newer than what was published; and the members of segments that are no more. */

@@ -1,5 +1,6 @@
 import type { DmpDeps } from '../dmp/deps.ts';
 import type { JobContext } from '../dmp/jobs/jobs.ts';
+import { nextSequence } from '../dmp/publication/values.ts';
 import { evaluateSegments, retireDeleted } from './evaluate.ts';
 import { createFacts, type FactsFolded } from './facts.ts';
 import type { Folded, Identity } from './identity.ts';
@@ -39,11 +40,15 @@ export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Vis
   const facts = createFacts(deps);
   const run = async (wanted: readonly string[] | undefined, steps: Steps): Promise<Refreshed> => {
     const began = performance.now();
+    // What is durable by now is part of what is evaluated.
+    const upTo = await nextSequence(deps.redis);
     const { changed, ...resolved } = await stage(steps, 'identity', 'steps', () => identity.fold());
     const found = wanted === undefined ? await stage(steps, 'visits', 'parts', (between) => visits.find(between)) : null;
     const folded = await stage(steps, 'facts', 'parts', (between) => facts.fold(between));
     const segments = await stage(steps, 'segments', 'segments', (between) => evaluateAll(deps, wanted, between));
-    const published = await stage(steps, 'publish', 'parts', (between) => publish(deps, between));
+    const sound = deps.things.list('segment').filter(({ id }) => !segments.failed.includes(id));
+    const evaluated = wanted === undefined ? { upTo, segments: sound.map(({ id }) => id) } : null;
+    const published = await stage(steps, 'publish', 'parts', (between) => publish(deps, between, evaluated));
     const seconds = (performance.now() - began) / 1000;
     return { identity: { ...resolved, changed: changed.size }, visits: found, facts: folded, segments, published, seconds };
   };

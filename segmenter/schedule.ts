@@ -6,6 +6,7 @@ import { erase } from '../dmp/erasures/erase.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
 import { alarmsNow } from '../dmp/sources/alarms.ts';
+import { startBackfill } from './backfill.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
@@ -76,11 +77,13 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     log: deps.log,
     prefix,
   });
+  const backfill = startBackfill(deps);
   const clock = startClock(deps, options.refreshSeconds);
   return {
     close: async () => {
       isStopping = true;
       clearInterval(clock);
+      await backfill.close();
       await worker.close();
     },
   };

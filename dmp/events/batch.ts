@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { Problem } from '../problem.ts';
 import { flushArrivals } from '../sources/arrivals.ts';
+import type { Stream } from '../streaming/stream.ts';
 import { createEdgeMemory } from './edge-memory.ts';
 import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
 
@@ -21,6 +22,8 @@ export interface BatcherOptions {
   readonly log: Logger;
   readonly maxWaitMs?: number;
   readonly maxRows?: number;
+  /** Shown the rows when they are durable; absent: memberships wait for the next refresh. */
+  readonly stream?: Pick<Stream, 'take'>;
 }
 
 const MAX_WAIT_MS = 50;
@@ -62,6 +65,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const write = async (batch: Tables, waiting: readonly Waiter[]): Promise<void> => {
     try {
       await writeTables(warehouse, batch, edges, now());
+      options.stream?.take(batch);
       for (const waiter of waiting) waiter.resolve();
     } catch (error) {
       log.error({ err: error }, 'events could not be written');

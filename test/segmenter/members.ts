@@ -1,4 +1,3 @@
-import { recordRun } from '../../dmp/segments/runs.ts';
 import type { Rig } from './rig.ts';
 
 /** Writes what an evaluation of a segment writes: who entered and who left, and its run. */
@@ -11,6 +10,6 @@ export async function putMembers(
   const at = new Date(rig.now()).toISOString();
   const rowOf = (status: number) => (profile: number) => ({ segment, profile, version, status, at });
   await rig.warehouse.insert('memberships', [...entered.map(rowOf(1)), ...left.map(rowOf(-1))]);
-  const counts = { members: entered.length, entered: entered.length, left: left.length };
-  await recordRun(rig.warehouse, { segment, version, revision: 1, started: rig.now(), seconds: 0, error: '', ...counts });
+  const run = { segment, version, revision: 1, started: at, seconds: 0, members: entered.length };
+  await rig.warehouse.insert('segment_runs', [{ ...run, entered: entered.length, left_count: left.length, error: '' }]);
 }

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { publishedSegment } from '../../dmp/publication/status.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, hourOf, type PublishedProfile } from '../../proto/profile.ts';
+import { startBackfill } from '../../segmenter/backfill.ts';
 import { publish } from '../../segmenter/publish.ts';
 import { putMembers } from './members.ts';
 import { putLineItem, putPeople, type Rig, startRig, uuid } from './rig.ts';
@@ -260,4 +262,17 @@ test('it is said of each segment what bidders have, and how old that was', async
   await putLineItem(rig, 'of-a', ['a'], 'paused');
   await publish(rig);
   expect(await publishedSegment(rig.redis, 'a')).toBeNull();
+});
+
+test('a line item that goes live has its segments at the bidders at once, without a refresh', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putLineItem(rig, 'of-a', ['a'], 'paused');
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  const backfill = startBackfill(rig);
+  await putLineItem(rig, 'of-a', ['a']);
+  for (let tries = 0; tries < 400 && segmentsOf(await published(1))?.length !== 1; tries++) await sleep(25);
+  expect(await told(1)).toMatchObject({ segments: [7] });
+  await backfill.close();
 });
