@@ -108,6 +108,11 @@ const CODES: Readonly<Record<string, Fault['code']>> = {
   maxItems: 'too_long',
   maxLength: 'too_long',
   pattern: 'pattern',
+  enum: 'enum',
+  exclusiveMinimum: 'minimum',
+  exclusiveMaximum: 'maximum',
+  minProperties: 'too_few_properties',
+  required: 'required',
   boolean: 'unknown_property',
 };
 
