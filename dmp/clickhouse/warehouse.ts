@@ -86,7 +86,13 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
 }
 
 function serverConnection(url: string): Connection {
-  const client = createClient({ url, request_timeout: 300_000, max_open_connections: 16 });
+  const client = createClient({
+    url,
+    request_timeout: 300_000,
+    max_open_connections: 16,
+    // Rules may hold long lists, and an address may not.
+    use_multipart_params_auto: true,
+  });
   return {
     client,
     insertText: ({ table, columns, text }, settings) =>

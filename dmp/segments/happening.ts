@@ -18,7 +18,19 @@ import {
 import type { Language, NodeKind } from './node.ts';
 import type { Compiler } from './plan.ts';
 import { rowsThatCount } from './rows.ts';
-import { ageWords, anyOf, bounded, DAYS, hourWords, placeWords, spaced, TIMES, weekdayWords, windowWords } from './words.ts';
+import {
+  ageWords,
+  anyOf,
+  bounded,
+  clause,
+  DAYS,
+  hourWords,
+  placeWords,
+  spaced,
+  TIMES,
+  weekdayWords,
+  windowWords,
+} from './words.ts';
 
 /** Filters of whatever happens at a time. */
 const TIMED = {
@@ -127,17 +139,13 @@ export function happening<const Fields extends Readonly<Record<string, TSchema>>
       },
       sentence: (body, language) => {
         const { count, days, first, last, window } = body as Counted;
+        const often = count === undefined ? '' : bounded(count, TIMES, language);
         const measures = [
-          count === undefined ? '' : bounded(count, TIMES, language),
           days === undefined ? '' : `${language === 'en' ? 'on' : 'в течение'} ${bounded(days, DAYS, language)}`,
           ageWords('first', first, language),
           ageWords('last', last, language),
-        ].filter((words) => words !== '');
-        return spaced(
-          event.words(body as HappeningFilters<Fields>, language),
-          measures.join(', '),
-          windowWords(window, language),
-        );
+        ];
+        return clause(event.words(body as HappeningFilters<Fields>, language), often, measures, windowWords(window, language));
       },
     },
   };

@@ -135,6 +135,13 @@ function nearWords({ metres, stores, lat, lon }: Near, language: Language): stri
   return `в магазине не дальше ${numeral(metres, 'ru')} м от ${of}`;
 }
 
+/** "bought milk at least 3 times, for at least 20 USD, in the last 30 days": what they did, how often, what else holds of it, when. */
+export function clause(words: string, often: string, measures: readonly string[], when: string): string {
+  const given = measures.filter((measure) => measure !== '');
+  if (given.length === 0) return spaced(words, often, when);
+  return [spaced(words, often), ...given, when].filter((part) => part !== '').join(', ');
+}
+
 /** The parts that are there, with spaces. */
 export function spaced(...parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join(' ');

@@ -127,8 +127,8 @@ test('a rule is shown as a sentence, and with what is wrong with it since', asyn
   const money = { purchases: { sum: { min: 20_000_000 }, count: { max: 21 }, window: { days: 2 } } };
   const shown = await api.ok<{ sentence: object; warnings: object[] }>('POST', '/v1/segments', { name: 'money', rule: money });
   expect(shown.sentence).toEqual({
-    en: 'People who bought at most 21 times, for at least 20 in the last 2 days',
-    ru: 'Люди, которые покупали не более 21 раза, на сумму не менее 20 за последние 2 дня',
+    en: 'People who bought at most 21 times, for at least 20, in the last 2 days',
+    ru: 'Люди, которые покупали не более 21 раза, на сумму не менее 20, за последние 2 дня',
   });
   expect(shown.warnings).toMatchObject([{ pointer: '/rule/purchases/currency', code: 'no_rate' }]);
   const own = await api.ok<{ warnings: object[] }>('POST', '/v1/segments', {

@@ -78,14 +78,14 @@ export const attribute: NodeKind<Attribute> = {
     const en = language === 'en';
     const range = { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
     const conditions = [
-      listed === undefined ? '' : `${en ? 'of' : '—'} ${anyOf(listed, language)}`,
+      listed === undefined ? '' : anyOf(listed, language),
       boundedBy(range, '', language),
       since === undefined ? '' : `${en ? 'since' : 'не раньше'} ${since}`,
       before === undefined ? '' : `${en ? 'before' : 'раньше'} ${before}`,
       daysAgo === undefined ? '' : `${bounded(daysAgo, DAYS, language)} ${en ? 'ago' : 'назад'}`,
     ].filter((condition) => condition !== '');
     return spaced(
-      en ? `have ${name}` : `имеют ${name}`,
+      `${en ? 'have the attribute' : 'имеют признак'} ${name}${conditions.length === 0 ? '' : ':'}`,
       conditions.join(en ? ' and ' : ' и '),
       sources === undefined ? '' : `(${en ? 'says' : 'по данным'} ${anyOf(sources, language)})`,
     );

@@ -7,7 +7,7 @@ import { type BodyOf, bounds, HourSpan, names, Weekdays, Window } from '../membe
 import type { Language, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { rowsThatCount } from '../rows.ts';
-import { ageWords, anyOf, bounded, counted, DAYS, hourWords, spaced, TIMES, weekdayWords, windowWords } from '../words.ts';
+import { ageWords, anyOf, bounded, clause, DAYS, hourWords, spaced, TIMES, weekdayWords, windowWords } from '../words.ts';
 
 const FILTERS = {
   campaigns: names('campaigns'),
@@ -99,18 +99,16 @@ export const exposures: NodeKind<Exposures> = {
   sentence: (body, language) => {
     const en = language === 'en';
     const { ignored, clicks } = body;
+    const seen = body.count ?? (ignored === undefined ? undefined : { min: ignored });
+    const often = seen === undefined ? '' : bounded(seen, TIMES, language);
     const measures = [
-      body.count === undefined ? '' : bounded(body.count, TIMES, language),
+      body.count === undefined || ignored === undefined ? '' : bounded({ min: ignored }, TIMES, language),
+      ignored === undefined ? '' : en ? 'never clicked' : 'ни разу не нажали',
       clicks === undefined ? '' : `${en ? 'clicked' : 'нажали'} ${bounded(clicks, TIMES, language)}`,
-      ignored === undefined
-        ? ''
-        : en
-          ? `at least ${counted(ignored, TIMES, 'en')} and never clicked`
-          : `${bounded({ min: ignored }, TIMES, 'ru')} и ни разу не нажали`,
       body.days === undefined ? '' : `${en ? 'on' : 'в течение'} ${bounded(body.days, DAYS, language)}`,
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),
-    ].filter((words) => words !== '');
-    return spaced(saw.words(body, language), measures.join(', '), windowWords(body.window, language));
+    ];
+    return clause(saw.words(body, language), often, measures, windowWords(body.window, language));
   },
 };

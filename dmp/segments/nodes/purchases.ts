@@ -13,6 +13,7 @@ import {
   ageWords,
   anyOf,
   bounded,
+  clause,
   type Forms,
   hourWords,
   money,
@@ -131,11 +132,14 @@ export const purchases: NodeKind<Purchases> = {
   sentence: (body, language) => {
     const { window, with: wanted, without: unwanted } = body;
     const en = language === 'en';
+    const [wants, lacks] = en ? ['with', 'without'] : ['есть', 'нет'];
+    const basket = (word: string, goods: Goods): string => `${word} ${goodsWords(goods, language)}`;
     const baskets = [
-      ...(wanted ?? []).map((goods) => `${en ? 'together with' : 'вместе с'} ${goodsWords(goods, language)}`),
-      ...(unwanted ?? []).map((goods) => `${en ? 'without' : 'без'} ${goodsWords(goods, language)}`),
+      ...(wanted ?? []).map((goods) => basket(wants, goods)),
+      ...(unwanted ?? []).map((goods) => basket(lacks, goods)),
     ];
     const measures = [
+      baskets.length === 0 ? '' : `${en ? 'in receipts' : 'в чеках, где'} ${baskets.join(en ? ' and ' : ' и ')}`,
       ...COUNTED.flatMap(([name, forms]) => (body[name] === undefined ? [] : [bounded(body[name], forms, language)])),
       ...MONEY_WORDS.flatMap(([name, words]) =>
         body[name] === undefined ? [] : [`${words[language]} ${money(body[name], body.currency, language)}`],
@@ -143,12 +147,8 @@ export const purchases: NodeKind<Purchases> = {
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),
     ];
-    return spaced(
-      purchased.words(body, language),
-      ...baskets,
-      measures.filter((words) => words !== '').join(', '),
-      windowWords(window, language),
-    );
+    const often = body.count === undefined ? '' : bounded(body.count, TIMES, language);
+    return clause(purchased.words(body, language), often, measures, windowWords(window, language));
   },
 };
 
@@ -231,7 +231,6 @@ const COUNTED: readonly (readonly [
   'count' | 'quantity' | 'days' | 'distinctStores' | 'distinctProducts' | 'distinctBrands',
   Forms,
 ])[] = [
-  ['count', TIMES],
   ['quantity', { en: ['unit in all', 'units in all'], ru: ['штука всего', 'штуки всего', 'штук всего'] }],
   ['days', { en: ['day in all', 'different days'], ru: ['день', 'разных дня', 'разных дней'] }],
   ['distinctStores', { en: ['store', 'different stores'], ru: ['магазин', 'разных магазина', 'разных магазинов'] }],
@@ -246,16 +245,19 @@ const MONEY_WORDS: readonly (readonly ['sum' | 'mean' | 'smallest' | 'largest', 
   ['largest', { en: 'with the largest receipt of', ru: 'с наибольшим чеком' }],
 ];
 
+/** "milk or beer of brand Own": any goods where nothing is said. */
 function goodsWords({ products, departments, categories, under, brands }: Goods, language: Language): string {
-  const part = (values: readonly string[] | undefined, [en, ru]: readonly [string, string]): string =>
-    values === undefined ? '' : spaced(language === 'en' ? en : ru, anyOf(values, language));
-  return spaced(
-    part(products, ['product', 'товар']),
-    part(brands, ['of brand', 'марки']),
-    part(categories, ['of category', 'категории']),
-    part(under, ['of anything under', 'из всего раздела']),
-    part(departments, ['of department', 'отдела']),
+  const en = language === 'en';
+  const part = (values: readonly string[] | undefined, word: string): string =>
+    values === undefined ? '' : spaced(word, anyOf(values, language));
+  const kinds = spaced(
+    part(brands, en ? 'of brand' : 'марки'),
+    part(categories, en ? 'of category' : 'категории'),
+    part(under, en ? 'from section' : 'из раздела'),
+    part(departments, en ? 'of department' : 'отдела'),
   );
+  if (products !== undefined) return spaced(anyOf(products, language), kinds);
+  return kinds === '' ? '' : spaced(en ? 'something' : 'что-либо', kinds);
 }
 
 function otherWords(filters: Filters, language: Language): string {

@@ -12,7 +12,9 @@ import {
   anyOf,
   bounded,
   boundedBy,
+  clause,
   DAYS,
+  type Forms,
   hourWords,
   numeral,
   placeWords,
@@ -144,18 +146,18 @@ export const visits: NodeKind<Visits> = {
   },
   sentence: (body, language) => {
     const en = language === 'en';
+    const often = body.count === undefined ? '' : bounded(body.count, TIMES, language);
     const measures = [
-      body.count === undefined ? '' : bounded(body.count, TIMES, language),
       body.days === undefined ? '' : `${en ? 'on' : 'в течение'} ${bounded(body.days, DAYS, language)}`,
       body.dwell === undefined
         ? ''
         : `${en ? 'for' : 'всего'} ${boundedBy(body.dwell, en ? 'minutes in all' : 'мин', language, 60)}`,
-      body.distinctPlaces === undefined
-        ? ''
-        : `${en ? 'at' : 'в'} ${bounded(body.distinctPlaces, { en: ['place', 'different places'], ru: ['месте', 'разных местах', 'разных местах'] }, language)}`,
+      body.distinctPlaces === undefined ? '' : `${en ? 'at' : 'в'} ${bounded(body.distinctPlaces, PLACES, language)}`,
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),
-    ].filter((words) => words !== '');
-    return spaced(visited.words(body, language), measures.join(', '), windowWords(body.window, language));
+    ];
+    return clause(visited.words(body, language), often, measures, windowWords(body.window, language));
   },
 };
+
+const PLACES: Forms = { en: ['place', 'different places'], ru: ['месте', 'разных местах', 'разных местах'] };
