@@ -33,6 +33,7 @@ import { registerQuarantineRoutes } from './quarantine/routes.ts';
 import { registerRatesRoutes } from './rates/routes.ts';
 import { registerReportsRoutes } from './reports/routes.ts';
 import { registerEstimateRoute } from './segments/estimate-routes.ts';
+import { registerInsightRoutes } from './segments/insight-routes.ts';
 import { registerLookalikesRoutes } from './segments/lookalike-routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSegmentUsesRoutes } from './segments/uses-routes.ts';
@@ -88,6 +89,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerSegmentsRoutes(api, deps);
   registerSegmentUsesRoutes(api, deps);
   registerEstimateRoute(api, deps);
+  registerInsightRoutes(api, deps);
   registerLookalikesRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);

@@ -166,9 +166,9 @@ const RESOLUTIONS = [7, 6, 5, 4] as const;
  */
 export async function heatMap(warehouse: Warehouse, scope: RuleScope, group: Group): Promise<HeatCell[]> {
   const rows = countedRows(scope, group);
-  const parents = RESOLUTIONS.map((resolution) => `h3ToString(h3ToParent(cell, ${resolution})) AS r${resolution}`).join(', ');
+  const parents = RESOLUTIONS.map((resolution) => `h3ToString(h3ToParent(spot, ${resolution})) AS r${resolution}`).join(', ');
   const sql = `SELECT ${parents}, count() AS n FROM (
-      SELECT profile, argMax(cell, (kind = 'home', at)) AS cell FROM facts
+      SELECT profile, argMax(cell, (kind = 'home', at)) AS spot FROM facts
       WHERE kind IN ('home', 'position') AND cell != 0 AND ${rows} GROUP BY profile)
     GROUP BY ${RESOLUTIONS.map((resolution) => `r${resolution}`).join(', ')}`;
   const cells = await warehouse.query<Record<string, string>>({ sql, params: group.bound.values }, LIMITS);
