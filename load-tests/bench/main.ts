@@ -12,6 +12,7 @@ import { benchOutage } from './outage.ts';
 import { benchOverload } from './overload.ts';
 import { type Rig, setUpRig } from './rig.ts';
 import { BenchError } from './say.ts';
+import { benchSegments } from './segments.ts';
 import { benchSwap } from './swap.ts';
 
 type Bench = (rig: Rig, options: Options) => Promise<object>;
@@ -30,6 +31,7 @@ const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
 async function run(options: Options): Promise<object> {
   if (options.name === 'identity') return benchIdentity(options);
   if (options.name === 'ingest') return benchIngest(options);
+  if (options.name === 'segments') return benchSegments(options);
   const bench = ON_A_RIG[options.name];
   if (bench === undefined) return benchMatch(options);
   const rig = await setUpRig(options);

@@ -12,6 +12,7 @@ export const BENCHES = [
   'node24',
   'identity',
   'ingest',
+  'segments',
 ] as const;
 export type BenchName = (typeof BENCHES)[number];
 
@@ -24,6 +25,8 @@ export interface Options {
   readonly seed: number;
   /** `bid` says where the bidder's time goes, and is slower for it. */
   readonly profile: boolean;
+  /** `segments` also with four times as many people and events. */
+  readonly growth: boolean;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Where the valid corpus is, or null. */
@@ -39,13 +42,31 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
+    .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
   if (!isBench(name)) command.error(`There is no bench ${name}: ${BENCHES.join(', ')}.`);
-  const given = command.opts<{ scale: number; seconds: number; seed: number; profile: boolean; sizes?: number[] }>();
-  const { scale, seconds, seed, profile, sizes = null } = given;
-  return { name: name as BenchName, scale, seconds, seed, profile, sizes, shared: env['WALKIN_SHARED'] ?? '../shared', env };
+  const given = command.opts<{
+    scale: number;
+    seconds: number;
+    seed: number;
+    profile: boolean;
+    growth: boolean;
+    sizes?: number[];
+  }>();
+  const { scale, seconds, seed, profile, growth, sizes = null } = given;
+  return {
+    name: name as BenchName,
+    scale,
+    seconds,
+    seed,
+    profile,
+    growth,
+    sizes,
+    shared: env['WALKIN_SHARED'] ?? '../shared',
+    env,
+  };
 }
 
 function isBench(name: string | undefined): name is BenchName {
