@@ -3,6 +3,7 @@ import { type Identifier, identifierKey, keyIdentifier, normalizeIdentifier } fr
 import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
 import { anchorIn, isOptedOut, isProfile } from '../proto/profile.ts';
 import { createBreaker } from './breaker.ts';
+import type { Changed } from './changed.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
 import type { Metrics } from './metrics.ts';
 import type { BidRequest } from './openrtb/request.ts';
@@ -84,6 +85,8 @@ interface Batch {
 interface UsersOptions {
   /** How long a person is known without being read again, ms; see `person-cache`. 0: not at all. */
   readonly cacheMs?: number;
+  /** Of whom what is known from before is too old. */
+  readonly changed?: Changed;
 }
 
 /**
@@ -98,7 +101,7 @@ const CACHED_PEOPLE = 20_000;
 const FAILURES = 5;
 const OPEN_MS = 500;
 
-export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }: UsersOptions = {}): Users {
+export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, changed }: UsersOptions = {}): Users {
   const readPersons = createScript(redis, 'persons', { buffers: true });
   const cache = createPersonCache({ lifeMs: cacheMs, most: CACHED_PEOPLE });
   const breaker = createBreaker({
@@ -120,7 +123,7 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     if (permission.caps === null) return permission.profile ? NOBODY : WITHHELD;
     const key = memoryKeyOf(request, exchange, permission, now);
     const known = cache.get(key, performance.now());
-    if (known !== undefined) {
+    if (known !== undefined && changed?.has(known.identifier) !== true) {
       metrics.profileCache.add('hit');
       return known;
     }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { profileKey } from '../../proto/keys.ts';
+import { ADDED_CHANNEL, profileKey } from '../../proto/keys.ts';
 
 /** The last sequence that was given out. */
 const SEQUENCE_KEY = 'walkin:publication:sequence';
@@ -67,9 +67,6 @@ export interface Added {
   readonly made: number;
   readonly refused: number;
 }
-
-/** Channel on which identifiers (36 characters each, one after the other) are told to which memberships were added. */
-const ADDED_CHANNEL = 'walkin:added';
 
 type Call = (...args: (string | number | Buffer)[]) => Promise<unknown>;
 interface Scripts {
