@@ -125,6 +125,9 @@ function noun(path: string, filter = ''): Record<string, Probe> {
 /** What the owner is answered where it is not 200: an import without a file has no result yet, and no bidder runs here. */
 const OWN: Readonly<Record<string, number>> = {
   'GET /v1/imports/{id}/result': 409,
+  // Nobody evaluates here.
+  'GET /v1/segments/{id}/reach': 409,
+  'GET /v1/segments/{id}/insight': 409,
   'GET /v1/debug/line-items': 503,
   'GET /v1/debug/line-items/{id}': 503,
 };
@@ -170,6 +173,11 @@ const PROBES: Readonly<Record<string, Probe>> = {
     body: { advertiser: 'adv_a', rule: { all: [{ purchases: { sources: ['src_a'], stores: ['st_a'] } }, { segment: 'seg_a' }] } },
     answers: [422],
   },
+  'GET /v1/segments/{id}/reach': {},
+  'GET /v1/segments/{id}/insight': {},
+  'POST /v1/segments:overlap': { body: { segments: ['seg_a', 'seg_b'] }, answers: [422] },
+  'POST /v1/segments:venn': { body: { segments: ['seg_a', 'seg_b'] }, answers: [422] },
+  'POST /v1/segments:compare': { body: { a: 'seg_a', b: 'seg_b' }, answers: [422] },
   'GET /v1/line-items/{id}/lineage': { query: '?at=2026-06-01T00:00:00Z' },
   'GET /v1/creatives/{id}/audit': {},
   'GET /v1/creatives/{id}/approvals': {},
