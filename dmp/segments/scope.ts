@@ -1,7 +1,8 @@
-import { distance } from '../../proto/fence.ts';
+import { distance, type Fence } from '../../proto/fence.ts';
 import type { Level } from '../identity/kinds.ts';
 import { RATES_ID } from '../rates/rates.ts';
 import { sourcesRecorded, sourcesWithheld } from '../sources/access.ts';
+import { storeFence } from '../stores/store.ts';
 import type { Things } from '../things/things.ts';
 import type { Near } from './members.ts';
 
@@ -15,6 +16,15 @@ export interface RuleScope {
   readonly stores: readonly string[] | null;
   /** The stores within some metres of others or of a point; absent: none. */
   storesNear?(near: Near): readonly string[];
+  /** Where things are; absent: nowhere. */
+  readonly places?: {
+    /** Null: it is gone, or another advertiser's. */
+    fence(kind: 'store' | 'geofence', id: string): Fence | null;
+    /** All that "any store" means where `stores` is null. */
+    stores(): readonly string[];
+  };
+  /** How a campaign of the advertiser holds people out, in hundredths of a percent; null: it does not. Absent: none does. */
+  holdoutOf?(campaign: string): { readonly salt: string; readonly share: number } | null;
   /** Whose facts are counted together; absent: a person's. */
   readonly level?: Level;
   /** Sources whose rows do not count here; none where absent. Visits are made without them already. */
@@ -43,6 +53,18 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
       return stores()
         .filter(({ body }) => points.some((point) => distance(point.lat, point.lon, body.lat, body.lon) <= metres))
         .map(({ id }) => id);
+    },
+    places: {
+      fence: (kind, id) => {
+        if (kind === 'geofence') return things.get('geofence', id)?.body.fence ?? null;
+        const store = things.get('store', id);
+        return store === undefined ? null : storeFence(store.body);
+      },
+      stores: () => stores().map(({ id }) => id),
+    },
+    holdoutOf: (campaign) => {
+      const holdout = things.get('campaign', campaign)?.body.holdout ?? null;
+      return holdout === null ? null : { salt: holdout.salt ?? '', share: Math.round(holdout.percent * 100) };
     },
     withheld,
     consents: { audience: advertiser === null ? [''] : ['', advertiser], recorded: sourcesRecorded(things) },

@@ -3,9 +3,11 @@ import type { Bounds, HourSpan, Near, Weekday, Window } from '../../dmp/segments
 import type { Bodies, Leaf, LeafName } from '../../dmp/segments/nodes/plan-of.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { actions } from './segments/oracle/actions.ts';
+import { home, near, work } from './segments/oracle/area.ts';
 import { attribute } from './segments/oracle/attribute.ts';
 import { exposures } from './segments/oracle/exposures.ts';
 import { pages } from './segments/oracle/pages.ts';
+import { holdout, identifiers, lookalike, sample } from './segments/oracle/people.ts';
 import { purchases } from './segments/oracle/purchases.ts';
 import { redemptions } from './segments/oracle/redemptions.ts';
 import { rfm } from './segments/oracle/rfm.ts';
@@ -51,6 +53,13 @@ const ORACLES: { readonly [K in LeafName]: Oracle<Bodies[K]> } = {
   trend,
   showrooming,
   rhythm,
+  near,
+  home,
+  work,
+  identifiers,
+  sample,
+  holdout,
+  lookalike,
   segment,
 };
 

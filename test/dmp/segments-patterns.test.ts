@@ -13,9 +13,12 @@ beforeAll(async () => {
 });
 afterAll(() => stop());
 
-const WORLDS = 7;
-const LEAVES = 50;
-const NAMES = ['sequence', 'showrooming', 'share', 'trend', 'rfm', 'rhythm'] as const;
+const WORLDS = 5;
+const LEAVES = 24;
+const NAMES = [
+  ...(['sequence', 'showrooming', 'share', 'trend', 'rfm', 'rhythm'] as const),
+  ...(['near', 'home', 'work', 'identifiers', 'sample', 'holdout', 'lookalike'] as const),
+];
 
 // What the random rules of the agreement test have too little of: many of each kind, in one pass.
 test(`${WORLDS * LEAVES} random leaves of each kind that looks at patterns select whom the slow evaluator selects`, {
@@ -44,5 +47,5 @@ test(`${WORLDS * LEAVES} random leaves of each kind that looks at patterns selec
       }
     }
   }
-  for (const name of NAMES) expect(found.get(name), name).toBeGreaterThan(WORLDS * 10);
+  for (const name of NAMES) expect(found.get(name), name).toBeGreaterThan(WORLDS * 2);
 });

@@ -1,6 +1,8 @@
+import { latLngToCell } from 'h3-js';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Bounds, HourSpan, Near, Weekday, Window } from '../../dmp/segments/members.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
+import { cellToUInt64, type Fence } from '../../proto/fence.ts';
 
 /** A row of `facts`; what is not of its kind is empty. */
 export interface Fact {
@@ -55,6 +57,12 @@ export interface World {
   readonly facts: readonly Fact[];
   readonly groups: Readonly<Record<string, readonly string[]>>;
   readonly stores: Readonly<Record<string, { readonly lat: number; readonly lon: number }>>;
+  /** Of stores and geofences. */
+  readonly fences: Readonly<Record<string, Fence>>;
+  /** Campaigns that hold people out, in hundredths of a percent. */
+  readonly holdouts: Readonly<Record<string, { readonly salt: string; readonly share: number }>>;
+  /** What look-alikes said of people, oldest first. */
+  readonly scores: readonly { readonly model: string; readonly profile: number; readonly score: number }[];
   /** Members of stored segments, each with the statuses that it had, oldest first. */
   readonly segments: Readonly<Record<string, readonly { readonly profile: number; readonly status: 1 | -1 }[]>>;
   readonly withheld: readonly string[];
@@ -133,6 +141,22 @@ export const SEGMENTS = ['seg_1', 'seg_2'];
 export const NOW = Date.UTC(2026, 2, 22, 12);
 
 const PLACES_OF = { st_1: { lat: 55.75, lon: 37.62 }, st_2: { lat: 55.76, lon: 37.63 }, st_3: { lat: 55.95, lon: 38.2 } };
+const FENCES_OF: Readonly<Record<string, Fence>> = {
+  ...Object.fromEntries(Object.entries(PLACES_OF).map(([id, place]) => [id, { type: 'circle', radius: 75, ...place }])),
+  gf_1: { type: 'circle', lat: 55.752, lon: 37.61, radius: 1_500 },
+  gf_2: {
+    type: 'polygon',
+    rings: [
+      [
+        [37.6, 55.75],
+        [37.66, 55.75],
+        [37.66, 55.8],
+        [37.6, 55.78],
+        [37.6, 55.75],
+      ],
+    ],
+  },
+};
 /** Hours that a store's clock is ahead. */
 const AHEAD: Readonly<Record<string, number>> = { st_1: 3, st_2: 3, st_3: -5 };
 
@@ -208,7 +232,9 @@ export function randomWorld(random: Random): World {
   const met = new Set<string>();
   for (const who of people) {
     const key = `${who.profile} ${who.device}`;
-    if (!met.has(key)) add('person', { once: 0 }, 0, who);
+    // What the person is known by is of the person; which kinds, of the device.
+    const value = ['', 'ifa', 'cookie,email'][(who.profile + who.device) % 3] as string;
+    if (!met.has(key)) add('person', { once: 0, item: uuid(who.profile), value }, 0, who);
     met.add(key);
   }
   many(25, () => {
@@ -301,6 +327,13 @@ export function randomWorld(random: Random): World {
     groups: { sg_1: ['st_1', 'st_2'], sg_2: ['st_3'], sg_none: [] },
     stores: PLACES_OF,
     segments: { seg_1: memberships(), seg_2: memberships() },
+    fences: FENCES_OF,
+    holdouts: { cmp_1: { salt: 'spring', share: 5_000 } },
+    scores: Array.from({ length: int(random, 0, 20) }, () => ({
+      model: pick(random, ['la_1', 'la_2']),
+      profile: int(random, 1, profiles),
+      score: int(random, 0, 4) / 4,
+    })),
     withheld: random() < 0.2 ? ['bank'] : [],
     currency: pick(random, ['USD', 'EUR']),
     perUsd: random() < 0.5 ? { EUR: 0.92, RUB: 91.4 } : {},
@@ -308,8 +341,10 @@ export function randomWorld(random: Random): World {
 }
 
 const URLS = ['https://a.example/shop?x=1', 'https://a.example/%_', 'https://b.example/'];
-/** Of resolution 9, in Moscow and around. */
-const CELLS = ['617700440113807359', '617700440112758783', '617700168955658239'];
+/** Of resolution 9, in Moscow and around: some at the rims of what rules ask for. */
+const CELLS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) =>
+  cellToUInt64(latLngToCell(55.75 + n * n * 0.0022, 37.62 + n * n * 0.004 * (n % 2 === 0 ? 1 : -0.3), 9)),
+);
 
 export function scopeIn(world: World, level: RuleScope['level'] = 'person'): RuleScope {
   return {
@@ -318,6 +353,8 @@ export function scopeIn(world: World, level: RuleScope['level'] = 'person'): Rul
     stores: null,
     storesOf: (group) => world.groups[group] ?? [],
     storesNear: (near) => storesNear(near, world),
+    places: { fence: (_kind, id) => world.fences[id] ?? null, stores: () => STORES },
+    holdoutOf: (campaign) => world.holdouts[campaign] ?? null,
     withheld: world.withheld,
     currency: world.currency,
     perUsd: world.perUsd,
@@ -352,7 +389,8 @@ export async function fillWarehouse(warehouse: Warehouse, world: World): Promise
   const memberships = Object.entries(world.segments).flatMap(([segment, rows]) =>
     rows.map((row, n) => ({ ...row, segment, version: n + 1, at: new Date(0).toISOString() })),
   );
-  for (const [table, rows] of Object.entries({ facts, memberships })) {
+  const lookalike_scores = world.scores.map((row, n) => ({ ...row, version: n + 1 }));
+  for (const [table, rows] of Object.entries({ facts, memberships, lookalike_scores })) {
     await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
     await warehouse.insert(table, rows);
   }

@@ -3,11 +3,16 @@ import type { Compiler, LeafPlan } from '../plan.ts';
 import { type Actions, actions } from './actions.ts';
 import { type Attribute, attribute } from './attribute.ts';
 import { type Exposures, exposures } from './exposures.ts';
+import { type Holdout, holdout } from './holdout.ts';
+import { type Identifiers, identifiers } from './identifiers.ts';
+import { type Lookalike, lookalike } from './lookalike.ts';
+import { type Area, home, type Near, near, work } from './near.ts';
 import { type Pages, pages } from './pages.ts';
 import { type Purchases, purchases } from './purchases.ts';
 import { type Redemptions, redemptions } from './redemptions.ts';
 import { type Rfm, rfm } from './rfm.ts';
 import { type Rhythm, rhythm } from './rhythm.ts';
+import { type Sample, sample } from './sample.ts';
 import { segment } from './segment.ts';
 import { type Sequence, sequence } from './sequence.ts';
 import { type Share, share } from './share.ts';
@@ -30,6 +35,13 @@ export interface Bodies {
   readonly trend: Trend;
   readonly showrooming: Showrooming;
   readonly rhythm: Rhythm;
+  readonly near: Near;
+  readonly home: Area;
+  readonly work: Area;
+  readonly identifiers: Identifiers;
+  readonly sample: Sample;
+  readonly holdout: Holdout;
+  readonly lookalike: Lookalike;
   readonly segment: string;
 }
 
@@ -52,6 +64,13 @@ export const NODES: { readonly [K in LeafName]: NodeKind<Bodies[K]> } = {
   trend,
   showrooming,
   rhythm,
+  near,
+  home,
+  work,
+  identifiers,
+  sample,
+  holdout,
+  lookalike,
   segment,
 };
 
