@@ -13,6 +13,8 @@ export const BENCHES = [
   'identity',
   'ingest',
   'segments',
+  'freshness',
+  'publishing',
 ] as const;
 export type BenchName = (typeof BENCHES)[number];
 
