@@ -42,12 +42,12 @@ export interface LookalikeFit {
   readonly version: number;
   readonly at: number;
   readonly seconds: number;
-  /** Why there is no model: `seed_too_small`, `sensitive_seed`, `seed_not_evaluated`, `population_too_small`, `nothing_known`; null: there is one. */
+  /** Why there is no model; null: there is one. */
   readonly refused: LookalikeRefusal | null;
   readonly seeds: number;
   readonly population: number;
   readonly features: number;
-  /** Seeds and others that were kept from the fit and that measure it. */
+  /** People who measure it: each by a model that was fitted without the person's household. */
   readonly heldOut: { readonly seeds: number; readonly others: number } | null;
   readonly auc: Told | null;
   readonly curve: readonly CurvePoint[];
@@ -55,14 +55,12 @@ export interface LookalikeFit {
   readonly weights: readonly { readonly feature: string; readonly weight: number }[];
 }
 
-export const REFUSALS = [
-  'seed_too_small',
-  'sensitive_seed',
-  'seed_not_evaluated',
-  'population_too_small',
-  'nothing_known',
-] as const;
-export type LookalikeRefusal = (typeof REFUSALS)[number];
+export type LookalikeRefusal =
+  | 'seed_too_small'
+  | 'sensitive_seed'
+  | 'seed_not_evaluated'
+  | 'population_too_small'
+  | 'nothing_known';
 
 /** Fewer are too few to learn from, and to hide among. */
 export const LEAST_SEEDS = 100;
