@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { ADDED_CHANNEL, profileKey } from '../../proto/keys.ts';
@@ -73,6 +74,7 @@ interface Scripts {
   readonly walkin_sequence: Call;
   readonly walkin_put: Call;
   readonly walkin_stream: Call;
+  readonly walkin_remove: Call;
 }
 
 const known = new WeakMap<Redis, Scripts>();
@@ -84,6 +86,7 @@ function scriptsOf(redis: Redis): Scripts {
   redis.defineCommand('walkin_sequence', { numberOfKeys: 1, lua: NEXT });
   redis.defineCommand('walkin_put', { numberOfKeys: 1, lua: textOf('put') });
   redis.defineCommand('walkin_stream', { numberOfKeys: 2, lua: textOf('stream') });
+  redis.defineCommand('walkin_remove', { numberOfKeys: 0, lua: textOf('remove') });
   const scripts = redis as unknown as Scripts;
   known.set(redis, scripts);
   return scripts;
@@ -174,4 +177,19 @@ export async function forgetAdded(redis: Redis, identifiers: readonly string[]):
       .del(...some.map(countersKey))
       .exec();
   }
+}
+
+/** Deletes values that are still what was looked at. Returns how many. */
+export async function removeValues(
+  redis: Redis,
+  looked: readonly { readonly identifier: string; readonly value: Buffer }[],
+): Promise<number> {
+  let removed = 0;
+  for (let from = 0; from < looked.length; from += TOGETHER) {
+    const args = looked
+      .slice(from, from + TOGETHER)
+      .flatMap(({ identifier, value }) => [identifier, createHash('sha1').update(value).digest('hex')]);
+    removed += (await scriptsOf(redis).walkin_remove(profileKey(''), ...args)) as number;
+  }
+  return removed;
 }

@@ -188,7 +188,7 @@ interface Person {
 async function peopleOf({ warehouse }: StreamDeps, keys: readonly string[]): Promise<ReadonlyMap<string, Person>> {
   if (keys.length === 0) return new Map();
   const profiles = 'SELECT argMax(profile, version) FROM identities WHERE identifier IN {keys:Array(UUID)} GROUP BY identifier';
-  const sql = `SELECT toString(identifier) AS identifier, argMax(i.profile, version) AS profile, toString(argMax(i.anchor, version)) AS anchor,
+  const sql = `SELECT identifier, argMax(i.profile, version) AS profile, argMax(i.anchor, version) AS anchor,
       argMax(i.kind, version) AS kind
     FROM identities AS i WHERE identifier IN (SELECT identifier FROM identities WHERE profile IN (${profiles}))
     GROUP BY identifier`;
