@@ -27,6 +27,7 @@ import { registerJobRoutes } from './jobs/routes.ts';
 import { useAuthentication } from './keys/authenticate.ts';
 import { useRateLimit } from './keys/rate-limit.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
+import { registerListsRoutes } from './lists/routes.ts';
 import { Problem } from './problem.ts';
 import { registerProfilesRoutes } from './profiles/routes.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
@@ -94,6 +95,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
   registerInventoryListRoutes(api, deps);
+  registerListsRoutes(api, deps);
   registerCampaignsRoutes(api, deps);
   registerCreativeLifeRoutes(api, deps);
   registerSnapshotRoutes(api, deps);

@@ -21,6 +21,7 @@ export const PLACES: readonly Place[] = [
   { table: 'consents', keys: ['identifier'], act: 'delete' },
   { table: 'ad_events', keys: ['identifier', 'anchor'], act: 'blank' },
   { table: 'edges', keys: ['a', 'b'], act: 'delete' },
+  { table: 'list_entries', keys: ['identifier', 'entry'], act: 'delete' },
   { table: 'links', keys: ['node', 'neighbour'], act: 'delete' },
   { table: 'identity_scope', keys: ['identifier'], act: 'delete' },
   // Last: by these the others are found.

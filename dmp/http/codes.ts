@@ -56,6 +56,7 @@ export const CODES = {
   unknown_segment: 'There is no such segment, or it belongs to another advertiser.',
   unknown_lookalike: 'There is no such look-alike, or it belongs to another advertiser.',
   unknown_exchange: 'There is no such exchange.',
+  unknown_list: 'There is no such list of people, or it belongs to another advertiser.',
   unknown_inventory_list: 'There is no such inventory list, or it belongs to another advertiser.',
   unknown_campaign: 'There is no such campaign.',
   unknown_line_item: 'There is no such line item.',

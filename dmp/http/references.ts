@@ -11,6 +11,7 @@ const UNKNOWN = {
   lookalike: 'unknown_lookalike',
   exchange: 'unknown_exchange',
   'inventory-list': 'unknown_inventory_list',
+  list: 'unknown_list',
   campaign: 'unknown_campaign',
   'line-item': 'unknown_line_item',
   creative: 'unknown_creative',

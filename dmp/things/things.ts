@@ -7,6 +7,7 @@ import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import type { InventoryList } from '../inventory-lists/inventory-list.ts';
 import type { ApiKey } from '../keys/api-key.ts';
+import type { List } from '../lists/list.ts';
 import type { Rates } from '../rates/rates.ts';
 import type { Lookalike, LookalikeFit } from '../segments/lookalike.ts';
 import type { Segment } from '../segments/segment.ts';
@@ -30,6 +31,7 @@ export interface ThingBodies {
   readonly exchange: Exchange;
   readonly campaign: Campaign;
   readonly 'inventory-list': InventoryList;
+  readonly list: List;
   readonly 'line-item': LineItem;
   readonly creative: Creative;
   /** Id: `<creative>.<exchange>`. */

@@ -7,7 +7,7 @@ import { home, near, work } from './segments/oracle/area.ts';
 import { attribute } from './segments/oracle/attribute.ts';
 import { exposures } from './segments/oracle/exposures.ts';
 import { pages } from './segments/oracle/pages.ts';
-import { holdout, identifiers, lookalike, sample } from './segments/oracle/people.ts';
+import { holdout, identifiers, list, lookalike, sample } from './segments/oracle/people.ts';
 import { purchases } from './segments/oracle/purchases.ts';
 import { redemptions } from './segments/oracle/redemptions.ts';
 import { rfm } from './segments/oracle/rfm.ts';
@@ -60,6 +60,7 @@ const ORACLES: { readonly [K in LeafName]: Oracle<Bodies[K]> } = {
   sample,
   holdout,
   lookalike,
+  list,
   segment,
 };
 

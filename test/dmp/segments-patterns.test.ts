@@ -17,7 +17,7 @@ const WORLDS = 5;
 const LEAVES = 24;
 const NAMES = [
   ...(['sequence', 'showrooming', 'share', 'trend', 'rfm', 'rhythm'] as const),
-  ...(['near', 'home', 'work', 'identifiers', 'sample', 'holdout', 'lookalike'] as const),
+  ...(['near', 'home', 'work', 'identifiers', 'sample', 'holdout', 'lookalike', 'list'] as const),
 ];
 
 // What the random rules of the agreement test have too little of: many of each kind, in one pass.

@@ -61,6 +61,13 @@ export interface World {
   readonly fences: Readonly<Record<string, Fence>>;
   /** Campaigns that hold people out, in hundredths of a percent. */
   readonly holdouts: Readonly<Record<string, { readonly salt: string; readonly share: number }>>;
+  /** Whom uploaded lists name, by identifier. */
+  readonly lists: readonly {
+    readonly list: string;
+    readonly identifier: string;
+    readonly source: string;
+    readonly removed: 0 | 1;
+  }[];
   /** What look-alikes said of people, oldest first. */
   readonly scores: readonly { readonly model: string; readonly profile: number; readonly score: number }[];
   /** Members of stored segments, each with the statuses that it had, oldest first. */
@@ -329,6 +336,12 @@ export function randomWorld(random: Random): World {
     segments: { seg_1: memberships(), seg_2: memberships() },
     fences: FENCES_OF,
     holdouts: { cmp_1: { salt: 'spring', share: 5_000 } },
+    lists: Array.from({ length: int(random, 0, 10) }, () => {
+      const list = pick(random, ['lst_1', 'lst_2']);
+      // One is of nobody.
+      const identifier = uuid(int(random, 1, people.length + 1));
+      return { list, identifier, source: list === 'lst_1' ? 'till' : 'bank', removed: pick(random, [0, 0, 0, 1] as const) };
+    }),
     scores: Array.from({ length: int(random, 0, 20) }, () => ({
       model: pick(random, ['la_1', 'la_2']),
       profile: int(random, 1, profiles),
@@ -390,7 +403,12 @@ export async function fillWarehouse(warehouse: Warehouse, world: World): Promise
     rows.map((row, n) => ({ ...row, segment, version: n + 1, at: new Date(0).toISOString() })),
   );
   const lookalike_scores = world.scores.map((row, n) => ({ ...row, version: n + 1 }));
-  for (const [table, rows] of Object.entries({ facts, memberships, lookalike_scores })) {
+  const list_entries = world.lists.map((row, n) => ({ ...row, entry: row.identifier, version: n + 1 }));
+  const identities = [...new Map(world.facts.map((fact) => [fact.identifier, fact])).values()].map((fact) => ({
+    ...{ identifier: fact.identifier, kind: 'ifa', anchor: fact.identifier, version: 1 },
+    ...{ profile: fact.profile, device: fact.device, household: fact.household },
+  }));
+  for (const [table, rows] of Object.entries({ facts, memberships, lookalike_scores, list_entries, identities })) {
     await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
     await warehouse.insert(table, rows);
   }

@@ -11,7 +11,7 @@ import { startApi, type TestApi } from '../support/api.ts';
 
 const MARK = 'only-for-adv-a';
 /** What of another advertiser's must never be told. */
-const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'src_a', 'key_a', 'adv_a'];
+const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'lst_a', 'src_a', 'key_a', 'adv_a'];
 
 let api: TestApi;
 let keyA: string;
@@ -34,6 +34,7 @@ function thingsOf(letter: 'a' | 'b', name: string): [path: string, id: string, b
     ['geofences', `gf_${letter}`, { advertiser, name, fence: circle }],
     ['inventory-lists', `il_${letter}`, { advertiser, name, kind: 'domain', entries: [`${name}.example`.replaceAll(' ', '-')] }],
     ['sources', `src_${letter}`, { advertiser, name, party: '1p', owner: { name }, price: { model: 'cpm', micros: 1 } }],
+    ['lists', `lst_${letter}`, { advertiser, name, kind: 'email', source: `src_${letter}` }],
     ['segments', `seg_${letter}`, { advertiser, name, rule: { purchases: { sources: [`src_${letter}`] } } }],
     ['lookalikes', `lal_${letter}`, { advertiser, name, seed: `seg_${letter}` }],
     ['campaigns', `cmp_${letter}`, { advertiser, name, status: 'active', ...flight, budgetMicros: null, holdout: null }],
@@ -140,6 +141,10 @@ const PROBES: Readonly<Record<string, Probe>> = {
   ...noun('stores', '?advertiser=adv_a'),
   ...noun('store-groups', '?advertiser=adv_a'),
   ...noun('geofences', '?advertiser=adv_a'),
+  ...noun('lists', '?advertiser=adv_a'),
+  'PUT /v1/lists/{id}/entries': { body: 'ann@example.org', type: 'text/plain' },
+  'POST /v1/lists/{id}/entries': { body: 'ann@example.org', type: 'text/plain' },
+  'POST /v1/lists/{id}/entries/remove': { body: 'ann@example.org', type: 'text/plain' },
   ...noun('inventory-lists', '?advertiser=adv_a'),
   'GET /v1/inventory-lists/{id}/entries': {},
   'PUT /v1/inventory-lists/{id}/entries': { body: 'x.example', type: 'text/plain' },

@@ -5,6 +5,7 @@ import { type Attribute, attribute } from './attribute.ts';
 import { type Exposures, exposures } from './exposures.ts';
 import { type Holdout, holdout } from './holdout.ts';
 import { type Identifiers, identifiers } from './identifiers.ts';
+import { list } from './list.ts';
 import { type Lookalike, lookalike } from './lookalike.ts';
 import { type Area, home, type Near, near, work } from './near.ts';
 import { type Pages, pages } from './pages.ts';
@@ -42,6 +43,7 @@ export interface Bodies {
   readonly sample: Sample;
   readonly holdout: Holdout;
   readonly lookalike: Lookalike;
+  readonly list: string;
   readonly segment: string;
 }
 
@@ -71,6 +73,7 @@ export const NODES: { readonly [K in LeafName]: NodeKind<Bodies[K]> } = {
   sample,
   holdout,
   lookalike,
+  list,
   segment,
 };
 

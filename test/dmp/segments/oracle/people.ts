@@ -4,7 +4,7 @@ import type { Lookalike } from '../../../../dmp/segments/nodes/lookalike.ts';
 import type { Sample } from '../../../../dmp/segments/nodes/sample.ts';
 import { bucketOf, isHeldOut } from '../../../../proto/bucket.ts';
 import type { Oracle, Unit } from '../../segments-oracle.ts';
-import { int, maybe, pick, some } from '../../segments-world.ts';
+import { type Fact, int, maybe, pick, some } from '../../segments-world.ts';
 
 /** The anchor of the first person of the unit. */
 function anchorOf({ facts }: Unit): string {
@@ -55,5 +55,16 @@ export const lookalike: Oracle<Lookalike> = {
     const fitting = [...newest].filter(([, score]) => score >= least).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
     const chosen = new Set(fitting.slice(0, most).map(([profile]) => profile));
     return facts.some(({ kind, profile }) => kind === 'person' && chosen.has(profile));
+  },
+};
+
+export const list: Oracle<string> = {
+  random: (random) => pick(random, ['lst_1', 'lst_2']),
+  holds: (id, { facts, world, level }) => {
+    const newest = new Map(world.lists.filter((row) => row.list === id).map((row) => [row.identifier, row]));
+    const named = [...newest.values()].filter((row) => row.removed === 0 && !world.withheld.includes(row.source));
+    const keyOf = (fact: Fact): number => (level === 'person' ? fact.profile : fact[level]);
+    const own = keyOf(facts.find(({ kind }) => kind === 'person') as Fact);
+    return world.facts.some((fact) => keyOf(fact) === own && named.some((row) => row.identifier === fact.identifier));
   },
 };
