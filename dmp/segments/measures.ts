@@ -37,12 +37,22 @@ export function measured(aggregate: string, bounds: Bounds, bound: Binder): Meas
   return { aggregates: [aggregate], holds: ([value]) => `(${between(value as string, bounds, bound)})` };
 }
 
-/** How many different values; whether there is any is cheaper asked. */
+/** How many different values: whether there is any is the cheapest to ask, and to count no further than the bounds cheaper than all. */
 export function different(expression: string, rows: string, bounds: Bounds, bound: Binder): Measure {
   const { min = -1, max = Number.POSITIVE_INFINITY } = bounds;
   const onlyWhether = min <= 1 && (max === Number.POSITIVE_INFINITY || max < 1);
-  return measured(onlyWhether ? `toUInt8(countIf(${rows}) > 0)` : `uniqExactIf(${expression}, ${rows})`, bounds, bound);
+  if (onlyWhether) return measured(`toUInt8(countIf(${rows}) > 0)`, bounds, bound);
+  // What is beyond is told as one more, which is outside of the bounds as the true number is. A third of what uniqExact takes.
+  const upTo = Math.ceil(Math.max(min, max === Number.POSITIVE_INFINITY ? 1 : max, 1));
+  return measured(
+    upTo <= MOST_UP_TO ? `uniqUpToIf(${upTo})(${expression}, ${rows})` : `uniqExactIf(${expression}, ${rows})`,
+    bounds,
+    bound,
+  );
 }
+
+/** It keeps what it counts as a list. */
+const MOST_UP_TO = 32;
 
 /** Days since the first or the last row; without a row no bound holds. At least n is the opposite of at most n. */
 export function age(of: 'first' | 'last', rows: string, { min, max }: Bounds, { bound, scope }: Compiler): Measure {
