@@ -4,6 +4,7 @@ import { capsKey, dayOf, profileKey } from '../proto/keys.ts';
 import { olderPeppers } from '../proto/pepper.ts';
 import { anchorIn, isOptedOut, isProfile } from '../proto/profile.ts';
 import { createBreaker } from './breaker.ts';
+import type { Changed } from './changed.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from './core/person.ts';
 import type { Metrics } from './metrics.ts';
 import type { BidRequest } from './openrtb/request.ts';
@@ -104,6 +105,8 @@ interface Batch {
 interface UsersOptions {
   /** How long a person is known without being read again, ms; see `person-cache`. 0: not at all. */
   readonly cacheMs?: number;
+  /** Of whom what is known from before is too old. */
+  readonly changed?: Changed;
 }
 
 /**
@@ -118,7 +121,7 @@ const CACHED_PEOPLE = 20_000;
 const FAILURES = 5;
 const OPEN_MS = 500;
 
-export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }: UsersOptions = {}): Users {
+export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, changed }: UsersOptions = {}): Users {
   const readPersons = createScript(redis, 'persons', { buffers: true });
   const cache = createPersonCache({ lifeMs: cacheMs, most: CACHED_PEOPLE });
   const breaker = createBreaker({
@@ -140,9 +143,10 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000 }:
     if (permission.caps === null) return permission.profile ? NOBODY : WITHHELD;
     const key = memoryKeyOf(request, exchange, permission, now);
     const known = cache.get(key, performance.now());
-    if (known !== null) {
+    const identifier = known?.toString('latin1', 0, IDENTIFIER_BYTES) ?? '';
+    if (known !== null && changed?.has(identifier) !== true) {
       metrics.profileCache.add('hit');
-      return personOf(known.toString('latin1', 0, IDENTIFIER_BYTES), permission, foundAt(known, IDENTIFIER_BYTES), null);
+      return personOf(identifier, permission, foundAt(known, IDENTIFIER_BYTES), null);
     }
     const identifiers = identifiersOf(request, exchange, pepper, permission, now);
     if (identifiers.length === 0) return permission.profile ? NOBODY : WITHHELD;

@@ -8,6 +8,7 @@ import { createConsents } from '../proto/privacy/permission.ts';
 import { createAdmission } from './admission.ts';
 import { buildApp } from './app.ts';
 import { createBooking } from './booking.ts';
+import { followChanged } from './changed.ts';
 import { type Channel, compileHere, fromPrimary } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
 import { createDebugger, type Debugger } from './debug/debugger.ts';
@@ -66,6 +67,8 @@ export interface Worker {
 }
 
 const CONNECT_MS = 2_000;
+/** Longest life of who is kept in the person cache. */
+const PERSON_CACHE_MS = 1_000;
 /** A notice must not wait longer for Redis: the exchange calls again. */
 const COMMAND_MS = 1_000;
 const BACKGROUND_MS = 10_000;
@@ -79,6 +82,8 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
   // A large snapshot on its way must not hold up notices.
   const background = connectRedis(redisUrl, { connectionName: 'bidder-background', commandTimeout: BACKGROUND_MS }, log);
   const unique = randomBytes(5).toString('hex');
+  const changes = connectRedis(redisUrl, { connectionName: 'bidder-changes' }, log);
+  const changed = followChanged(changes, options.personCacheMs ?? PERSON_CACHE_MS);
   const leases = createLeases(background, metrics, {
     worker: unique,
     workers: options.workers,
@@ -97,7 +102,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       ? compileHere(background, subscriber as Redis, log, defined({ pollMs: options.pollMs }))
       : fromPrimary(primary);
   const feed = createFeed({ redis: background, source, metrics, log }, { worker: options.name, onSwap });
-  const clients = [reads, writes, background, subscriber].filter((client) => client !== null);
+  const clients = [reads, writes, background, changes, subscriber].filter((client) => client !== null);
   const outbox = createOutbox(writes, metrics);
   const admission = createAdmission({ workers: options.workers });
   const stopWatching = watchPauses(metrics);
@@ -115,7 +120,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     auction: {
       current: feed.current,
       admission,
-      users: createUsers(reads, metrics, defined({ cacheMs: options.personCacheMs })),
+      users: createUsers(reads, metrics, { ...defined({ cacheMs: options.personCacheMs }), changed }),
       leases,
       outbox,
       writeGhosts: (events) => writeGhosts(writes, events),

@@ -2,6 +2,8 @@
 
 /** Compact profile value (see `profile.ts`) by identifier key. */
 export const profileKey = (identifier: string): string => `u:${identifier}`;
+/** Channel on which identifiers (36 characters each, one after the other) are told whose value an event changed as it arrived. */
+export const ADDED_CHANNEL = 'walkin:added';
 /** Hash of frequency counters by anchor: field `<line item>:<window ms>:<floor(at / window ms)>` → impressions. */
 export const capsKey = (anchor: string): string => `c:${anchor}`;
 /**

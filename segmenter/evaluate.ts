@@ -1,104 +1,278 @@
-import type { Statement } from '../dmp/clickhouse/warehouse.ts';
+import { Counter } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
-import { compileRule, scopeOf } from '../dmp/segments/compile.ts';
-import { type Run, type RunError, recordRun } from '../dmp/segments/runs.ts';
-import type { Segment } from '../dmp/segments/segment.ts';
-import type { Thing } from '../dmp/things/things.ts';
+import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
+import { compileScan } from '../dmp/segments/scan.ts';
+import { askAgain } from './evaluate/asked.ts';
+import { ALONE, LIMITS } from './evaluate/limits.ts';
+import { type Counted, countMembers, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
+import {
+  beginVersions,
+  type Evaluated,
+  type EvaluatedStates,
+  type Failed,
+  forgetEvaluated,
+  readEvaluated,
+  saveEvaluated,
+  saveFailed,
+} from './evaluate/state.ts';
+import { passesOf, scopeFor, type Turn, turnOf } from './evaluate/turn.ts';
+import { dropVersions, greatestVersions } from './evaluate/versions.ts';
+import { lastFold } from './facts/state.ts';
+import { byDepth } from './order.ts';
 
-/** Redis set of the segments that have, or may have, members. */
-const EVALUATED_KEY = 'walkin:segmenter:evaluated';
+const drift = new Counter({
+  name: 'walkin_segment_drift_total',
+  help: 'Members that an audit of everybody found to be wrong after evaluations of some, and mended',
+});
 
-const LIMITS = { seconds: 60, memoryBytes: 3 * 1024 ** 3 };
+/** Everybody is asked again so often, as an audit of the evaluations of some. */
+export const AUDIT_MS = 24 * 3_600_000;
+/** Leaves of one pass: its text, and the columns of a unit, grow with them. */
+const MOST_LEAVES = 120;
+/** A rule that failed so often is tried again after so long. */
+const TRIES = 3;
+const PATIENCE_MS = 600_000;
+/** Versions of other rules that are kept to be restored. */
+const MOST_KEPT = 10;
 
-type EvaluateDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
+export type EvaluateDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
+type Between = (done: number, total: number) => Promise<void>;
+
+/** What all passes of an evaluation share. */
+interface Round {
+  readonly deps: EvaluateDeps;
+  readonly now: number;
+  readonly fold: number;
+  readonly states: EvaluatedStates;
+  /** States as they become, by segment. */
+  readonly after: Map<string, Evaluated>;
+  readonly runs: Run[];
+  /** Facts in all, and bytes of one. */
+  readonly facts: { readonly rows: number; readonly bytes: number };
+}
 
 /**
- * Evaluates a segment's rule and writes who entered and who left under a new version. The rows are differences to the current
- * members, whatever those are, so a run that was cut off anywhere is completed by the next one. A rule that fails is a run with
- * an error, and changes nothing; only a warehouse that is away throws. Undefined: there is no such segment.
+ * Evaluates segments over `facts` and writes who entered and who left. Those that can share a pass do: of one depth of nesting, of one
+ * scope, asked of the same people. Asked are, by default, the people whose facts changed since; everybody where a rule changed, and once a
+ * day. A pass that fails is taken again in halves, until what fails is one segment alone: its run says why, its members stay. What was
+ * cut off anywhere is made right by the next evaluation. Only a warehouse that is away throws.
  */
-export async function evaluate(deps: EvaluateDeps, id: string): Promise<Run | undefined> {
-  const segment = deps.things.get('segment', id);
-  if (segment === undefined) return undefined;
-  await deps.redis.sadd(EVALUATED_KEY, id);
-  const began = performance.now();
-  const started = deps.now();
-  const seconds = () => (performance.now() - began) / 1000;
-  try {
-    const version = (await lastVersion(deps, id)) + 1;
-    const { rule, advertiser, level = 'person' } = segment.body;
-    const selection = compileRule(rule, { ...scopeOf(deps.things, advertiser, started), level });
-    await deps.warehouse.command(writeDifference(id, version, started, selection), LIMITS);
-    const run: Run = { ...(await countMembers(deps, segment, version)), started, seconds: seconds(), error: '' };
-    await recordRun(deps.warehouse, run);
-    return run;
-  } catch (error) {
-    const run: Run = { ...failed(segment), started, seconds: seconds(), error: errorOf(error) };
-    deps.log.error({ segment: id, run: run.error, err: error }, 'segment not evaluated');
-    await recordRun(deps.warehouse, run);
-    return run;
+export async function evaluateSegments(
+  deps: EvaluateDeps,
+  wanted: readonly string[] | undefined,
+  between: Between = async () => undefined,
+): Promise<Run[]> {
+  const [states, { fold, rebuilt }] = [await readEvaluated(deps.redis), await lastFold(deps.redis)];
+  const round: Round = {
+    ...{ deps, now: deps.now(), fold, states, after: new Map(), runs: [] },
+    facts: await sizeOfFacts(deps),
+  };
+  const depths = byDepth(deps.things, wanted);
+  const total = depths.reduce((sum, ids) => sum + ids.length, 0);
+  let done = 0;
+  for (const ids of depths) {
+    const turns: Turn[] = [];
+    for (const id of ids) {
+      const segment = deps.things.get('segment', id);
+      if (segment === undefined) continue;
+      const turn = turnOf(deps.things, segment, states, rebuilt);
+      if (turn === null) await recordFailure(round, { id, revision: segment.revision, digest: '' }, 0, 'failed');
+      else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
+    }
+    for (const pass of passesOf(turns, MOST_LEAVES)) {
+      await between(done, total);
+      await attempt(round, pass, 'plain', between);
+      const due = pass.filter((turn) => !turn.isWhole && isDue(round, turn));
+      if (due.length > 0) await attempt(round, due, 'audit', between);
+      done += pass.length;
+    }
   }
+  await dropVersions(deps.warehouse, round.after);
+  return round.runs;
+}
+
+/** One segment and those that it needs are not: only itself. Undefined: there is no such segment. */
+export async function evaluate(deps: EvaluateDeps, id: string): Promise<Run | undefined> {
+  if (deps.things.get('segment', id) === undefined) return undefined;
+  const runs = await evaluateSegments(deps, [id]);
+  return runs.findLast((run) => run.segment === id);
+}
+
+/** What failed again and again is not tried each time, until its rule is another. */
+function waits(failed: Failed | undefined, { digest }: Turn, now: number): boolean {
+  return failed !== undefined && failed.digest === digest && failed.times >= TRIES && now - failed.at < PATIENCE_MS;
+}
+
+function isDue({ now, after }: Round, { id }: Turn): boolean {
+  const state = after.get(id);
+  return state !== undefined && now - state.whole >= AUDIT_MS;
+}
+
+async function attempt(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit', between: Between): Promise<void> {
+  const { deps } = round;
+  const began = performance.now();
+  try {
+    await take(round, turns, kind, began);
+  } catch (error) {
+    const [first] = turns;
+    if (turns.length > 1) {
+      deps.log.warn({ segments: turns.length, err: error }, 'a pass over the facts failed; it is taken in halves');
+      for (const half of [turns.slice(0, turns.length >> 1), turns.slice(turns.length >> 1)]) {
+        await between(0, 1);
+        await attempt(round, half, kind, between);
+      }
+      return;
+    }
+    // A warehouse that is away is no fault of the rule.
+    await deps.warehouse.query({ sql: 'SELECT 1' });
+    if (first === undefined) return;
+    deps.log.error({ segment: first.id, err: error }, 'segment not evaluated');
+    await recordFailure(round, first, (performance.now() - began) / 1000, errorOf(error));
+  }
+}
+
+async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit', began: number): Promise<void> {
+  const { deps, now, fold } = round;
+  const { warehouse } = deps;
+  const [first] = turns as [Turn];
+  const stateOf = (id: string): Evaluated | undefined => round.after.get(id) ?? round.states.known.get(id);
+  const asked = first.isWhole || kind === 'audit' ? null : await askFor(round, turns);
+  const scan = compileScan(
+    turns.map(({ rule }) => rule),
+    scopeFor(deps.things, first, now),
+  );
+  const unknown = turns.filter(({ id }) => stateOf(id) === undefined).map(({ id }) => id);
+  const greatest = await greatestVersions(warehouse, unknown);
+  const rows = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
+  const counts =
+    asked === 0
+      ? await countMembers(
+          warehouse,
+          turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 })),
+        )
+      : await takePass(
+          warehouse,
+          scan,
+          turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 })),
+          asked === null,
+          turns.length === 1 ? ALONE : LIMITS,
+        );
+
+  const written: NewVersion[] = [];
+  for (const { id } of turns) {
+    const { entered, left } = counts.get(id) as Counted;
+    const state = stateOf(id);
+    const begun = round.states.begun.get(id);
+    const isUnsure = round.after.has(id) ? false : begun !== undefined || (greatest.get(id) ?? 0) > 0;
+    if (state !== undefined && entered + left === 0 && !isUnsure) continue;
+    written.push({ id, version: Math.max(state?.version ?? 0, begun ?? 0, greatest.get(id) ?? 0) + 1, isUnsure });
+  }
+  await beginVersions(deps.redis, new Map(written.map(({ id, version }) => [id, version])));
+  await writeVersions(warehouse, written, now);
+
+  const versions = new Map(written.map(({ id, version }) => [id, version]));
+  const seconds = (performance.now() - began) / 1000;
+  const states = new Map<string, Evaluated>();
+  const runs: Run[] = [];
+  for (const turn of turns) {
+    const { members, entered, left } = counts.get(turn.id) as Counted;
+    const state = stateOf(turn.id);
+    const version = versions.get(turn.id) ?? state?.version ?? 1;
+    const isOther = state !== undefined && state.digest !== turn.digest;
+    const kept = isOther ? [...state.kept, state.version].slice(-MOST_KEPT) : (state?.kept ?? []);
+    const nested = Object.fromEntries(turn.nested.map((one) => [one, stateOf(one)?.version ?? 0]));
+    states.set(turn.id, {
+      ...{ version, digest: turn.digest, fold, at: now, nested, kept },
+      whole: asked === null ? now : (state?.whole ?? now),
+    });
+    if (kind === 'audit' && entered + left > 0) {
+      drift.inc(entered + left);
+      deps.log.warn({ segment: turn.id, entered, left }, 'an audit found members that were wrong, and mended them');
+    }
+    runs.push({
+      ...{ segment: turn.id, version, revision: turn.revision, started: now, seconds, members, entered, left, error: '' },
+      mode: kind === 'audit' ? 'audit' : asked === null ? 'full' : 'incremental',
+      asked: asked ?? (await countPeople(round)),
+      rows,
+      bytes: Math.round(rows * round.facts.bytes),
+    });
+  }
+  await recordRuns(warehouse, runs);
+  await saveEvaluated(deps.redis, states);
+  for (const [id, state] of states) round.after.set(id, state);
+  round.runs.push(...runs);
+}
+
+/** Null: nearly everybody. */
+async function askFor({ deps, now, after, states }: Round, turns: readonly Turn[]): Promise<number | null> {
+  const edges = new Set<number>();
+  const nested: Record<string, number> = {};
+  for (const turn of turns) {
+    for (const edge of turn.edges ?? []) edges.add(edge);
+    for (const id of turn.nested) {
+      const version = turn.before?.nested[id] ?? 0;
+      const current = (after.get(id) ?? states.known.get(id))?.version ?? 0;
+      if (version !== current) nested[id] = Math.min(nested[id] ?? version, version);
+    }
+  }
+  const { before, level } = turns[0] as Turn;
+  return askAgain(deps.warehouse, { fold: before?.fold ?? 0, at: before?.at ?? 0, nested }, now, [...edges], level);
+}
+
+async function recordFailure(
+  round: Round,
+  { id, revision, digest }: Pick<Turn, 'id' | 'revision' | 'digest'>,
+  seconds: number,
+  error: RunError,
+): Promise<void> {
+  const { deps, now } = round;
+  const nothing = { version: 0, members: 0, entered: 0, left: 0, asked: 0, rows: 0, bytes: 0, mode: 'full' as const };
+  const run: Run = { ...nothing, segment: id, revision, started: now, seconds, error };
+  await recordRuns(deps.warehouse, [run]);
+  const before = round.states.failed.get(id);
+  const times = before?.digest === digest ? before.times + 1 : 1;
+  await saveFailed(deps.redis, id, { digest, times, at: now });
+  round.runs.push(run);
 }
 
 /** Takes the members of segments that were deleted out of them. */
 export async function retireDeleted(deps: EvaluateDeps): Promise<string[]> {
-  const evaluated = await deps.redis.smembers(EVALUATED_KEY);
-  const gone = evaluated.filter((id) => deps.things.get('segment', id) === undefined);
-  for (const id of gone) {
-    const nobody = { sql: 'SELECT toUInt32(0) AS profile WHERE 0', params: {} };
-    const version = (await lastVersion(deps, id)) + 1;
-    await deps.warehouse.command(writeDifference(id, version, deps.now(), nobody), LIMITS);
-    await deps.redis.srem(EVALUATED_KEY, id);
-  }
+  const { known } = await readEvaluated(deps.redis);
+  const gone = [...known.keys()].filter((id) => deps.things.get('segment', id) === undefined);
+  if (gone.length === 0) return gone;
+  await deps.warehouse.command({ sql: 'TRUNCATE TABLE segment_steps' });
+  const greatest = await greatestVersions(deps.warehouse, gone);
+  const versions = gone.map((id) => ({ id, version: (greatest.get(id) ?? 0) + 1, isUnsure: true }));
+  await writeVersions(deps.warehouse, versions, deps.now());
+  await forgetEvaluated(deps.redis, gone);
+  await dropVersions(deps.warehouse, new Map(), gone);
   return gone;
 }
 
-async function lastVersion({ warehouse }: EvaluateDeps, segment: string): Promise<number> {
-  const sql = `SELECT greatest(
-      (SELECT max(version) FROM memberships WHERE segment = {segment:String}),
-      (SELECT max(version) FROM segment_runs WHERE segment = {segment:String})) AS version`;
-  const [row] = await warehouse.query<{ version: number }>({ sql, params: { segment } });
-  return row?.version ?? 0;
+async function countFacts({ warehouse }: EvaluateDeps): Promise<number> {
+  const sql = 'SELECT count() AS n FROM facts WHERE (shard, profile) IN (SELECT shard, profile FROM segment_asked)';
+  const [row] = await warehouse.query<{ n: string }>({ sql }, LIMITS);
+  return Number(row?.n ?? 0);
 }
 
-/** One statement: the rule's people against the current members, those in one of the two only are written. */
-function writeDifference(segment: string, version: number, at: number, rule: Statement): Statement {
-  // The key (segment, profile, version) makes a repetition harmless; a token would be one for all blocks of the statement.
-  const sql = `INSERT INTO memberships (segment, profile, version, status, at) SETTINGS insert_deduplicate = 0
-    SELECT {segment:String}, profile, {version:UInt32}, if(selected = 1, 1, -1), fromUnixTimestamp64Milli({at:Int64}) FROM (
-      SELECT profile, max(is_selected) AS selected, max(is_member) AS held FROM (
-        SELECT profile, toUInt8(1) AS is_selected, toUInt8(0) AS is_member FROM (${rule.sql})
-        UNION ALL
-        SELECT profile, toUInt8(0), toUInt8(1) FROM memberships
-        WHERE segment = {segment:String} GROUP BY profile HAVING argMax(status, version) = 1
-      ) GROUP BY profile HAVING selected != held)`;
-  return { sql, params: { ...rule.params, segment, version, at } };
+const people = new WeakMap<Round, Promise<number>>();
+
+/** Everybody, counted once a round. */
+function countPeople(round: Round): Promise<number> {
+  const known = people.get(round);
+  if (known !== undefined) return known;
+  const sql = "SELECT uniqExact(profile) AS n FROM facts WHERE kind = 'person'";
+  const counted = round.deps.warehouse.query<{ n: string }>({ sql }, LIMITS).then(([row]) => Number(row?.n ?? 0));
+  people.set(round, counted);
+  return counted;
 }
 
-async function countMembers(
-  { warehouse }: EvaluateDeps,
-  segment: Thing<Segment>,
-  version: number,
-): Promise<Omit<Run, 'started' | 'seconds' | 'error'>> {
-  const sql = `SELECT countIf(holds = 1) AS members, countIf(last = {version:UInt32} AND holds = 1) AS entered,
-      countIf(last = {version:UInt32} AND holds = -1) AS gone
-    FROM (SELECT argMax(status, version) AS holds, max(version) AS last FROM memberships WHERE segment = {segment:String} GROUP BY profile)`;
-  const [row] = await warehouse.query<{ members: string; entered: string; gone: string }>({
-    sql,
-    params: { segment: segment.id, version },
-  });
-  return {
-    segment: segment.id,
-    version,
-    revision: segment.revision,
-    members: Number(row?.members ?? 0),
-    entered: Number(row?.entered ?? 0),
-    left: Number(row?.gone ?? 0),
-  };
-}
-
-function failed(segment: Thing<Segment>): Omit<Run, 'started' | 'seconds' | 'error'> {
-  return { segment: segment.id, version: 0, revision: segment.revision, members: 0, entered: 0, left: 0 };
+async function sizeOfFacts({ warehouse }: EvaluateDeps): Promise<Round['facts']> {
+  const sql = `SELECT sum(rows) AS rows, sum(data_uncompressed_bytes) AS bytes FROM system.parts
+    WHERE database = currentDatabase() AND table = 'facts' AND active`;
+  const [row] = await warehouse.query<{ rows: string; bytes: string }>({ sql });
+  const rows = Number(row?.rows ?? 0);
+  return { rows, bytes: rows === 0 ? 0 : Number(row?.bytes ?? 0) / rows };
 }
 
 /** ClickHouse's codes: 159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED. */

@@ -17,14 +17,15 @@ const lastRefresh = new Gauge({
 
 const counts = new Counter({
   name: 'walkin_segmenter_total',
-  help: 'What the segmenter did: identifiers resolved, edges refused (profile too large), profiles merged or split, visits written or cancelled, memberships entered or left, segments failed, identifiers published',
+  help: 'What the segmenter did: identifiers resolved, edges refused (profile too large), profiles merged or split, visits written or cancelled, facts written or deleted, memberships entered or left, segments failed, identifiers published',
   labelNames: ['what'],
 });
 
 /** Tells Prometheus of a run of the segmenter. */
-export function observe({ identity, visits, segments, published, seconds }: Refreshed, now: number): void {
+export function observe({ identity, visits, facts, segments, published, seconds }: Refreshed, now: number): void {
   refreshSeconds.observe({ step: 'all' }, seconds);
   refreshSeconds.observe({ step: 'identity' }, identity.seconds);
+  refreshSeconds.observe({ step: 'facts' }, facts.seconds);
   refreshSeconds.observe({ step: 'publish' }, published.seconds);
   if (visits !== null) refreshSeconds.observe({ step: 'visits' }, visits.seconds);
   if (visits !== null) lastRefresh.set(now / 1000);
@@ -33,6 +34,8 @@ export function observe({ identity, visits, segments, published, seconds }: Refr
   counts.inc({ what: 'profiles_split' }, identity.split);
   counts.inc({ what: 'edges_refused' }, identity.refused);
   counts.inc({ what: 'visits_written' }, visits?.written ?? 0);
+  counts.inc({ what: 'facts_written' }, facts.written);
+  counts.inc({ what: 'facts_deleted' }, facts.deleted);
   counts.inc({ what: 'visits_cancelled' }, visits?.cancelled ?? 0);
   counts.inc({ what: 'memberships_entered' }, segments.entered);
   counts.inc({ what: 'memberships_left' }, segments.left);

@@ -1,185 +1,272 @@
-import type { Statement } from '../dmp/clickhouse/warehouse.ts';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
-import { markAgain, optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
+import { optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
 import { optedOutValue } from '../dmp/opt-out/value.ts';
-import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
-import { profileKey } from '../proto/keys.ts';
-import { encodeProfile, hourOf, type Membership } from '../proto/profile.ts';
+import { numbersNeeded } from '../dmp/publication/needed.ts';
+import { forgetPublished, notePublished, type PublishedSegment } from '../dmp/publication/status.ts';
+import { nextSequence, putValues, STATE_KEY, STREAMED_KEY, type Value } from '../dmp/publication/values.ts';
+import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
+import { hourOf, NOTHING_ADDED } from '../proto/profile.ts';
+import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf } from './publish-people.ts';
+import { createValueWriter } from './publish-values.ts';
 
-/**
- * Hash in Redis of what the last publication held: `identities` their newest version, `full` when everybody was published last
- * (epoch ms), `s:<segment>` the version of its members. Versions and no times: the clocks of several segmenters differ.
- */
-const STATE_KEY = 'walkin:segmenter:published';
-/** A value that nobody renews is forgotten: a segmenter that stands still must not leave people in segments for ever. */
-const EXPIRY_S = 30 * 86_400;
-/** So everybody is renewed well before. */
+const AGES = [1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3_600];
+const visibleAfter = new Histogram({
+  name: 'walkin_published_lag_seconds',
+  help: 'Time from the evaluation that changed a segment to bidders seeing it, of each segment and publication',
+  buckets: AGES,
+});
+const oldestEvent = new Histogram({
+  name: 'walkin_published_event_lag_seconds',
+  help: 'Age of the oldest event that a refresh took in, when bidders saw what it changed, of each refresh',
+  buckets: AGES,
+});
+const values = new Counter({
+  name: 'walkin_published_values_total',
+  help: 'Profile values that a publication wrote, or found newer than its own',
+  labelNames: ['outcome'] as const,
+});
+const publishedSegments = new Gauge({
+  name: 'walkin_published_segments',
+  help: 'Segments that some live line item needs, whose members bidders know',
+});
+
+/** So everybody is renewed well before their value is forgotten. */
 const FULL_EVERY_MS = 7 * 86_400_000;
 /**
  * A membership that nobody renews ends, although the person stays known to caps and holdouts: three times as long as everybody
  * waits for a renewal.
  */
-const MEMBERSHIP_HOURS = 21 * 24;
-/** By which the clocks of several processes may differ. */
-const CLOCKS_MS = 60_000;
+export const MEMBERSHIP_HOURS = 21 * 24;
+/** Until when the events of the last refresh were known to it, as a sequence. */
+const UP_TO_KEY = 'walkin:publication:up-to';
+/** People that are read at once: 40 MB. */
 const PART = 200_000;
-const PIPELINE = 2_000;
-const LIMITS = { seconds: 120, memoryBytes: 4 * 1024 ** 3 };
+/** Identifiers in one question. */
+const STREAMED = 5_000;
 
 export interface Published {
   readonly full: boolean;
   readonly profiles: number;
   readonly identifiers: number;
+  /** Identifiers that had a newer value. */
+  readonly late: number;
+  /** Segments that some live line item needs. */
+  readonly segments: number;
+  /** Seconds from the evaluation of what changed to its being visible, by segment. */
+  readonly lags: readonly number[];
   readonly seconds: number;
 }
 
-type PublishDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now'>;
+export type PublishDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now'>;
 
-/** Versions of the identities and of each segment's members. */
+/** What the members that are published come from. */
+export interface Evaluated {
+  /** All events that were durable by then were known to the evaluation: a sequence that was drawn before it began. */
+  readonly upTo: number;
+  /** Ids of the segments that were evaluated. */
+  readonly segments: readonly string[];
+}
+
+/** Versions of the identities and of each needed segment's members. */
 interface Versions {
   readonly identities: string;
-  readonly segments: ReadonlyMap<string, number>;
+  readonly segments: ReadonlyMap<string, Version>;
+}
+
+interface Version {
+  readonly version: number;
+  /** Epoch ms of the evaluation that made it. */
+  readonly started: number;
 }
 
 /**
  * Writes the compact value of everybody who changed since the last publication under each identifier by which a bid request
- * can name them. People without segments too: their anchor decides on holdout and caps. Cut off anywhere, it is done whole
- * the next time.
+ * can name them. People without segments too: their anchor decides on holdout and caps. Only segments that a live line item needs; one
+ * that is needed anew is there for all of its members at once. Cut off anywhere, it is done whole the next time; what a later
+ * publication wrote meanwhile stays.
  *
  * @param between called between parts; it may throw to stop
+ * @param evaluated what was streamed until then is part of it: those people are written too, without
  */
 export async function publish(
   deps: PublishDeps,
   between: (done: number, total: number) => Promise<void> = async () => undefined,
+  evaluated: Evaluated | null = null,
 ): Promise<Published> {
   const began = performance.now();
   const at = deps.now();
-  const current = await readVersions(deps);
+  const numbers = numbersNeeded(deps.things, at);
+  const current = await readVersions(deps, [...numbers.keys()]);
   const last = await lastPublished(deps, at);
-  const change = last === null ? EVERYBODY : changeSince(last, current);
-  const numbers = new Map(deps.things.list('segment').map(({ id, body }) => [id, body.number]));
-  const parts = Math.ceil((await countChanged(deps, change)) / PART);
-  let profiles = 0;
-  let identifiers = 0;
-  for (let part = 0; part < parts; part++) {
-    await between(part, parts);
-    const people = await readPeople(deps, change, parts, part);
-    profiles += people.length;
-    identifiers += await writePeople(deps, people, numbers, await optedOutProfiles(deps.warehouse), hourOf(at));
-    await markAgain(deps, at - CLOCKS_MS);
+  const retired = [...(last?.segments.keys() ?? [])].filter((id) => deps.things.get('segment', id) === undefined);
+  const change = last === null ? EVERYBODY : changeSince(last, current, retired);
+  const streamed = last === null || evaluated === null ? [] : await streamedUntil(deps, evaluated.upTo);
+  const passes = await passesOf(deps, change, streamed);
+  const known = knownTo(evaluated, numbers);
+  const sum = { profiles: 0, written: 0, late: 0 };
+  for (const [part, pass] of passes.entries()) {
+    await between(part, passes.length);
+    const done = await writePart(deps, pass, numbers, known);
+    sum.profiles += done.profiles;
+    sum.written += done.written;
+    sum.late += done.late;
   }
-  await savePublished(deps, current, last === null ? at : null);
-  return { full: last === null, profiles, identifiers, seconds: (performance.now() - began) / 1000 };
+  if (evaluated !== null && known.size === numbers.size)
+    await deps.redis.zremrangebyscore(STREAMED_KEY, '-inf', Math.floor(evaluated.upTo / 1000));
+  const lags = await notePublication(deps, last, current);
+  await savePublished(deps, current, last, at);
+  if (evaluated !== null) await noteUpTo(deps, evaluated.upTo);
+  for (const lag of lags) visibleAfter.observe(lag);
+  values.inc({ outcome: 'written' }, sum.written);
+  values.inc({ outcome: 'late' }, sum.late);
+  publishedSegments.set(current.segments.size);
+  return {
+    full: last === null,
+    profiles: sum.profiles,
+    identifiers: sum.written,
+    late: sum.late,
+    segments: numbers.size,
+    lags,
+    seconds: (performance.now() - began) / 1000,
+  };
 }
 
-async function readVersions({ warehouse }: PublishDeps): Promise<Versions> {
+async function readVersions({ warehouse }: PublishDeps, needed: readonly string[]): Promise<Versions> {
   const [identities] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
-  const sql = 'SELECT segment, max(version) AS version FROM memberships GROUP BY segment';
-  const segments = await warehouse.query<{ segment: string; version: number }>({ sql });
-  return { identities: identities?.version ?? '0', segments: new Map(segments.map((row) => [row.segment, row.version])) };
+  const sql = `SELECT segment, max(version) AS newest, toUnixTimestamp64Milli(argMax(started, (version, -toUnixTimestamp64Milli(started)))) AS began FROM segment_runs
+    WHERE segment IN {needed:Array(String)} AND error = '' GROUP BY segment`;
+  const rows = await warehouse.query<{ segment: string; newest: number; began: string }>({ sql, params: { needed } });
+  const versions = rows.map((row): [string, Version] => [row.segment, { version: row.newest, started: Number(row.began) }]);
+  return { identities: identities?.version ?? '0', segments: new Map(versions) };
+}
+
+interface LastPublished {
+  readonly identities: string;
+  readonly segments: ReadonlyMap<string, number>;
 }
 
 /** Null: everybody must be published. */
-async function lastPublished({ redis }: PublishDeps, now: number): Promise<Versions | null> {
+async function lastPublished({ redis }: PublishDeps, now: number): Promise<LastPublished | null> {
   const { full, identities, ...rest } = await redis.hgetall(STATE_KEY);
   if (full === undefined || identities === undefined || now - Number(full) > FULL_EVERY_MS) return null;
   return { identities, segments: new Map(Object.entries(rest).map(([field, version]) => [field.slice(2), Number(version)])) };
 }
 
-async function savePublished({ redis }: PublishDeps, versions: Versions, full: number | null): Promise<void> {
-  const segments = [...versions.segments].flatMap(([id, version]) => [`s:${id}`, version]);
-  await redis.hset(STATE_KEY, 'identities', versions.identities, ...segments, ...(full === null ? [] : ['full', full]));
+async function savePublished({ redis }: PublishDeps, current: Versions, last: LastPublished | null, at: number): Promise<void> {
+  const segments = [...current.segments].flatMap(([id, { version }]) => [`s:${id}`, version]);
+  // Who is needed again later is back-filled, since then no version of it has been published.
+  const dropped = [...(last?.segments.keys() ?? [])].filter((id) => !current.segments.has(id));
+  const change = redis.multi().hset(STATE_KEY, 'identities', current.identities, ...segments);
+  if (last === null) change.hset(STATE_KEY, 'full', at);
+  if (dropped.length > 0) change.hdel(STATE_KEY, ...dropped.map((id) => `s:${id}`));
+  for (const [error] of (await change.exec()) ?? []) if (error !== null) throw error;
+  await forgetPublished(redis, dropped);
 }
 
-/** A condition over `profile`: whose membership or identifiers changed. */
-type Change = Required<Statement>;
+/** Says what bidders have. Returns how long each new version took from its evaluation, seconds. */
+async function notePublication({ redis, now }: PublishDeps, last: LastPublished | null, current: Versions): Promise<number[]> {
+  const at = now();
+  const lags: number[] = [];
+  const noted = new Map<string, PublishedSegment>();
+  for (const [id, { version, started }] of current.segments) {
+    const lag = Math.max(0, at - started) / 1000;
+    if (version > (last?.segments.get(id) ?? 0)) lags.push(lag);
+    noted.set(id, { at, version, lag });
+  }
+  await notePublished(redis, noted);
+  return lags;
+}
 
-const EVERYBODY: Change = { sql: '1', params: {} };
+/** The oldest events of a refresh are those that came just after the one before began. */
+async function noteUpTo({ redis }: PublishDeps, upTo: number): Promise<void> {
+  const before = await redis.getset(UP_TO_KEY, upTo);
+  if (before !== null) oldestEvent.observe(Math.max(0, (await nextSequence(redis)) - Number(before)) / 1000);
+}
 
-function changeSince(last: Versions, current: Versions): Change {
-  const segments = [...current.segments].filter(([id, version]) => version > (last.segments.get(id) ?? 0)).map(([id]) => id);
+/** Whose memberships or identifiers are newer than what was published; and the members of segments that are no more. */
+function changeSince(last: LastPublished, current: Versions, retired: readonly string[]): Change {
+  const newer = [...current.segments].filter(([id, { version }]) => version > (last.segments.get(id) ?? 0)).map(([id]) => id);
+  const segments = [...newer, ...retired];
   const identities = 'SELECT profile FROM identities WHERE version > {version:UInt64}';
   if (segments.length === 0) return { sql: `profile IN (${identities})`, params: { version: last.identities } };
-  const members = `SELECT profile FROM memberships WHERE segment IN {segments:Array(String)}
-    AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0))`;
   const versions = segments.map((id) => last.segments.get(id) ?? 0);
+  const least = Math.min(...versions);
+  const members = `SELECT profile FROM memberships WHERE segment IN {segments:Array(String)} AND version > {least:UInt32}
+    AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0))`;
   return {
     sql: `profile IN (${identities} UNION DISTINCT ${members})`,
-    params: { version: last.identities, segments, versions },
+    params: { version: last.identities, segments, versions, least },
   };
 }
 
-async function countChanged({ warehouse }: PublishDeps, { sql: condition, params }: Change): Promise<number> {
-  const sql = `SELECT uniq(profile) AS n FROM identities WHERE ${condition}`;
-  const [row] = await warehouse.query<{ n: string }>({ sql, params }, LIMITS);
-  return Number(row?.n ?? 0);
+/** Identifiers to which events added until then: what was evaluated since is right, also where nothing of theirs changed. */
+async function streamedUntil({ redis }: PublishDeps, upTo: number): Promise<string[]> {
+  return redis.zrangebyscore(STREAMED_KEY, '-inf', Math.floor(upTo / 1000));
 }
 
-interface Person {
-  readonly profile: number;
-  readonly anchor: string;
-  readonly identifiers: string[];
-  readonly segments: string[];
-  /** Of each of them the hour in which it was entered. */
-  readonly since: number[];
-}
-
-/** Bid requests name people without a kind: an identifier of none came from one. */
-const ADDRESSABLE = [...ADDRESSABLE_KINDS, ''];
-
-async function readPeople(
-  { warehouse }: PublishDeps,
-  { sql: condition, params }: Change,
-  parts: number,
-  part: number,
-): Promise<Person[]> {
-  const chosen = `${condition} AND profile % {parts:UInt32} = {part:UInt32}`;
-  const sql = `SELECT profile, anchor, identifiers, segments, since FROM (
-      SELECT profile, any(i.anchor) AS anchor, groupArray(identifier) AS identifiers FROM (
-        SELECT identifier, profile, anchor FROM identities FINAL WHERE ${chosen} AND kind IN {kinds:Array(String)}) AS i
-      GROUP BY profile) AS people
-    LEFT JOIN (
-      SELECT profile, groupArray(segment) AS segments, groupArray(hour) AS since FROM (
-        SELECT segment, profile, toUInt32(intDiv(toUnixTimestamp(argMax(at, version)), 3600)) AS hour
-        FROM memberships WHERE ${chosen} GROUP BY segment, profile HAVING argMax(status, version) = 1)
-      GROUP BY profile) AS members USING profile`;
-  return warehouse.query<Person>({ sql, params: { ...params, parts, part, kinds: ADDRESSABLE } }, LIMITS);
-}
-
-async function writePeople(
-  { redis, now }: PublishDeps,
-  people: readonly Person[],
-  numbers: ReadonlyMap<string, number>,
-  optedOut: ReadonlySet<number>,
-  hour: number,
-): Promise<number> {
-  let written = 0;
-  let pipeline = redis.pipeline();
-  for (const person of people) {
-    const { profile, anchor } = person;
-    const value = optedOut.has(profile)
-      ? optedOutValue(profile, anchor, now())
-      : encodeProfile({ profile, anchor, consent: 0, hour, memberships: membershipsOf(person, numbers, hour) });
-    for (const identifier of person.identifiers) {
-      pipeline.set(profileKey(identifier), value, 'EX', EXPIRY_S);
-      if (++written % PIPELINE !== 0) continue;
-      await run(pipeline);
-      pipeline = redis.pipeline();
-    }
+/** By number of a segment, until when what was streamed to it is part of its members. */
+function knownTo(evaluated: Evaluated | null, numbers: ReadonlyMap<string, number>): Map<number, number> {
+  const known = new Map<number, number>();
+  for (const id of evaluated?.segments ?? []) {
+    const number = numbers.get(id);
+    if (number !== undefined) known.set(number, (evaluated as Evaluated).upTo);
   }
-  await run(pipeline);
-  return written;
+  return known;
 }
 
-function membershipsOf({ segments, since }: Person, numbers: ReadonlyMap<string, number>, hour: number): Membership[] {
-  const memberships = segments.flatMap((id, at): Membership[] => {
-    const segment = numbers.get(id);
-    return segment === undefined ? [] : [{ segment, since: since[at] ?? null, until: hour + MEMBERSHIP_HOURS }];
+interface Pass {
+  readonly change: Change;
+  readonly range: Range;
+}
+
+async function passesOf({ warehouse }: PublishDeps, change: Change, streamed: readonly string[]): Promise<Pass[]> {
+  const changes = [change];
+  for (let from = 0; from < streamed.length; from += STREAMED) {
+    const keys = streamed.slice(from, from + STREAMED);
+    changes.push({
+      sql: 'profile IN (SELECT profile FROM identities WHERE identifier IN {keys:Array(UUID)})',
+      params: { keys },
+    });
+  }
+  const passes: Pass[] = [];
+  for (const one of changes) for (const range of await rangesOf(warehouse, one, PART)) passes.push({ change: one, range });
+  return passes;
+}
+
+async function writePart(
+  { warehouse, redis, now }: PublishDeps,
+  { change, range }: Pass,
+  numbers: ReadonlyMap<string, number>,
+  known: ReadonlyMap<number, number>,
+): Promise<{ profiles: number; written: number; late: number }> {
+  // Before anything is read: who withdraws or is evaluated later has a greater one.
+  const sequence = await nextSequence(redis);
+  const at = now();
+  const hour = hourOf(at);
+  const put = { sequence, now: at, known };
+  const [out, held] = await Promise.all([optedOutProfiles(warehouse), profilesNothingAdded(warehouse)]);
+  const writer = createValueWriter(redis, put, { hour, hours: MEMBERSHIP_HOURS });
+  const marks: Value[] = [];
+  let profiles = 0;
+  await eachPerson(warehouse, change, range, numbers, (person) => {
+    profiles++;
+    if (!out.has(person.profile)) return writer.add(person, held.has(person.profile) ? NOTHING_ADDED : 0);
+    marks.push({ identifiers: identifiersOf(person), value: optedOutValue(person.profile, anchorOf(person), at, sequence) });
   });
-  return memberships.sort((a, b) => a.segment - b.segment);
+  const done = await writer.end();
+  const marked = await putValues(redis, marks, { ...put, forever: true });
+  return { profiles, written: done.written + marked.written, late: done.late + marked.late };
 }
 
-async function run(pipeline: ReturnType<DmpDeps['redis']['pipeline']>): Promise<void> {
-  if (pipeline.length === 0) return;
-  for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+export function identifiersOf({ bytes, identifiersAt, identifiers }: PersonRow): string[] {
+  return Array.from({ length: identifiers }, (_, index) => {
+    const start = identifiersAt + index * 36;
+    return bytes.toString('latin1', start, start + 36);
+  });
+}
+
+export function anchorOf({ bytes, anchorAt }: PersonRow): string {
+  const hex = bytes.toString('hex', anchorAt, anchorAt + 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -1,7 +1,8 @@
 import type { DmpDeps } from '../dmp/deps.ts';
 import type { JobContext } from '../dmp/jobs/jobs.ts';
-import type { Run } from '../dmp/segments/runs.ts';
-import { evaluate, retireDeleted } from './evaluate.ts';
+import { nextSequence } from '../dmp/publication/values.ts';
+import { evaluateSegments, retireDeleted } from './evaluate.ts';
+import { createFacts, type FactsFolded } from './facts.ts';
 import type { Folded, Identity } from './identity.ts';
 import { evaluationOrder } from './order.ts';
 import { type Published, publish } from './publish.ts';
@@ -11,6 +12,7 @@ export interface Refreshed {
   readonly identity: Omit<Folded, 'changed'> & { readonly changed: number };
   /** Null where only one segment was asked for. */
   readonly visits: VisitsFound | null;
+  readonly facts: FactsFolded;
   readonly segments: SegmentsEvaluated;
   readonly published: Published;
   readonly seconds: number;
@@ -27,7 +29,7 @@ export interface SegmentsEvaluated {
 export type RefreshDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
 export type Steps = Pick<JobContext, 'progress' | 'checkpoint'>;
 
-/** identity → visits → segments → publish: each step takes what the one before it wrote. */
+/** identity → visits → facts → segments → publish: each step takes what the one before it wrote. */
 export interface Refresh {
   all(steps: Steps): Promise<Refreshed>;
   /** One segment and those it needs. */
@@ -35,14 +37,20 @@ export interface Refresh {
 }
 
 export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Visits): Refresh {
+  const facts = createFacts(deps);
   const run = async (wanted: readonly string[] | undefined, steps: Steps): Promise<Refreshed> => {
     const began = performance.now();
-    const { changed, ...folded } = await stage(steps, 'identity', 'steps', () => identity.fold());
+    // What is durable by now is part of what is evaluated.
+    const upTo = await nextSequence(deps.redis);
+    const { changed, ...resolved } = await stage(steps, 'identity', 'steps', () => identity.fold());
     const found = wanted === undefined ? await stage(steps, 'visits', 'parts', (between) => visits.find(between)) : null;
+    const folded = await stage(steps, 'facts', 'parts', (between) => facts.fold(between));
     const segments = await stage(steps, 'segments', 'segments', (between) => evaluateAll(deps, wanted, between));
-    const published = await stage(steps, 'publish', 'parts', (between) => publish(deps, between));
+    const sound = deps.things.list('segment').filter(({ id }) => !segments.failed.includes(id));
+    const evaluated = wanted === undefined ? { upTo, segments: sound.map(({ id }) => id) } : null;
+    const published = await stage(steps, 'publish', 'parts', (between) => publish(deps, between, evaluated));
     const seconds = (performance.now() - began) / 1000;
-    return { identity: { ...folded, changed: changed.size }, visits: found, segments, published, seconds };
+    return { identity: { ...resolved, changed: changed.size }, visits: found, facts: folded, segments, published, seconds };
   };
   return { all: (steps) => run(undefined, steps), one: (segment, steps) => run([segment], steps) };
 }
@@ -55,15 +63,10 @@ async function evaluateAll(
   between: Between,
 ): Promise<SegmentsEvaluated> {
   if (wanted === undefined) await retireDeleted(deps);
-  const order = evaluationOrder(deps.things, wanted);
-  const runs: Run[] = [];
-  for (const [done, id] of order.entries()) {
-    await between(done, order.length);
-    const run = await evaluate(deps, id);
-    if (run !== undefined) runs.push(run);
-  }
+  const order = wanted === undefined ? undefined : evaluationOrder(deps.things, wanted);
+  const runs = await evaluateSegments(deps, order, between);
   return {
-    evaluated: runs.length,
+    evaluated: new Set(runs.map((run) => run.segment)).size,
     entered: runs.reduce((sum, run) => sum + run.entered, 0),
     left: runs.reduce((sum, run) => sum + run.left, 0),
     failed: runs.filter((run) => run.error !== '').map((run) => run.segment),

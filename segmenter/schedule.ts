@@ -5,9 +5,12 @@ import type { DmpDeps } from '../dmp/deps.ts';
 import { erase } from '../dmp/erasures/erase.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
+import { dueLookalikes, fitLookalike } from '../dmp/segments/lookalike-fit.ts';
 import { alarmsNow } from '../dmp/sources/alarms.ts';
+import { startBackfill } from './backfill.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
+import { reconcile } from './reconcile.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
 import { retain } from './retention.ts';
 import { createVisits } from './visits.ts';
@@ -34,6 +37,9 @@ const TURN_KEY = 'walkin:segmenter:turn';
 /** The same of retention, which is looked after this often. */
 const RETENTION_TURN_KEY = 'walkin:segmenter:retention';
 const RETENTION_MS = 3_600_000;
+/** Look-alikes that were asked to be fitted: not again while that job may wait or run. */
+const FIT_KEY = 'walkin:segmenter:fit:';
+const FIT_AGAIN_MS = 1_800_000;
 const HEARING_MS = 3_000;
 
 /** Runs the jobs of the segmenter in this process, one at a time over all processes, and asks for a refresh on schedule. */
@@ -59,10 +65,18 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     connection: deps.redis,
     queue: QUEUE_OF.refresh,
     works: {
-      refresh: (_, context) => observed(refresh.all(stepsOf(context))),
+      refresh: async (_, context) => {
+        const refreshed = await observed(refresh.all(stepsOf(context)));
+        await reconcile(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'values at the bidders were not checked'));
+        return refreshed;
+      },
       evaluate: async ({ segment }, context) => {
-        await heardOf(deps, segment);
+        await heardOf(deps, 'segment', segment);
         return observed(refresh.one(segment, stepsOf(context)));
+      },
+      lookalike: async ({ lookalike }, context) => {
+        await heardOf(deps, 'lookalike', lookalike);
+        return fitLookalike(deps, lookalike, stepsOf(context));
       },
       erase: ({ erasure }, context) => erase(deps, () => identity.fold(), erasure, stepsOf(context)),
       retention: async (_, context) => {
@@ -76,21 +90,23 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     log: deps.log,
     prefix,
   });
+  const backfill = startBackfill(deps);
   const clock = startClock(deps, options.refreshSeconds);
   return {
     close: async () => {
       isStopping = true;
       clearInterval(clock);
+      await backfill.close();
       await worker.close();
     },
   };
 }
 
-/** A segment that was made a moment ago in another process is known here a moment later. */
-async function heardOf({ things }: DmpDeps, segment: string): Promise<void> {
+/** What was made a moment ago in another process is known here a moment later. */
+async function heardOf({ things }: DmpDeps, kind: 'segment' | 'lookalike', id: string): Promise<void> {
   const until = performance.now() + HEARING_MS;
-  while (things.get('segment', segment) === undefined) {
-    if (performance.now() > until) throw new JobRefused('unknown_segment', `there is no segment ${segment}`);
+  while (things.get(kind, id) === undefined) {
+    if (performance.now() > until) throw new JobRefused(`unknown_${kind}`, `there is no ${kind} ${id}`);
     await sleep(50);
   }
 }
@@ -116,6 +132,9 @@ function startClock(deps: DmpDeps, seconds: number | null): NodeJS.Timeout | und
     if (turn === 'OK') await deps.jobs.enqueue('refresh', {}, 'schedule');
     if ((await deps.redis.set(RETENTION_TURN_KEY, deps.now(), 'PX', RETENTION_MS, 'NX')) === 'OK')
       await deps.jobs.enqueue('retention', {}, 'schedule');
+    for (const lookalike of dueLookalikes(deps))
+      if ((await deps.redis.set(`${FIT_KEY}${lookalike}`, deps.now(), 'PX', FIT_AGAIN_MS, 'NX')) === 'OK')
+        await deps.jobs.enqueue('lookalike', { lookalike }, 'schedule');
   };
   const strike = (): void => void ask().catch((error: unknown) => deps.log.warn({ err: error }, 'no refresh was scheduled'));
   strike();

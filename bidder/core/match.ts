@@ -243,7 +243,7 @@ export class Match {
     this.#forbidden = FORBIDDEN[state];
     if (state !== 'known' && state !== 'unknown') return;
     this.#hour = hourOf(now);
-    for (const value of memberships) visitMemberships(value, this.#hour, this);
+    for (const value of memberships) visitMemberships(value, this.#hour, now, this);
   }
 
   /** A membership of the person; `age` in hours. */

@@ -40,6 +40,6 @@ export function capField(lineItem: string, windowMs: number, at: number): string
 export function segmentsOf({ memberships }: Person, now: number): ReadonlySet<number> {
   const segments = new Set<number>();
   const visitor = { take: (segment: number): void => void segments.add(segment) };
-  for (const value of memberships) visitMemberships(value, hourOf(now), visitor);
+  for (const value of memberships) visitMemberships(value, hourOf(now), now, visitor);
   return segments;
 }

@@ -25,7 +25,7 @@ for person = 1, #counts do
     local anchor = string.sub(identifiers, first, first + SIZE - 1)
     first = first + SIZE
     local value = reads and redis.call('GET', profiles .. anchor)
-    if value and #value >= 22 and string.byte(value, 1) <= 2 then
+    if value and #value >= 22 and string.byte(value, 1) <= 3 then
       local id = string.sub(value, 7, 22)
       if #values == 0 then position = i end
       if not seen[id] then

@@ -9,6 +9,7 @@ import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring } from '../events/keyring.ts';
 import { emptyTables, type Tables, tokenOf, writeTables } from '../events/tables.ts';
 import { quarantineRow } from '../quarantine/row.ts';
+import { createStream, type Stream } from '../streaming/stream.ts';
 import { AD_EVENT_SOURCE, type AdEventRow, NOBODY, readEntry } from './rows.ts';
 import { AdEventStream, type Entry } from './stream.ts';
 
@@ -30,7 +31,7 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-/** Without `things` what exchanges say of creatives is not written down. */
+/** Without `things` what exchanges say of creatives is not written down, and no membership is streamed. */
 type IntakeDeps = Pick<DmpDeps, 'redis' | 'warehouse' | 'pepper' | 'now' | 'log'> & Partial<Pick<DmpDeps, 'things'>>;
 
 const BATCH = 10_000;
@@ -53,6 +54,8 @@ export function startIntake(deps: IntakeDeps, options: IntakeOptions = {}): Inta
   redis.on('error', () => undefined);
   const stream = new AdEventStream(redis, `${process.pid}-${randomBytes(6).toString('hex')}`);
   const edges = createEdgeMemory();
+  const { things } = deps;
+  const memberships = things === undefined ? null : createStream({ ...deps, things });
   const closing = new AbortController();
   let claimedAt = 0;
 
@@ -76,7 +79,7 @@ export function startIntake(deps: IntakeDeps, options: IntakeOptions = {}): Inta
         if (!opened) await stream.open();
         opened = true;
         if (batch.length === 0) batch = await next();
-        await writeEntries(batch, deps, edges);
+        await writeEntries(batch, deps, edges, memberships);
         await stream.done(batch);
         const small = batch.length > 0 && batch.length < SMALL;
         batch = [];
@@ -105,7 +108,12 @@ export function startIntake(deps: IntakeDeps, options: IntakeOptions = {}): Inta
 }
 
 /** Returns when all rows of the entries are durable. */
-async function writeEntries(entries: readonly Entry[], deps: IntakeDeps, edges: EdgeMemory): Promise<void> {
+async function writeEntries(
+  entries: readonly Entry[],
+  deps: IntakeDeps,
+  edges: EdgeMemory,
+  memberships: Stream | null,
+): Promise<void> {
   if (entries.length === 0) return;
   const rows: AdEventRow[] = [];
   const tables = emptyTables();
@@ -115,6 +123,7 @@ async function writeEntries(entries: readonly Entry[], deps: IntakeDeps, edges: 
     deps.warehouse.insert('ad_events', rows, tokenOf('ad_events', rows)),
     writeTables(deps.warehouse, tables, edges, deps.now()),
   ]);
+  memberships?.takeAds(rows, tables.edges);
   await takeVerdictsOf(rows, deps);
   taken.inc({ outcome: 'accepted' }, entries.length - tables.quarantine.length);
   taken.inc({ outcome: 'quarantined' }, tables.quarantine.length);

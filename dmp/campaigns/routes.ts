@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { DmpDeps } from '../deps.ts';
 import type { Noun } from '../http/noun.ts';
 import { registerResource } from '../http/resource.ts';
+import { BIDDING, holdbackOf, readGuards, segmentsWanted } from '../segments/guards.ts';
+import { createRunLookup } from '../segments/status.ts';
 import type { Thing } from '../things/things.ts';
 import { Campaign } from './campaign.ts';
 import { checkCampaign } from './check-campaign.ts';
@@ -34,18 +36,27 @@ function withSalt(campaign: Campaign, current: Thing<Campaign> | undefined): Cam
   return { ...campaign, holdout: { ...campaign.holdout, salt } };
 }
 
-const LINE_ITEMS: Noun<'line-item', LineItem> = {
-  kind: 'line-item',
-  path: 'line-items',
-  title: 'line item',
-  prefix: 'li_',
-  input: LineItem,
-  ...SCOPES,
-  immutable: ['campaign'],
-  filters: ['campaign', 'status'],
-  // Of a campaign that does not exist nobody is the owner; the check refuses it.
-  advertiserOf: (lineItem, _, things) => things.get('campaign', lineItem.campaign)?.body.advertiser ?? null,
-  check: (lineItem, { deps, principal }) => checkLineItem(lineItem, deps.things, principal.advertiser),
+const lineItemsOf = ({ warehouse, things }: DmpDeps): Noun<'line-item', LineItem> => {
+  const runOf = createRunLookup(warehouse);
+  return {
+    kind: 'line-item',
+    path: 'line-items',
+    title: 'line item',
+    prefix: 'li_',
+    input: LineItem,
+    ...SCOPES,
+    immutable: ['campaign'],
+    filters: ['campaign', 'status'],
+    // Of a campaign that does not exist nobody is the owner; the check refuses it.
+    advertiserOf: (lineItem, _, things) => things.get('campaign', lineItem.campaign)?.body.advertiser ?? null,
+    check: (lineItem, { deps, principal }) => checkLineItem(lineItem, deps.things, principal.advertiser),
+    show: async ({ body }) => {
+      const wanted = segmentsWanted(body);
+      const guards = await readGuards(warehouse, things, wanted, BIDDING, runOf);
+      return { heldBack: holdbackOf(body, guards) };
+    },
+    shown: ['heldBack'],
+  };
 };
 
 const CREATIVES: Noun<'creative', Creative> = {
@@ -63,6 +74,6 @@ const CREATIVES: Noun<'creative', Creative> = {
 
 export function registerCampaignsRoutes(app: FastifyInstance, deps: DmpDeps): void {
   registerResource(app, deps, CAMPAIGNS);
-  registerResource(app, deps, LINE_ITEMS);
+  registerResource(app, deps, lineItemsOf(deps));
   registerResource(app, deps, CREATIVES);
 }

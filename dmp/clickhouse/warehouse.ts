@@ -59,6 +59,10 @@ const FIXED: ClickHouseSettings = {
   session_timezone: 'UTC',
   // Facts are partitioned by month, and a file of history may hold all months since 2000.
   max_partitions_per_insert_block: '1000',
+  // Hundreds of rules are asked in one statement.
+  max_query_size: '16777216',
+  max_ast_elements: '2000000',
+  max_expanded_ast_elements: '5000000',
 };
 
 /** A client, and how it takes text: the embedded engine has a door of its own for bytes, which copies nothing. */
@@ -82,7 +86,13 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
 }
 
 function serverConnection(url: string): Connection {
-  const client = createClient({ url, request_timeout: 300_000, max_open_connections: 16 });
+  const client = createClient({
+    url,
+    request_timeout: 300_000,
+    max_open_connections: 16,
+    // Rules may hold long lists, and an address may not.
+    use_multipart_params_auto: true,
+  });
   return {
     client,
     insertText: ({ table, columns, text }, settings) =>

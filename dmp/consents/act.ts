@@ -1,6 +1,6 @@
-import { profileKey } from '../../proto/keys.ts';
 import type { DmpDeps } from '../deps.ts';
-import { optedOutProfiles, optIn, optOut } from '../opt-out/opt-out.ts';
+import { optedOutKeys, optedOutProfiles, optIn, optOut } from '../opt-out/opt-out.ts';
+import { withholdSegments } from '../publication/withheld.ts';
 import type { Purpose } from '../sources/purposes.ts';
 import { announceRefusal } from './refused.ts';
 
@@ -57,18 +57,20 @@ async function whoOptedOut({ warehouse }: Deps, keys: readonly string[]): Promis
 }
 
 /** Takes what bidders know of people away, until the next publication writes what may be known. Who opted out stays marked. */
-async function forget({ warehouse, redis }: Deps, keys: readonly string[]): Promise<void> {
+async function forget({ warehouse, redis, now }: Deps, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
   const named = 'SELECT argMax(profile, version) FROM identities WHERE identifier IN {keys:Array(UUID)} GROUP BY identifier';
-  const people = await warehouse.query<{ identifier: string; profile: number }>(
-    { sql: `SELECT identifier, profile FROM identities FINAL WHERE profile IN (${named})`, params: { keys } },
+  const people = await warehouse.query<{ identifier: string; profile: number; anchor: string }>(
+    { sql: `SELECT identifier, profile, anchor FROM identities FINAL WHERE profile IN (${named})`, params: { keys } },
     LIMITS,
   );
-  if (people.length === 0) return;
   const marked = await optedOutProfiles(warehouse);
   const free = people.filter(({ profile }) => !marked.has(profile));
+  const known = new Set(people.map(({ identifier }) => identifier));
+  const out = await optedOutKeys(warehouse, keys);
+  const unknown = keys.filter((key) => !known.has(key) && !out.has(key));
+  await withholdSegments(redis, [...free, ...unknown.map((key) => ({ identifier: key, profile: 0, anchor: key }))], now());
   if (free.length === 0) return;
-  await redis.del(...free.map(({ identifier }) => profileKey(identifier)));
   // Rows under a new version: it is by these that the publication knows whom to write.
   const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared)
     SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared

@@ -159,6 +159,7 @@ export async function countRows(deps: Deps, owned: readonly Owned[]): Promise<Re
   const places = [
     ...PLACES.map((place) => ({ table: place.table, where: whereNamed(place) })),
     { table: 'memberships', where: 'profile IN {profiles:Array(UInt32)}' },
+    { table: 'lookalike_scores', where: 'profile IN {profiles:Array(UInt32)}' },
     { table: 'quarantine', where: whereWritten(['original', 'value']) },
     { table: 'audit_log', where: whereWritten(['id']) },
   ];

@@ -22,6 +22,7 @@ export const PLACES: readonly Place[] = [
   { table: 'consents', keys: ['identifier'], act: 'delete' },
   { table: 'ad_events', keys: ['identifier', 'anchor'], act: 'blank' },
   { table: 'edges', keys: ['a', 'b'], act: 'delete' },
+  { table: 'list_entries', keys: ['identifier', 'entry'], act: 'delete' },
   { table: 'links', keys: ['node', 'neighbour'], act: 'delete' },
   { table: 'identity_scope', keys: ['identifier'], act: 'delete' },
   // Last: by these the others are found.
@@ -44,7 +45,7 @@ export function whereNamed({ table, keys }: Pick<Place, 'table' | 'keys'>): stri
 }
 
 /** Rows that are a person's by the number of the profile alone. */
-export const PROFILE_TABLES: readonly string[] = ['memberships', 'facts', 'touches'];
+export const PROFILE_TABLES: readonly string[] = ['memberships', 'facts', 'touches', 'lookalike_scores'];
 
 /** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */
 export const BITMAPS: readonly { readonly table: string; readonly column: string }[] = [

@@ -4,6 +4,7 @@ import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { act } from '../consents/act.ts';
 import { Problem } from '../problem.ts';
 import { flushArrivals } from '../sources/arrivals.ts';
+import type { Stream } from '../streaming/stream.ts';
 import { createEdgeMemory } from './edge-memory.ts';
 import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
 import { createWordMemory } from './word-memory.ts';
@@ -25,6 +26,8 @@ export interface BatcherOptions {
   readonly log: Logger;
   readonly maxWaitMs?: number;
   readonly maxRows?: number;
+  /** Shown the rows when they are durable; absent: memberships wait for the next refresh. */
+  readonly stream?: Pick<Stream, 'take'>;
 }
 
 const MAX_WAIT_MS = 50;
@@ -71,6 +74,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       // Who is answered knows that a withdrawal has reached the bidders.
       await act({ warehouse, redis, now }, said);
       words.remember(said);
+      options.stream?.take({ ...batch, consents: said });
       for (const waiter of waiting) waiter.resolve();
     } catch (error) {
       log.error({ err: error }, 'events could not be written');

@@ -8,6 +8,7 @@ import { requireScope } from '../keys/auth.ts';
 import { Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
 import { namespaceOf, termsOf } from '../sources/source.ts';
+import { createStream } from '../streaming/stream.ts';
 import type { Terms } from './accept.ts';
 import { createBatcher } from './batch.ts';
 import { type BodyLimits, mediaType, readBody } from './body.ts';
@@ -52,7 +53,7 @@ const SCHEMA = {
 
 /** POST /v1/events */
 export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
-  const batcher = createBatcher(deps);
+  const batcher = createBatcher({ ...deps, stream: createStream(deps) });
   app.addHook('onClose', () => batcher.close());
   app.register(async (scope) => {
     // The body is read here: its limits are other ones than those of the API, and one wrong row must not refuse it.

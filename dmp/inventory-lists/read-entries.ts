@@ -1,12 +1,16 @@
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Fault, Problem } from '../problem.ts';
-import type { Entries } from './entries.ts';
 
 /** A fault of a line of a text. */
 export interface LineFault extends Fault {
   /** From 1. */
   readonly line: number;
+}
+
+/** Takes the lines one by one: what is wrong with it, or null. */
+export interface LineTaker {
+  take(text: string, line: number): Omit<Fault, 'pointer'> | null;
 }
 
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -19,7 +23,7 @@ const TOLD_FAULTS = 100;
  * Takes a text of one entry a line as it streams in, gzip or not, and returns the first hundred faults. Throws a Problem where the text as
  * a whole cannot be read.
  */
-export async function readEntries(body: Readable, encoding: string, entries: Entries): Promise<LineFault[]> {
+export async function readEntries(body: Readable, encoding: string, entries: LineTaker): Promise<LineFault[]> {
   const faults: LineFault[] = [];
   let line = 0;
   for await (const lines of linesOf(body, encoding)) {
@@ -27,7 +31,7 @@ export async function readEntries(body: Readable, encoding: string, entries: Ent
     for (const text of lines) {
       line++;
       if (faults.length === TOLD_FAULTS) continue;
-      const fault = text.length > LONGEST_LINE ? TOO_LONG : entries.take(text);
+      const fault = text.length > LONGEST_LINE ? TOO_LONG : entries.take(text, line);
       if (fault !== null) faults.push({ pointer: '', line, ...fault });
     }
   }

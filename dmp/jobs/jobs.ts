@@ -35,6 +35,8 @@ export interface JobPayloads {
   readonly refresh: Record<string, never>;
   /** identity → this segment (and those it needs) → publish. */
   readonly evaluate: { readonly segment: string };
+  /** Fits the model of a look-alike anew and scores everybody by it. */
+  readonly lookalike: { readonly lookalike: string };
   /** Deletes what is past its time. */
   readonly retention: Record<string, never>;
   /** Erases the people of an erasure. In the segmenter's queue, so that no refresh writes them anew meanwhile. */
@@ -49,6 +51,7 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
   replay: 'imports',
   refresh: 'segmenter',
   evaluate: 'segmenter',
+  lookalike: 'segmenter',
   retention: 'segmenter',
   erase: 'segmenter',
 };

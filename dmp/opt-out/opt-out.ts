@@ -1,5 +1,6 @@
 import { profileKey } from '../../proto/keys.ts';
 import type { DmpDeps } from '../deps.ts';
+import { forgetAdded, nextSequence, putValues } from '../publication/values.ts';
 import { optedOutValue } from './value.ts';
 
 type OptOutDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'now'>;
@@ -22,14 +23,14 @@ export interface OptedOut {
  */
 export async function optOut(deps: OptOutDeps, keys: readonly string[]): Promise<OptedOut> {
   if (keys.length === 0) return { profiles: 0, identifiers: 0 };
+  const named = keys.map((identifier) => ({ identifier, profile: 0, anchor: identifier }));
   // Those that were named need no question to the warehouse.
-  await mark(
-    deps,
-    keys.map((identifier) => ({ identifier, profile: 0, anchor: identifier })),
-  );
+  await mark(deps, named);
   await write(deps, keys, 1);
   const people = await peopleOf(deps, keys);
-  await mark(deps, people);
+  const known = new Set(people.map(({ identifier }) => identifier));
+  // A publication that had read before it was durable may have written meanwhile; from now on its values are too old.
+  await mark(deps, [...people, ...named.filter(({ identifier }) => !known.has(identifier))]);
   return {
     profiles: new Set(people.map(({ profile }) => profile)).size,
     identifiers: new Set([...keys, ...people.map((one) => one.identifier)]).size,
@@ -61,12 +62,11 @@ export async function optedOutProfiles(warehouse: OptOutDeps['warehouse']): Prom
   return new Set((await warehouse.query<{ profile: number }>({ sql }, LIMITS)).map(({ profile }) => profile));
 }
 
-/** Marks again those who opted out since: a publication that ran meanwhile may have written over them. */
-export async function markAgain(deps: OptOutDeps, since: number): Promise<void> {
-  const sql = 'SELECT identifier FROM opt_outs FINAL WHERE active = 1 AND at >= fromUnixTimestamp64Milli({since:Int64})';
-  const rows = await deps.warehouse.query<{ identifier: string }>({ sql, params: { since } }, LIMITS);
-  const keys = rows.map(({ identifier }) => identifier);
-  if (keys.length > 0) await mark(deps, await peopleOf(deps, keys));
+/** Which of the keys were opted out themselves, known or not. */
+export async function optedOutKeys(warehouse: OptOutDeps['warehouse'], keys: readonly string[]): Promise<ReadonlySet<string>> {
+  const sql = 'SELECT identifier FROM opt_outs FINAL WHERE active = 1 AND identifier IN {keys:Array(UUID)}';
+  const rows = await warehouse.query<{ identifier: string }>({ sql, params: { keys } }, LIMITS);
+  return new Set(rows.map(({ identifier }) => identifier));
 }
 
 interface Marked {
@@ -94,11 +94,13 @@ async function write({ warehouse, now }: OptOutDeps, keys: readonly string[], ac
 }
 
 async function mark({ redis, now }: OptOutDeps, people: readonly Marked[]): Promise<void> {
-  for (let from = 0; from < people.length; from += PIPELINE) {
-    const pipeline = redis.pipeline();
-    // Without an end: who opted out must not come back because nobody refreshes.
-    for (const { identifier, profile, anchor } of people.slice(from, from + PIPELINE))
-      pipeline.set(profileKey(identifier), optedOutValue(profile, anchor, now()));
-    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
-  }
+  const sequence = await nextSequence(redis);
+  const at = now();
+  const values = people.map(({ identifier, profile, anchor }) => ({
+    identifiers: [identifier],
+    value: optedOutValue(profile, anchor, at, sequence),
+  }));
+  // Without an end: who opted out must not come back because nobody refreshes.
+  await putValues(redis, values, { sequence, now: at, force: true, forever: true });
+  await forgetAdded(redis, [...new Set(people.flatMap(({ identifier, anchor }) => [identifier, anchor]))]);
 }

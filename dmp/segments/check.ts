@@ -1,9 +1,10 @@
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Fault } from '../problem.ts';
-import { maySeeSource } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
-import { LEAVES, type Leaf, MAX_DEPTH, MAX_NODES, type Rule } from './rule.ts';
+import type { Faulter, NodeKind } from './node.ts';
+import { kindOf, type LeafName, NODES } from './nodes/plan-of.ts';
+import { MAX_DEPTH, MAX_NODES, type Rule } from './rule.ts';
 
 export interface RuleCheck {
   readonly things: Things;
@@ -24,8 +25,6 @@ export function checkRule(rule: unknown, check: RuleCheck): Fault[] {
   checkNode(rule, check.pointer ?? '/rule', 1, walk);
   return faults;
 }
-
-type Faulter = (pointer: string, code: Fault['code'], message: string) => undefined;
 
 interface Walk extends RuleCheck {
   nodes: number;
@@ -54,8 +53,7 @@ function checkNode(node: unknown, pointer: string, depth: number, walk: Walk): u
   const value = node[kind];
   if (GROUPS.includes(kind)) return checkGroup(value, inner, depth, walk);
   if (kind === 'not') return checkNode(value, inner, depth + 1, walk);
-  if (kind === 'segment') return checkSegment(value, inner, walk);
-  if (Object.hasOwn(LEAVES, kind)) return checkLeaf(kind as Leaf, value, inner, walk);
+  if (Object.hasOwn(NODES, kind)) return checkLeaf(kind as LeafName, value, inner, walk);
   walk.fault(inner, 'unknown_variant', `there is no rule ${JSON.stringify(kind.slice(0, 64))}`);
 }
 
@@ -65,18 +63,40 @@ function checkGroup(value: unknown, pointer: string, depth: number, walk: Walk):
   for (const [index, node] of value.entries()) checkNode(node, `${pointer}/${index}`, depth + 1, walk);
 }
 
-function checkLeaf(leaf: Leaf, value: unknown, pointer: string, walk: Walk): undefined {
-  if (!isRecord(value)) return walk.fault(pointer, 'type', 'must be an object');
-  const fields = LEAVES[leaf];
-  if (leaf === 'attribute' && value['name'] === undefined)
-    walk.fault(`${pointer}/name`, 'required', 'the name of the attribute is missing');
-  for (const [name, given] of Object.entries(value)) {
-    const schema = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    const at = `${pointer}/${escaped(name)}`;
-    if (schema === undefined) walk.fault(at, 'unknown_property', `${leaf} has no ${JSON.stringify(name.slice(0, 64))}`);
-    else if (checkShape(schema, given, at, walk)) checkMeaning(name, given, at, walk);
+function checkLeaf(name: LeafName, body: unknown, pointer: string, walk: Walk): undefined {
+  const kind = NODES[name] as unknown as NodeKind<never>;
+  const shaped = shapedOf(name, kind, body, pointer, walk);
+  if (shaped === null) return;
+  for (const segment of kind.segments?.(shaped as never) ?? [])
+    if (isCycle(segment, walk))
+      return walk.fault(pointer, 'segment_cycle', `the segment ${segment} needs ${walk.self}, which would need it`);
+  kind.check(shaped as never, pointer, walk);
+}
+
+/** What of a body has its shape: what is misshapen is told, the rest still means something. Null: nothing that can be checked. */
+function shapedOf(
+  name: LeafName,
+  { whole, fields, required = [] }: NodeKind<never>,
+  body: unknown,
+  pointer: string,
+  walk: Walk,
+): unknown {
+  if (whole !== undefined) return checkShape(whole, body, pointer, walk) ? body : null;
+  if (!isRecord(body)) {
+    walk.fault(pointer, 'type', 'must be an object');
+    return null;
   }
-  if (leaf === 'attribute') checkRange(value, pointer, walk);
+  const missing = (required as readonly string[]).filter((member) => body[member] === undefined);
+  for (const member of missing) walk.fault(`${pointer}/${member}`, 'required', `${name} needs a member ${member}`);
+  const shaped = Object.entries(body).filter(([member, value]) => {
+    const at = `${pointer}/${escaped(member)}`;
+    const schema = Object.hasOwn(fields, member) ? fields[member] : undefined;
+    if (schema !== undefined) return checkShape(schema, value, at, walk);
+    walk.fault(at, 'unknown_property', `${name} has no ${JSON.stringify(member.slice(0, 64))}`);
+    return false;
+  });
+  const isWhole = (required as readonly string[]).every((member) => shaped.some(([given]) => given === member));
+  return isWhole ? Object.fromEntries(shaped) : null;
 }
 
 const CODES: Readonly<Record<string, Fault['code']>> = {
@@ -88,6 +108,11 @@ const CODES: Readonly<Record<string, Fault['code']>> = {
   maxItems: 'too_long',
   maxLength: 'too_long',
   pattern: 'pattern',
+  enum: 'enum',
+  exclusiveMinimum: 'minimum',
+  exclusiveMaximum: 'maximum',
+  minProperties: 'too_few_properties',
+  required: 'required',
   boolean: 'unknown_property',
 };
 
@@ -106,84 +131,9 @@ function checkShape(schema: TSchema, value: unknown, pointer: string, walk: Walk
   return false;
 }
 
-/** The value has its field's shape; here is what only its meaning can tell. */
-function checkMeaning(name: string, value: unknown, pointer: string, walk: Walk): undefined {
-  switch (name) {
-    case 'count':
-    case 'sum':
-    case 'days':
-    case 'dwell':
-      return checkBounds(value as Record<string, unknown>, pointer, walk);
-    case 'window':
-      return checkWindow(value as { days?: number; from?: string; to?: string }, pointer, walk);
-    case 'stores':
-      return checkOwned('store', 'unknown_store', value as string[], pointer, walk);
-    case 'storeGroups':
-      return checkOwned('store-group', 'unknown_store_group', value as string[], pointer, walk);
-    case 'geofences':
-      return checkOwned('geofence', 'unknown_geofence', value as string[], pointer, walk);
-    case 'sources':
-      for (const [index, id] of (value as string[]).entries()) {
-        const source = walk.things.get('source', id);
-        if (source === undefined || !maySeeSource(source, walk.advertiser))
-          walk.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
-      }
-  }
-}
-
-function checkBounds(bounds: Readonly<Record<string, unknown>>, pointer: string, walk: Walk): undefined {
-  if (Object.keys(bounds).length === 0) return walk.fault(pointer, 'too_few_properties', 'a measure needs min, max or both');
-  return checkRange(bounds, pointer, walk);
-}
-
-function checkRange(range: Readonly<Record<string, unknown>>, pointer: string, walk: Walk): undefined {
-  const { min, max } = range as { min?: unknown; max?: unknown };
-  if (typeof min === 'number' && typeof max === 'number' && min > max)
-    walk.fault(pointer, 'range_reversed', `min ${min} is above max ${max}`);
-}
-
-function checkWindow(window: { days?: number; from?: string; to?: string }, pointer: string, walk: Walk): undefined {
-  const { days, from, to } = window;
-  if (days !== undefined && from === undefined && to === undefined) {
-    if (days < 1) walk.fault(`${pointer}/days`, 'window_not_positive', `a window of ${days} days holds nothing`);
-    return;
-  }
-  if (days !== undefined || from === undefined || to === undefined)
-    return walk.fault(pointer, 'shape', 'a window has either days, or from and to');
-  for (const [name, day] of Object.entries({ from, to }))
-    if (!isDay(day)) walk.fault(`${pointer}/${name}`, 'format', `${day} is not a day of the calendar`);
-  if (from > to) walk.fault(pointer, 'window_reversed', `the window from ${from} ends before it begins, on ${to}`);
-}
-
-/** ClickHouse's DateTime64(3) holds 1900 to 2299. */
-function isDay(text: string): boolean {
-  const at = Date.parse(`${text}T00:00:00Z`);
-  return text >= '1900-01-01' && text < '2299-12-31' && !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text;
-}
-
-function checkOwned(
-  kind: 'store' | 'store-group' | 'geofence',
-  code: Fault['code'],
-  ids: readonly string[],
-  pointer: string,
-  walk: Walk,
-): undefined {
-  for (const [index, id] of ids.entries()) {
-    const owner = walk.things.get(kind, id)?.body.advertiser;
-    if (owner === undefined || (walk.advertiser !== null && owner !== walk.advertiser))
-      walk.fault(`${pointer}/${index}`, code, `no ${kind} ${id}`);
-  }
-}
-
-function checkSegment(id: unknown, pointer: string, walk: Walk): undefined {
-  if (typeof id !== 'string') return walk.fault(pointer, 'type', 'must be the id of a segment');
-  if (id === walk.self) return walk.fault(pointer, 'segment_cycle', `the segment ${id} needs itself`);
-  const segment = walk.things.get('segment', id);
-  const owner = segment?.body.advertiser ?? null;
-  if (segment === undefined || (walk.advertiser !== null && owner !== null && owner !== walk.advertiser))
-    return walk.fault(pointer, 'unknown_segment', `no segment ${id}`);
-  if (walk.self !== null && needs(walk.things, id).has(walk.self))
-    walk.fault(pointer, 'segment_cycle', `the segment ${id} needs ${walk.self}, which would need it`);
+/** A segment may need neither itself nor what needs it. */
+function isCycle(id: string, { self, things }: Walk): boolean {
+  return self !== null && (id === self || needs(things, id).has(self));
 }
 
 /** Every segment that a segment needs, directly or through others. */
@@ -204,11 +154,11 @@ export function needs(things: Things, id: string): Set<string> {
 
 /** The segments that a rule names itself. */
 export function referencesOf(rule: Rule): string[] {
-  if ('segment' in rule) return [rule.segment];
   if ('not' in rule) return referencesOf(rule.not);
   if ('all' in rule) return rule.all.flatMap(referencesOf);
   if ('any' in rule) return rule.any.flatMap(referencesOf);
-  return [];
+  const [kind, body] = kindOf(rule);
+  return [...(kind.segments?.(body) ?? [])];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

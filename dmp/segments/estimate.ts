@@ -1,76 +1,233 @@
-import type { Statement, Warehouse } from '../clickhouse/warehouse.ts';
-import { compileRule, type RuleScope } from './compile.ts';
+import type { Warehouse } from '../clickhouse/warehouse.ts';
+import type { Level } from '../identity/kinds.ts';
+import { type Clusters, clusterInterval, designEffect, type Range } from './cluster-interval.ts';
+import { MINIMUM, rounded } from './minimum.ts';
+import type { Group } from './reach.ts';
+import { whoDidNotRefuse } from './rows.ts';
 import type { Rule } from './rule.ts';
+import { leavesOf, nodesOf, type RuleNode } from './rule-nodes.ts';
+import { compileScan, type Scan } from './scan.ts';
+import type { RuleScope } from './scope.ts';
+import { type Part, partOf, readShards } from './shards.ts';
 
 export interface Estimate {
-  /** People, or null where there are fewer than MINIMUM. */
+  /** People, or null where there are fewer than the minimum, or too few of them in the sample. */
   readonly size: number | null;
   readonly belowMinimum: boolean;
   readonly method: 'exact' | 'sample';
   /** 95 % interval of a sample's size. */
-  readonly interval: { readonly lo: number; readonly hi: number } | null;
+  readonly interval: Range | null;
   /** Everybody known. */
   readonly profiles: number;
+  /** What was counted in place of everybody; null where everybody was. */
+  readonly sample: Sample | null;
+  /** The rule and each part of it, the upper ones first. */
+  readonly nodes: readonly NodeEstimate[];
+  /** Nodes of a large rule that are not told. */
+  readonly nodesLeft: number;
   readonly seconds: number;
 }
 
-/** The least size that is said: of fewer people one could be known. */
-const MINIMUM = 10;
-/** With more identifiers than this a sample is counted. */
-const EXACT_UP_TO = 2_000_000;
+export interface Sample {
+  readonly people: number;
+  readonly households: number;
+  /** How much less the sample tells than as many people drawn one by one would. */
+  readonly designEffect: number;
+}
 
-const PROFILES = { sql: 'SELECT uniqExact(profile) AS n FROM identities FINAL' };
-const ABOUT_PROFILES = { sql: 'SELECT uniqCombined(profile) AS n FROM identities' };
+/** What a condition costs: people whom it alone selects, and whom the rule would select without it. To the nearest ten, null below ten. */
+export interface NodeEstimate {
+  readonly pointer: string;
+  readonly size: number | null;
+  readonly interval: Range | null;
+  /** Null also of the rule itself. */
+  readonly without: number | null;
+}
 
+export interface EstimateOptions {
+  /** Facts that are read at first; a table with no more of them is read whole. */
+  readonly facts?: number;
+  /** A sample with few who hold is taken larger where the first was counted within so many seconds. */
+  readonly patienceS?: number;
+}
+
+const FACTS = 1_000_000;
+const PATIENCE_S = 0.25;
+/** So many who hold tell a size to about a tenth. */
+const ENOUGH = 400;
+const MOST_NODES = 60;
 const LIMITS = { seconds: 20, memoryBytes: 2 * 1024 ** 3 };
 
-/** How many people a rule selects now. */
+/** How many people a rule selects now, and each part of it: all of it in one pass over a part of the facts. */
 export async function estimate(
   warehouse: Warehouse,
   rule: Rule,
   scope: RuleScope,
-  exactUpTo: number = EXACT_UP_TO,
+  { facts = FACTS, patienceS = PATIENCE_S }: EstimateOptions = {},
 ): Promise<Estimate> {
   const began = performance.now();
-  const identifiers = await count(warehouse, { sql: 'SELECT count() AS n FROM identities' });
-  const every = sampleEvery(identifiers, exactUpTo);
-  const profiles = await count(warehouse, every === 1 ? PROFILES : ABOUT_PROFILES);
-  const rows = compileRule(rule, every === 1 ? scope : { ...scope, every });
-  const found = await count(warehouse, { sql: `SELECT count() AS n FROM (${rows.sql})`, params: rows.params });
-  const interval = every === 1 ? null : wilson(found, Math.round(profiles / every));
-  const size = found * every;
-  const belowMinimum = size < MINIMUM;
+  const { nodes, left } = nodesOf(rule, MOST_NODES);
+  const shards = await readShards(warehouse);
+  let part = partOf(shards, facts);
+  const counting = performance.now();
+  let counted = await countNodes(warehouse, nodes, scope, part);
+  const took = (performance.now() - counting) / 1000;
+  const hits = counted.sizes[0]?.hits ?? 0;
+  if (part.range !== '' && hits < ENOUGH && took < patienceS) {
+    const times = Math.min(ENOUGH / Math.max(1, hits), (2 * patienceS) / took);
+    part = partOf(shards, Math.max(facts, part.facts * times));
+    counted = await countNodes(warehouse, nodes, scope, part);
+  }
+  const estimate = told(nodes, counted, part);
+  return { ...estimate, nodesLeft: left + nodes.length - estimate.nodes.length, seconds: (performance.now() - began) / 1000 };
+}
+
+interface Counted {
+  /** Of each node; null where it cannot be told, of the first, the whole rule, never. */
+  readonly sizes: readonly (Clusters | null)[];
+  readonly without: readonly (number | null)[];
+}
+
+function told(nodes: readonly RuleNode[], { sizes, without }: Counted, part: Part): Omit<Estimate, 'nodesLeft' | 'seconds'> {
+  const whole = sizes[0] as Clusters;
+  const isSample = part.range !== '';
+  const scale = whole.people === 0 ? 0 : part.everybody / whole.people;
+  const interval = (sample: Clusters): Range | null => {
+    if (!isSample) return null;
+    const { lo, hi } = clusterInterval(sample, part.everybody);
+    return { lo: Math.floor(lo * part.everybody), hi: Math.ceil(hi * part.everybody) };
+  };
+  const own = interval(whole);
+  const isFew = whole.hits < MINIMUM;
   return {
-    size: belowMinimum ? null : size,
-    belowMinimum,
-    method: every === 1 ? 'exact' : 'sample',
-    interval:
-      interval === null || belowMinimum
-        ? null
-        : { lo: Math.floor(interval.lo * profiles), hi: Math.ceil(interval.hi * profiles) },
-    profiles,
-    seconds: (performance.now() - began) / 1000,
+    size: isFew ? null : Math.round(whole.hits * scale),
+    belowMinimum: isFew && (own === null || own.hi < MINIMUM),
+    method: isSample ? 'sample' : 'exact',
+    // Of a few in a sample it is told at most that there may be so many.
+    interval: own === null || (isFew && own.hi < MINIMUM) ? null : isFew ? { lo: 0, hi: own.hi } : own,
+    profiles: part.everybody,
+    sample: isSample
+      ? { people: whole.people, households: whole.households, designEffect: Math.round(designEffect(whole) * 100) / 100 }
+      : null,
+    nodes: nodes.flatMap(({ pointer }, at) => {
+      const size = sizes[at] ?? null;
+      const rest = without[at] ?? null;
+      if (size === null) return [];
+      return {
+        pointer,
+        size: size.hits < MINIMUM ? null : rounded(size.hits * scale),
+        interval: size.hits < MINIMUM ? null : roundedRange(interval(size)),
+        without: at === 0 || rest === null || rest < MINIMUM ? null : rounded(rest * scale),
+      };
+    }),
   };
 }
 
-async function count(warehouse: Warehouse, statement: Statement): Promise<number> {
-  const [row] = await warehouse.query<{ n: string }>(statement, LIMITS);
-  return Number(row?.n ?? 0);
+function roundedRange(range: Range | null): Range | null {
+  if (range === null) return null;
+  return { lo: Math.floor(range.lo / MINIMUM) * MINIMUM, hi: Math.ceil(range.hi / MINIMUM) * MINIMUM };
 }
 
-/** Profile ids are dense, so those that a number divides are a fair sample. */
-function sampleEvery(identifiers: number, exactUpTo: number): number {
-  return Math.max(1, Math.ceil(identifiers / exactUpTo));
+/** The column of `facts` that a level counts by. */
+const UNIT_COLUMN: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
+
+/** Bits of a unit's mask: the leaves from 0 on, whether the whole rule holds, whether there is such a unit and its person did not refuse. */
+const MOST_LEAVES = 30;
+const WHOLE = 2 ** 30;
+const COUNTS = 2 ** 31;
+
+async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scope: RuleScope, { range }: Part): Promise<Counted> {
+  const rule = (nodes[0] as RuleNode).rule;
+  const scan = compileScan([rule], scope);
+  const leaves = leavesOf(rule).slice(0, MOST_LEAVES);
+  const bits = [...leaves.map(scan.holdsOf), scan.holdsOf(rule)].map((holds, at) => {
+    const bit = at === leaves.length ? WHOLE : 2 ** at;
+    return `toUInt32(${holds}) * ${bit}`;
+  });
+  const households = `SELECT arraySort(groupArray(masks)) AS people FROM (${peopleWith(scan, scope, range, `toUInt32(${bits.join(' + ')})`)}) GROUP BY household`;
+  const sql = `SELECT people, count() AS n FROM (${households}) GROUP BY people`;
+  const rows = await warehouse.query<Alike>({ sql, params: scan.bound.values }, LIMITS);
+  const bitOf = new Map(leaves.map((leaf, bit) => [JSON.stringify(leaf), bit]));
+  return {
+    sizes: nodes.map(({ rule: node }, at) => sum(rows, at === 0 ? wholeRule : judge(node, bitOf))),
+    without: nodes.map(({ without }) => {
+      const holds = without === null ? everybody : judge(without, bitOf);
+      return holds === null ? null : (sum(rows, holds)?.hits ?? null);
+    }),
+  };
 }
 
-const Z = 1.959964;
+/** Households that are alike: masks of the units of each of their people. */
+interface Alike {
+  readonly people: readonly (readonly number[])[];
+  readonly n: string;
+}
 
-/** Wilson's score interval of a share. */
-function wilson(hits: number, of: number): { lo: number; hi: number } {
-  if (of === 0) return { lo: 0, hi: 0 };
-  const p = hits / of;
-  const middle = p + (Z * Z) / (2 * of);
-  const reach = Z * Math.sqrt((p * (1 - p)) / of + (Z * Z) / (4 * of * of));
-  const scale = 1 + (Z * Z) / of;
-  return { lo: Math.max(0, (middle - reach) / scale), hi: Math.min(1, (middle + reach) / scale) };
+type Judge = (mask: number) => boolean;
+
+const everybody: Judge = () => true;
+const wholeRule: Judge = (mask) => (mask & WHOLE) !== 0;
+
+/** A rule over the bits of its leaves; null where one of them has no bit. */
+function judge(rule: Rule, bitOf: ReadonlyMap<string, number>): Judge | null {
+  if ('all' in rule) {
+    const parts = judges(rule.all, bitOf);
+    return parts === null ? null : (mask) => parts.every((holds) => holds(mask));
+  }
+  if ('any' in rule) {
+    const parts = judges(rule.any, bitOf);
+    return parts === null ? null : (mask) => parts.some((holds) => holds(mask));
+  }
+  if ('not' in rule) {
+    const holds = judge(rule.not, bitOf);
+    return holds === null ? null : (mask) => !holds(mask);
+  }
+  const bit = bitOf.get(JSON.stringify(rule));
+  return bit === undefined ? null : (mask) => (mask & (1 << bit)) !== 0;
+}
+
+function judges(rules: readonly Rule[], bitOf: ReadonlyMap<string, number>): Judge[] | null {
+  const parts = rules.map((rule) => judge(rule, bitOf));
+  return parts.some((part) => part === null) ? null : (parts as Judge[]);
+}
+
+function sum(rows: readonly Alike[], holds: Judge | null): Clusters | null {
+  if (holds === null) return null;
+  const sums = { households: 0, people: 0, peopleSquared: 0, hits: 0, hitsSquared: 0, hitsTimesPeople: 0 };
+  for (const { people, n: times } of rows) {
+    const n = Number(times);
+    const m = people.length;
+    let y = 0;
+    for (const masks of people) if (masks.some((mask) => mask >= COUNTS && holds(mask))) y++;
+    sums.households += n;
+    sums.people += n * m;
+    sums.peopleSquared += n * m * m;
+    sums.hits += n * y;
+    sums.hitsSquared += n * y * y;
+    sums.hitsTimesPeople += n * y * m;
+  }
+  return sums;
+}
+
+/** One row a person of the range: `profile`, `household`, and `masks`, each once, of the units that are theirs. */
+function peopleWith(scan: Scan, scope: RuleScope, range: string, mask: string): string {
+  const where = ["kind = 'person'", range].filter((condition) => condition !== '').join(' AND ');
+  const agreed = whoDidNotRefuse({ scope, bound: scan.bound });
+  const counts = `u.mask + ${COUNTS} * (u.is = 1${agreed === '' ? '' : ` AND ${agreed}`})`;
+  return `SELECT profile, any(p.household) AS household, arraySort(groupUniqArray(toUInt32(${counts}))) AS masks
+    FROM (SELECT profile, household, ${UNIT_COLUMN[scan.level]} AS unit FROM facts WHERE ${where}) AS p
+    LEFT JOIN (SELECT unit, 1 AS is, ${mask} AS mask FROM (${scan.units(range)})) AS u USING unit GROUP BY profile`;
+}
+
+/** Those whom a rule selects, or who stand for them, to be asked more about. */
+export async function groupOf(warehouse: Warehouse, rule: Rule, scope: RuleScope): Promise<Group> {
+  const part = partOf(await readShards(warehouse), FACTS);
+  const scan = compileScan([rule], scope);
+  const masks = peopleWith(scan, scope, part.range, `toUInt32(${scan.holds[0]}) * ${WHOLE}`);
+  return {
+    people: `SELECT profile FROM (${masks}) WHERE has(masks, ${COUNTS + WHOLE})`,
+    bound: scan.bound,
+    range: part.range,
+    scale: part.people === 0 ? 0 : part.everybody / part.people,
+  };
 }

@@ -6,7 +6,7 @@ import type { Compiler, LeafPlan } from './plan.ts';
 export const LANGUAGES = ['en', 'ru'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** Takes what is wrong with a node: a JSON pointer below the node, a code, a sentence. */
+/** Takes what is wrong with a node: its JSON pointer (`pointer` of `check` and below), a code, a sentence. */
 export type Faulter = (pointer: string, code: Fault['code'], message: string) => undefined;
 
 export interface NodeCheck {
@@ -22,12 +22,16 @@ export interface NodeKind<Body> {
   readonly says: string;
   /** Its members, each with a description. */
   readonly fields: Readonly<Record<string, TSchema>>;
+  /** Where the body is no object with fields: what it is. */
+  readonly whole?: TSchema;
   /** Members that must be there. */
   readonly required?: readonly (keyof Body & string)[];
   /** At least one that passes the check of a world with the demo's things; docs/segments.md shows them, CI runs them. */
   readonly examples: readonly Body[];
   /** What the shape cannot tell: bounds reversed, a store that there is not. The body has its fields' shapes. */
   check(body: Body, pointer: string, check: NodeCheck): void;
+  /** Segments that it needs: they are evaluated first, and may not need the one that has it. */
+  segments?(body: Body): readonly string[];
   plan(body: Body, compiler: Compiler): LeafPlan;
   /** "bought at least 3 times in the last 30 days": continues "people who …". */
   sentence(body: Body, language: Language): string;

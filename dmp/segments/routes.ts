@@ -5,25 +5,22 @@ import type { Noun } from '../http/noun.ts';
 import { referenceFault } from '../http/references.ts';
 import { registerResource } from '../http/resource.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
-import { Id, nullable, oneOf } from '../http/schema.ts';
-import { LEVELS, type Level } from '../identity/kinds.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
-import { invalid, notFound } from '../problem.ts';
+import { notFound } from '../problem.ts';
 import type { Thing } from '../things/things.ts';
 import { checkRule } from './check.ts';
-import { scopeOf } from './compile.ts';
-import { estimate } from './estimate.ts';
+import { termsFaults, verdictOf } from './guards.ts';
 import { nextNumber } from './number.ts';
-import { Rule } from './rule.ts';
 import { listRuns, type Run } from './runs.ts';
 import { type Segment, SegmentInput } from './segment.ts';
+import { sentenceOf } from './sentence.ts';
 import { createRunLookup, STATUS_MEMBERS, statusOf } from './status.ts';
+import { warningsOf } from './warnings.ts';
 
-/** /v1/segments, /v1/segments:estimate, /v1/segments/{id}/evaluate, /v1/segments/{id}/runs */
+/** /v1/segments, /v1/segments/{id}/evaluate, /v1/segments/{id}/runs */
 export function registerSegmentsRoutes(app: FastifyInstance, deps: DmpDeps): void {
   registerResource(app, deps, segmentsOf(deps));
-  registerEstimate(app, deps);
   registerEvaluate(app, deps);
   registerRuns(app, deps);
 }
@@ -42,68 +39,29 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
     immutable: ['advertiser'],
     filters: ['advertiser'],
     advertiserOf: (segment) => segment.advertiser,
-    check: ({ advertiser, rule }, { deps: { things }, id }) => [
-      ...(advertiser === null ? [] : referenceFault(things, 'advertiser', advertiser, '/advertiser', null)),
-      ...checkRule(rule, { things, advertiser, self: id }),
+    check: (input, context) => [
+      ...termsFaults(input, context),
+      ...(input.advertiser === null ? [] : referenceFault(deps.things, 'advertiser', input.advertiser, '/advertiser', null)),
+      ...checkRule(input.rule, { things: deps.things, advertiser: input.advertiser, self: context.id }),
     ],
     store: async (input, { current }) => ({ ...input, number: current?.body.number ?? (await nextNumber(deps)) }),
-    show: async (segment) => statusOf(segment, await lastRun(segment.id)),
-    shown: STATUS_MEMBERS,
+    show: async (segment) => {
+      const run = await lastRun(segment.id);
+      const { rule, advertiser } = segment.body;
+      return {
+        ...statusOf(segment, run),
+        usable: verdictOf(deps.things, run, segment.id),
+        sentence: { en: sentenceOf(rule, 'en'), ru: sentenceOf(rule, 'ru') },
+        warnings: warningsOf(rule, { things: deps.things, advertiser }),
+      };
+    },
+    shown: [...STATUS_MEMBERS, 'usable', 'sentence', 'warnings'],
   };
 }
 
 const tags = ['segments'];
 const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
 const NullableInteger = Type.Unsafe<number | null>({ type: ['integer', 'null'] });
-
-const EstimateBody = Type.Object(
-  {
-    rule: Rule,
-    advertiser: nullable(Id('the advertiser for whom it is estimated'), { default: null }),
-    level: oneOf(LEVELS, { default: 'person' }),
-  },
-  { additionalProperties: false },
-);
-
-const EstimateView = Type.Object({
-  size: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'null: fewer than 10 people' }),
-  belowMinimum: Type.Boolean(),
-  method: Type.Unsafe<string>({ type: 'string', enum: ['exact', 'sample'] }),
-  interval: Type.Unsafe<object | null>({
-    type: ['object', 'null'],
-    properties: { lo: { type: 'integer' }, hi: { type: 'integer' } },
-    description: '95 % interval of a sample',
-  }),
-  profiles: Type.Integer({ description: 'everybody known' }),
-  seconds: Type.Number(),
-});
-
-/** `::` is a colon to the router. */
-function registerEstimate(app: FastifyInstance, deps: DmpDeps): void {
-  const schema = {
-    tags,
-    operationId: 'estimateSegment',
-    summary: 'How many people a rule selects, before it is a segment',
-    body: EstimateBody,
-    response: { 200: { description: 'It', content: { 'application/json': { schema: EstimateView } } }, ...PROBLEM_RESPONSES },
-  };
-  app.post('/v1/segments::estimate', { schema, config: { idempotent: false, audited: 'none' } }, async (request) => {
-    requireScope(request, 'segments:read');
-    const { rule, advertiser: wanted, level } = request.body as { rule: Rule; advertiser: string | null; level: Level };
-    const advertiser = request.principal.advertiser ?? wanted;
-    const faults = [
-      ...(advertiser === null ? [] : referenceFault(deps.things, 'advertiser', advertiser, '/advertiser', null)),
-      ...(wanted !== null && wanted !== advertiser ? [unknownAdvertiser(wanted)] : []),
-      ...checkRule(rule, { things: deps.things, advertiser, self: null }),
-    ];
-    if (faults.length > 0) throw invalid(faults, 'The rule is not valid');
-    return estimate(deps.warehouse, rule, { ...scopeOf(deps.things, advertiser, deps.now()), level });
-  });
-}
-
-function unknownAdvertiser(id: string) {
-  return { pointer: '/advertiser', code: 'unknown_advertiser' as const, message: `there is no advertiser ${id}` };
-}
 
 function registerEvaluate(app: FastifyInstance, deps: DmpDeps): void {
   const schema = { tags, operationId: 'evaluateSegment', summary: 'Evaluate a segment now and publish who changed', params };

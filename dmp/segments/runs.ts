@@ -6,7 +6,7 @@ export type RunError = '' | 'timeout' | 'memory' | 'failed';
 /** One evaluation of a segment. */
 export interface Run {
   readonly segment: string;
-  /** Of the memberships that it wrote; rises with every run that succeeds. */
+  /** Of its members after it; rises where they changed. */
   readonly version: number;
   /** Of the segment whose rule was evaluated. */
   readonly revision: number;
@@ -17,6 +17,12 @@ export interface Run {
   readonly entered: number;
   readonly left: number;
   readonly error: RunError;
+  /** Of whom it was asked: everybody; who may have changed; everybody as an audit of that; nobody, members of before were restored. */
+  readonly mode: 'full' | 'incremental' | 'audit' | 'restored';
+  /** People who were asked; facts of theirs that were read, and their bytes. One pass reads for many segments. */
+  readonly asked: number;
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 interface Row {
@@ -29,11 +35,26 @@ interface Row {
   entered: number;
   left_count: number;
   error: RunError;
+  mode: Run['mode'];
+  asked: string;
+  rows: string;
+  bytes: string;
 }
 
-export async function recordRun(warehouse: Warehouse, run: Run): Promise<void> {
-  const { left, started, ...rest } = run;
-  await warehouse.insert('segment_runs', [{ ...rest, left_count: left, started: new Date(started).toISOString() }]);
+/** What a run is without what it cost. */
+type Outcome = Omit<Run, 'mode' | 'asked' | 'rows' | 'bytes'> & Partial<Run>;
+
+export async function recordRun(warehouse: Warehouse, run: Outcome): Promise<void> {
+  await recordRuns(warehouse, [run]);
+}
+
+export async function recordRuns(warehouse: Warehouse, runs: readonly Outcome[]): Promise<void> {
+  const rows = runs.map(({ left, started, ...rest }) => ({
+    ...rest,
+    left_count: left,
+    started: new Date(started).toISOString(),
+  }));
+  await warehouse.insert('segment_runs', rows);
 }
 
 /** The newest runs of a segment, newest first; with `before` (epoch ms) those that started before it. */
@@ -54,6 +75,7 @@ export async function lastRuns(warehouse: Warehouse, segments: readonly string[]
   return new Map(rows.map((row) => [row.segment, runOf(row)]));
 }
 
-function runOf({ left_count, started, ...rest }: Row): Run {
-  return { ...rest, left: left_count, started: Date.parse(`${started.replace(' ', 'T')}Z`) };
+function runOf({ left_count, started, asked, rows, bytes, ...rest }: Row): Run {
+  const read = { asked: Number(asked), rows: Number(rows), bytes: Number(bytes) };
+  return { ...rest, ...read, left: left_count, started: Date.parse(`${started.replace(' ', 'T')}Z`) };
 }

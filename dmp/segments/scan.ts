@@ -10,7 +10,7 @@ export type RowRange = string;
 
 /** Rules of one scope, compiled together: one pass over the facts answers them all. Equal leaves are asked once. */
 export interface Scan {
-  /** A subquery of one row a unit: `unit` and a column for each distinct leaf over facts. */
+  /** A subquery of one row a unit: `shard`, `unit` and a column for each distinct leaf over facts. */
   units(range: RowRange): string;
   /** For each rule whether it holds of a unit, over the columns of `units`. */
   readonly holds: readonly string[];
@@ -18,6 +18,7 @@ export interface Scan {
   holdsOf(rule: Rule): string;
   /** Plans of the distinct leaves. */
   readonly plans: readonly LeafPlan[];
+  readonly compiler: Compiler;
   readonly bound: Binder;
   readonly level: Level;
 }
@@ -64,13 +65,14 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
       level === 'device' ? 'device != 0' : '',
       rows.size > MANY_LEAVES ? '' : `(${["kind = 'person'", ...[...rows].map((condition) => `(${condition})`)].join(' OR ')})`,
     ].filter((condition) => condition !== '');
-    const grouped = `SELECT ${[`${UNIT_OF[level]} AS unit`, ...measures.map((measure, n) => `${measure} AS m${n}`)].join(', ')}
-      FROM facts${read.length === 0 ? '' : ` WHERE ${read.join(' AND ')}`} GROUP BY unit`;
+    // A unit is in one shard: grouped by both, rows come in the order of the table's key.
+    const grouped = `SELECT ${['shard', `${UNIT_OF[level]} AS unit`, ...measures.map((measure, n) => `${measure} AS m${n}`)].join(', ')}
+      FROM facts${read.length === 0 ? '' : ` WHERE ${read.join(' AND ')}`} GROUP BY shard, unit`;
     return columns.length === 0
       ? grouped
-      : `SELECT unit, ${columns.map((column, n) => `${column} AS l${n}`).join(', ')} FROM (${grouped})`;
+      : `SELECT shard, unit, ${columns.map((column, n) => `${column} AS l${n}`).join(', ')} FROM (${grouped})`;
   };
-  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), bound, level };
+  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), compiler, bound, level };
 }
 
 /** With more, nearly every row is one that some leaf looks at. */

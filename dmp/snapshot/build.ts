@@ -19,15 +19,21 @@ const HOUR_MS = 3_600_000;
 
 type CoverOf = (fence: Fence) => Cover;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * Everything that is live: the active line items of active campaigns whose flight has not ended, and what they name. What a
  * line item names and is gone or empty narrows it to nothing, never to everything.
+ *
+ * @param held ids of line items that the guard rails of segments hold back
  */
-export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number): Snapshot {
+export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number, held = NONE): Snapshot {
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
   const blocked = blockedExchanges(things, now);
-  const lineItems = things.list('line-item').flatMap((thing) => liveLineItem(things, thing, over, blocked) ?? []);
+  const lineItems = things
+    .list('line-item')
+    .flatMap((thing) => (held.has(thing.id) ? [] : (liveLineItem(things, thing, over, blocked) ?? [])));
   const exchanges = things.list('exchange').map(liveExchange);
   const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));
   const geofenceIds = new Set(lineItems.flatMap(({ targeting }) => targeting.geofences ?? []));

@@ -3,6 +3,8 @@ import type { Redis } from 'ioredis';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 import type { DmpDeps } from '../deps.ts';
+import { heldBack } from '../segments/guards.ts';
+import { noteLive } from '../segments/uses.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
 import { restoreSpend } from './spend.ts';
@@ -13,6 +15,8 @@ const DIGEST_KEY = 'walkin:snapshot:digest';
 const DEBOUNCE_MS = 100;
 const RETRIES_MS = 60_000;
 const RETRY_MS = 1_000;
+/** How soon a line item is held back after one of its segments shrank, and is live after it grew. */
+const GUARDS_MS = 5_000;
 
 export interface Publisher {
   /** Publishes what is live now, where it differs from what is published, and returns the version that is. */
@@ -30,12 +34,17 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   let tail: Promise<unknown> = Promise.resolve();
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
+  let held: ReadonlySet<string> = new Set();
 
   const publish = (): Promise<number> => {
     const result = tail.then(async () => {
       const before = version === 0 ? await readPublished(redis) : null;
       if (before !== null) covers.learn(before);
-      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now()));
+      held = await heldBack(deps.warehouse, things);
+      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), held));
+      // Before they are live: no use goes unrecorded.
+      const ids = live.lineItems.map(({ id }) => id);
+      await noteLive(deps, ids);
       version = await publishOnce(deps, live, Math.max(version, before?.version ?? 0));
       return version;
     });
@@ -61,6 +70,15 @@ export function startPublisher(deps: PublisherDeps): Publisher {
     if (things.list('approval').some(({ body }) => body.state === 'pending' && body.retry !== null)) soon();
   }, RETRIES_MS);
   retries.unref();
+  const guards = setInterval(() => {
+    heldBack(deps.warehouse, things)
+      .then((now) => {
+        if (now.size !== held.size || [...now].some((id) => !held.has(id))) soon();
+      })
+      // Asked again in a moment.
+      .catch(() => undefined);
+  }, GUARDS_MS);
+  guards.unref();
   soon(0);
   return {
     publish,
@@ -68,6 +86,7 @@ export function startPublisher(deps: PublisherDeps): Publisher {
       closed = true;
       redis.off('ready', onReady);
       clearInterval(retries);
+      clearInterval(guards);
       if (timer !== null) {
         clearTimeout(timer);
         timer = null;

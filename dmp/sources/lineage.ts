@@ -1,4 +1,6 @@
-import type { Rule } from '../segments/rule.ts';
+import { referencesOf } from '../segments/check.ts';
+import type { EventName } from '../segments/events.ts';
+import type { LeafName, Rule } from '../segments/rule.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { ThingBodies } from '../things/things.ts';
 import { mayUse } from './access.ts';
@@ -28,17 +30,51 @@ interface Leaf {
   readonly sources: readonly string[] | null;
 }
 
+/** The kinds of rows that a leaf looks at whatever its members are. Those of the events that it names are found in it. */
+const KINDS_OF: { readonly [K in LeafName]?: readonly SourceKind[] } = {
+  purchases: ['purchase'],
+  visits: ['ping'],
+  redemptions: ['redemption'],
+  pages: ['page'],
+  actions: ['action'],
+  attribute: ['identify'],
+  rfm: ['purchase'],
+  rhythm: ['purchase'],
+  showrooming: ['purchase', 'ping'],
+};
+
+/** Ads are the bidder's own facts. */
+const KIND_OF_EVENT: Readonly<Record<EventName, SourceKind | null>> = {
+  saw: null,
+  clicked: null,
+  visited: 'ping',
+  bought: 'purchase',
+  redeemed: 'redemption',
+  viewed: 'page',
+  did: 'action',
+};
+
 /** The kinds of rows that a rule looks at. */
-export function leavesOf(rule: Rule): Leaf[] {
+function leavesOf(rule: Rule): Leaf[] {
   if ('all' in rule) return rule.all.flatMap(leavesOf);
   if ('any' in rule) return rule.any.flatMap(leavesOf);
   if ('not' in rule) return leavesOf(rule.not);
-  if ('purchases' in rule) return [{ kind: 'purchase', sources: rule.purchases.sources ?? null }];
-  if ('visits' in rule) return [{ kind: 'ping', sources: null }];
-  if ('redemptions' in rule) return [{ kind: 'redemption', sources: null }];
-  if ('pages' in rule) return [{ kind: 'page', sources: null }];
-  if ('attribute' in rule) return [{ kind: 'identify', sources: null }];
-  return [];
+  return Object.entries(rule).flatMap(([name, body]) => [
+    ...(KINDS_OF[name as LeafName] ?? []).map((kind) => ({ kind, sources: sourcesIn(body) })),
+    ...eventsIn(body),
+  ]);
+}
+
+function eventsIn(part: unknown): Leaf[] {
+  if (typeof part !== 'object' || part === null) return [];
+  return Object.entries(part).flatMap(([name, value]) => {
+    const kind = Array.isArray(part) ? undefined : KIND_OF_EVENT[name as EventName];
+    return [...(kind === undefined || kind === null ? [] : [{ kind, sources: sourcesIn(value) }]), ...eventsIn(value)];
+  });
+}
+
+function sourcesIn(filters: unknown): readonly string[] | null {
+  return (filters as { sources?: readonly string[] }).sources ?? null;
 }
 
 /** The segment itself and all that it needs, directly or through others. */
@@ -49,17 +85,9 @@ export function familyOf(moment: Moment, id: string): Map<string, Segment> {
     const segment = family.has(next) ? undefined : moment.get('segment', next);
     if (segment === undefined) continue;
     family.set(next, segment);
-    open.push(...nestedIn(segment.rule));
+    open.push(...referencesOf(segment.rule));
   }
   return family;
-}
-
-function nestedIn(rule: Rule): string[] {
-  if ('segment' in rule) return [rule.segment];
-  if ('not' in rule) return nestedIn(rule.not);
-  if ('all' in rule) return rule.all.flatMap(nestedIn);
-  if ('any' in rule) return rule.any.flatMap(nestedIn);
-  return [];
 }
 
 /**

@@ -3,7 +3,7 @@ import { IDENTIFIER_KINDS } from '../../proto/identifier.ts';
 import { Id, Micros, Name, nullable, oneOf, Time } from '../http/schema.ts';
 import { createChecker } from '../http/validation.ts';
 import { LabelInput, PRECISIONS } from './label-words.ts';
-import { PURPOSES } from './purposes.ts';
+import { DESTINATION_KINDS, PURPOSES } from './purposes.ts';
 
 /** What a source may hold: events of people, and what a catalogue and its stores say of products. */
 export const SOURCE_KINDS = ['purchase', 'ping', 'identify', 'page', 'redemption', 'action', 'product', 'stock'] as const;
@@ -68,6 +68,12 @@ export const SourceInput = Type.Object(
       uniqueItems: true,
       default: [...PURPOSES],
       description: 'without profiles it is in no segment, without measurement in no report',
+    }),
+    destinations: Type.Array(oneOf(DESTINATION_KINDS), {
+      uniqueItems: true,
+      default: [],
+      description:
+        'kinds of destination to which its identifiers, and segments that stand on its rows, may be sent; identifiers are kept for sending from then on',
     }),
     kinds: nullable(Type.Array(oneOf(SOURCE_KINDS), { uniqueItems: true }), {
       default: null,

@@ -25,9 +25,24 @@ const REFERENCES: ReferencesOf = {
   geofence: (geofence) => one('advertiser', geofence.advertiser),
   creative: (creative) => one('advertiser', creative.advertiser),
   'inventory-list': (list) => one('advertiser', list.advertiser),
+  list: (list) => [...one('advertiser', list.advertiser), ...one('source', list.source)],
+  destination: ({ advertiser, exchange, segments }) => [
+    ...one('advertiser', advertiser),
+    ...one('exchange', exchange),
+    ...many(
+      'segment',
+      segments.map(({ segment }) => segment),
+    ),
+  ],
   campaign: (campaign) => one('advertiser', campaign.advertiser),
   'store-group': (group) => [...one('advertiser', group.advertiser), ...many('store', group.stores)],
   segment: (segment) => [...one('advertiser', segment.advertiser), ...ruleReferences(segment.rule)],
+  lookalike: (lookalike) => [
+    ...one('advertiser', lookalike.advertiser),
+    ...one('segment', lookalike.seed),
+    ...ruleReferences(lookalike.population),
+  ],
+  'lookalike-fit': () => [],
   'line-item': (lineItem) => {
     const { targeting } = lineItem;
     return [
@@ -47,6 +62,14 @@ const REFERENCES: ReferencesOf = {
   },
 };
 
+/** Members that name one thing. */
+const RULE_MEMBER: Readonly<Record<string, Kind>> = {
+  segment: 'segment',
+  list: 'list',
+  model: 'lookalike',
+  campaign: 'campaign',
+};
+
 const RULE_MEMBERS: Readonly<Record<string, Kind>> = {
   stores: 'store',
   storeGroups: 'store-group',
@@ -59,7 +82,9 @@ function ruleReferences(part: unknown): Reference[] {
   if (Array.isArray(part)) return part.flatMap(ruleReferences);
   if (typeof part !== 'object' || part === null) return [];
   return Object.entries(part).flatMap(([name, value]) => {
-    if (name === 'segment' && typeof value === 'string') return one('segment', value);
+    const only = RULE_MEMBER[name];
+    if (only !== undefined && typeof value === 'string') return one(only, value);
+    if (name === 'model' && typeof value === 'string') return one('lookalike', value);
     const kind = RULE_MEMBERS[name];
     return kind !== undefined && Array.isArray(value) ? many(kind, value.map(String)) : ruleReferences(value);
   });

@@ -7,7 +7,9 @@ import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import type { InventoryList } from '../inventory-lists/inventory-list.ts';
 import type { ApiKey } from '../keys/api-key.ts';
+import type { List } from '../lists/list.ts';
 import type { Rates } from '../rates/rates.ts';
+import type { Lookalike, LookalikeFit } from '../segments/lookalike.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { Source } from '../sources/source.ts';
 import type { Store } from '../stores/store.ts';
@@ -23,9 +25,13 @@ export interface ThingBodies {
   readonly geofence: Geofence;
   readonly source: Source;
   readonly segment: Segment;
+  readonly lookalike: Lookalike;
+  /** Id: the look-alike's. */
+  readonly 'lookalike-fit': LookalikeFit;
   readonly exchange: Exchange;
   readonly campaign: Campaign;
   readonly 'inventory-list': InventoryList;
+  readonly list: List;
   readonly 'line-item': LineItem;
   readonly creative: Creative;
   /** Id: `<creative>.<exchange>`. */

@@ -2,6 +2,7 @@
 import { benchBid } from './bid.ts';
 import { benchCluster } from './cluster.ts';
 import { benchFloor } from './floor.ts';
+import { benchFreshness } from './freshness.ts';
 import { benchIdentity } from './identity.ts';
 import { benchIngest } from './ingest.ts';
 import { benchLatency } from './latency.ts';
@@ -10,8 +11,10 @@ import { benchNode24 } from './node24.ts';
 import { type BenchName, type Options, readOptions } from './options.ts';
 import { benchOutage } from './outage.ts';
 import { benchOverload } from './overload.ts';
+import { benchPublishing } from './publishing.ts';
 import { type Rig, setUpRig } from './rig.ts';
 import { BenchError } from './say.ts';
+import { benchSegments } from './segments.ts';
 import { benchSwap } from './swap.ts';
 
 type Bench = (rig: Rig, options: Options) => Promise<object>;
@@ -30,6 +33,9 @@ const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
 async function run(options: Options): Promise<object> {
   if (options.name === 'identity') return benchIdentity(options);
   if (options.name === 'ingest') return benchIngest(options);
+  if (options.name === 'freshness') return benchFreshness(options);
+  if (options.name === 'publishing') return benchPublishing(options);
+  if (options.name === 'segments') return benchSegments(options);
   const bench = ON_A_RIG[options.name];
   if (bench === undefined) return benchMatch(options);
   const rig = await setUpRig(options);

@@ -12,6 +12,9 @@ export const BENCHES = [
   'node24',
   'identity',
   'ingest',
+  'segments',
+  'freshness',
+  'publishing',
 ] as const;
 export type BenchName = (typeof BENCHES)[number];
 
@@ -24,6 +27,8 @@ export interface Options {
   readonly seed: number;
   /** `bid` says where the bidder's time goes, and is slower for it. */
   readonly profile: boolean;
+  /** `segments` also with four times as many people and events. */
+  readonly growth: boolean;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Of the file that `ingest` sends; null: as `scale` says. */
@@ -42,6 +47,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
     .option('--gigabytes <n>', 'ingest: a file of that size, of wide lines, and the memory while it is taken', positive)
+    .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -51,16 +57,18 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seconds: number;
     seed: number;
     profile: boolean;
+    growth: boolean;
     sizes?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, growth, sizes = null, gigabytes = null } = given;
   return {
     name: name as BenchName,
     scale,
     seconds,
     seed,
     profile,
+    growth,
     sizes,
     gigabytes,
     shared: env['WALKIN_SHARED'] ?? '../shared',

@@ -103,7 +103,8 @@ export function segments({ settings, map }: City): Resource[] {
   };
   return Object.entries(rules).map(([id, [name, rule]]) => ({
     path: `/v1/segments/${id}`,
-    body: { advertiser: IDS.advertiser, name, rule },
+    // A small city is a test, not people.
+    body: { advertiser: IDS.advertiser, name, rule, minimumSize: 1 },
   }));
 }
 

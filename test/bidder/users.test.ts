@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createBreaker } from '../../bidder/breaker.ts';
+import { followChanged } from '../../bidder/changed.ts';
 import type { Person } from '../../bidder/core/person.ts';
 import { createMetrics, type Metrics } from '../../bidder/metrics.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
@@ -9,7 +11,7 @@ import { createPersonCache } from '../../bidder/person-cache.ts';
 import { permissionOf } from '../../bidder/privacy.ts';
 import { createUsers, type Users } from '../../bidder/users.ts';
 import { type Identifier, keyIdentifier } from '../../proto/identifier.ts';
-import { capsKey, profileKey } from '../../proto/keys.ts';
+import { ADDED_CHANNEL, capsKey, profileKey } from '../../proto/keys.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { PEPPER } from './support/bidder.ts';
@@ -202,5 +204,21 @@ describe('a circuit breaker', () => {
     expect(breaker.allows(1_100)).toBe(true);
     expect(breaker.allows(1_199)).toBe(false);
     expect(breaker.allows(1_200)).toBe(true);
+  });
+
+  it('whose value an event changed is read again at once, though known from a moment before', async () => {
+    const [reader, listener] = [server.connect(), server.connect()];
+    await reader.ping();
+    const users = createUsers(reader, metrics, { cacheMs: 60_000, changed: followChanged(listener, 60_000) });
+    const ifa = '0badcafe-0000-4000-8000-000000000001';
+    const request = requestOf({ ifa });
+    await redis.set(profileKey(key('ifa', ifa)), profileValue([7], NOW));
+    expect(segmentsIn(await read(users, request))).toEqual([7]);
+    await redis.set(profileKey(key('ifa', ifa)), profileValue([7, 9], NOW));
+    expect(segmentsIn(await read(users, request))).toEqual([7]);
+    // It listens when it is connected, and messages before are lost.
+    for (let tries = 0; tries < 400 && (await redis.publish(ADDED_CHANNEL, key('ifa', ifa))) === 0; tries++) await sleep(25);
+    for (let tries = 0; tries < 400 && segmentsIn(await read(users, request)).length < 2; tries++) await sleep(25);
+    expect(segmentsIn(await read(users, request))).toEqual([7, 9]);
   });
 });

@@ -103,7 +103,7 @@ test('a person is shown in one view, with masked identifiers and the reason for 
   expect(view).toMatchObject({
     optedOut: false,
     segments: [
-      { id: 'seg_a', name: 'Buyers of a', reason: 'purchases: sum at least 1 from 2026-01-01 to 2026-12-31' },
+      { id: 'seg_a', name: 'Buyers of a', reason: 'People who bought, for at least 1, from 2026-01-01 to 2026-12-31' },
       { id: 'seg_b', name: 'Buyers of b' },
     ],
     consents: { purposes: { profiles: 'granted' } },
@@ -177,6 +177,6 @@ test('a rule is told as a sentence', () => {
       ],
     }),
   ).toBe(
-    'purchases: sum at least 20 and at most 50, departments GROCERY or WINE in the last 90 days and not (visits: store groups north or attribute tier is gold) and is in segment seg_1',
+    'People who bought something of department GROCERY or WINE, for at least 20 and at most 50, in the last 90 days and are not among those who (were at a store of group north or have the attribute tier: gold) and are in segment seg_1',
   );
 });

@@ -2,42 +2,17 @@ import { beforeEach, expect, test } from 'vitest';
 import { checkRule } from '../../dmp/segments/check.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import type { Things } from '../../dmp/things/things.ts';
-import { plainThings } from '../support/plain-things.ts';
-import { randomRule, seeded } from './segments-world.ts';
+import { randomRule } from './segments-oracle.ts';
+import { thingsOfRules } from './segments-things.ts';
+import { seeded } from './segments-world.ts';
 
 let things: Things;
 beforeEach(async () => {
-  things = plainThings();
-  const by = { actor: 'test' };
-  const store = {
-    name: 's',
-    address: '',
-    lat: 55.7,
-    lon: 37.6,
-    timeZone: 'UTC',
-    hours: null,
-    fence: { type: 'circle', radius: 75 },
-  } as const;
-  for (const id of ['st_1', 'st_2', 'st_3', '']) await things.put('store', id, { ...store, advertiser: 'adv_1' }, by);
-  await things.put('store', 'st_rival', { ...store, advertiser: 'adv_2' }, by);
-  for (const id of ['sg_1', 'sg_2', 'sg_none'])
-    await things.put('store-group', id, { advertiser: 'adv_1', name: 'g', stores: [] }, by);
-  for (const id of ['gf_1', 'gf_2'])
-    await things.put(
-      'geofence',
-      id,
-      { advertiser: 'adv_1', name: 'f', fence: { type: 'circle', lat: 55.7, lon: 37.6, radius: 100 } },
-      by,
-    );
-  for (const id of ['till', 'bank'])
-    await things.put('source', id, { name: id, party: '1p', timeZone: 'UTC', currency: 'USD' }, by);
-  await segment('seg_1', { visits: {} });
-  await segment('seg_2', { segment: 'seg_1' });
-  await segment('seg_rival', { visits: {} }, 'adv_2');
+  things = await thingsOfRules();
 });
 
-async function segment(id: string, rule: Rule, advertiser: string | null = null): Promise<void> {
-  await things.put('segment', id, { advertiser, name: id, rule, number: 1 }, { actor: 'test' });
+async function segment(id: string, rule: Rule): Promise<void> {
+  await things.put('segment', id, { advertiser: null, name: id, rule, number: 1 }, { actor: 'test' });
 }
 
 function faultsOf(rule: unknown, advertiser: string | null = null, self: string | null = null): string[] {
@@ -83,6 +58,20 @@ test.each<[string, unknown, string[]]>([
     ['/rule/purchases/count/mean unknown_property'],
   ],
   ['an empty list', { purchases: { brands: [] } }, ['/rule/purchases/brands too_short']],
+  ['hours that end when they begin', { pages: { hours: { from: 5, to: 5 } } }, ['/rule/pages/hours bad_hours']],
+  ['a day of the week that is none', { visits: { weekdays: ['mon', 'day'] } }, ['/rule/visits/weekdays/1 enum']],
+  ['half a point', { visits: { near: { metres: 10, lat: 55 } } }, ['/rule/visits/near shape']],
+  [
+    'a distance from an unknown store',
+    { actions: { near: { metres: 9, stores: ['st_9'] } } },
+    ['/rule/actions/near/stores/0 unknown_store'],
+  ],
+  ['a basket of nothing', { purchases: { with: [{}] } }, ['/rule/purchases/with/0 too_few_properties']],
+  [
+    'dates the wrong way',
+    { attribute: { name: 'a', since: '2026-02-01', before: '2026-02-01' } },
+    ['/rule/attribute range_reversed'],
+  ],
   ['no name', { attribute: { in: ['a'] } }, ['/rule/attribute/name required']],
   ['an unknown store', { visits: { stores: ['st_1', 'st_9'] } }, ['/rule/visits/stores/1 unknown_store']],
   ['an unknown group', { purchases: { storeGroups: ['sg_9'] } }, ['/rule/purchases/storeGroups/0 unknown_store_group']],
@@ -120,6 +109,32 @@ test('an advertiser sees its own things and shared segments only', () => {
   };
   expect(faultsOf(rule, 'adv_1')).toEqual(['/rule/all/0/visits/stores/0 unknown_store', '/rule/all/1/segment unknown_segment']);
   expect(faultsOf(rule)).toEqual([]);
+});
+
+test('money has one currency: the advertiser’s, or one that has a rate', async () => {
+  expect(faultsOf({ purchases: { sum: { min: 1 }, currency: 'EUR' } })).toEqual([]);
+  expect(faultsOf({ purchases: { sum: { min: 1 }, currency: 'GBP' } })).toEqual(['/rule/purchases/currency no_rate']);
+  expect(faultsOf({ purchases: { sum: { min: 1 }, currency: 'euro' } })).toEqual(['/rule/purchases/currency pattern']);
+  const brand = { name: 'a', domains: ['a.example'] };
+  await things.put('advertiser', 'adv_2', { ...brand, currency: 'EUR' as 'USD' }, { actor: 'test' });
+  expect(faultsOf({ purchases: { sum: { min: 1 } } })).toEqual(['/rule/purchases/currency required']);
+  expect(faultsOf({ purchases: { sum: { min: 1 }, currency: 'USD' } })).toEqual([]);
+  expect(faultsOf({ purchases: { count: { min: 1 } } })).toEqual([]);
+  expect(faultsOf({ purchases: { mean: { min: 1 } } }, 'adv_1')).toEqual([]);
+});
+
+test('a list of ten thousand values is taken, a longer one is not', () => {
+  const products = (n: number) => ({ purchases: { products: Array.from({ length: n }, (_, at) => `p${at}`) } });
+  expect(faultsOf(products(10_000))).toEqual([]);
+  expect(faultsOf(products(10_001))).toEqual(['/rule/purchases/products too_long']);
+});
+
+test('a rule of two hundred levels and a window of more than a hundred years are refused', () => {
+  let deep: Rule = { visits: { window: { days: 36_500 } } };
+  expect(faultsOf(deep)).toEqual([]);
+  for (let n = 0; n < 200; n++) deep = { all: [deep] };
+  expect(faultsOf(deep).map((fault) => fault.split(' ')[1])).toEqual(['rule_too_deep']);
+  expect(faultsOf({ visits: { window: { days: 36_501 } } })).toEqual(['/rule/visits/window/days maximum']);
 });
 
 test('depth and size have limits, also where they are far over them', () => {

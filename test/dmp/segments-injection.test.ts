@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { compileRule } from '../../dmp/segments/compile.ts';
+import { type LeafName, NODES } from '../../dmp/segments/nodes/plan-of.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
+import { compileScan } from '../../dmp/segments/scan.ts';
+import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { membersOf } from './segments-oracle.ts';
-import { fillWarehouse, randomWorld, seeded, type World } from './segments-world.ts';
+import { type Fact, fillWarehouse, randomWorld, scopeIn, seeded, type World } from './segments-world.ts';
 
 const NASTY = [
   "'",
@@ -35,19 +38,29 @@ const NASTY = [
   "a','b",
 ];
 
-/** A value in every place of a rule that takes text. */
-const rulesWith = (text: string): Rule[] => [
-  { purchases: { stores: [text] } },
-  { purchases: { storeGroups: [text] } },
-  { purchases: { departments: [text], categories: [text], brands: [text, 'b'] } },
-  { purchases: { products: [text], sources: ['till', text] } },
-  { visits: { stores: [text], storeGroups: [text], geofences: [text] } },
-  { redemptions: { coupons: [text], promotions: [text] } },
-  { pages: { urlContains: text } },
-  { attribute: { name: text } },
-  { attribute: { name: 'age', in: [text] } },
-  { segment: text },
-];
+/** A text in every place of every node's examples that takes text, one rule each. */
+const rulesWith = (text: string): Rule[] =>
+  (Object.keys(NODES) as LeafName[]).flatMap((name) =>
+    NODES[name].examples.flatMap((body) => textsIn(body).map((path) => ({ [name]: put(body, path, text) }) as unknown as Rule)),
+  );
+
+/** Members of which only some texts have the shape: the rest of a body cannot hold anything nasty. */
+const SHAPED = ['from', 'to', 'since', 'before', 'channel', 'weekdays', 'currency'];
+
+function textsIn(value: unknown): (string | number)[][] {
+  if (typeof value === 'string') return [[]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value)
+    .filter(([member]) => !SHAPED.includes(member))
+    .flatMap(([member, part]) => textsIn(part).map((path) => [Array.isArray(value) ? Number(member) : member, ...path]));
+}
+
+function put(value: unknown, [member, ...path]: readonly (string | number)[], text: string): unknown {
+  if (member === undefined) return text;
+  if (Array.isArray(value)) return value.map((part, n) => (n === member ? put(part, path, text) : part));
+  const object = value as Record<string, unknown>;
+  return { ...object, [member]: put(object[member], path, text) };
+}
 
 let warehouse: Warehouse;
 let stop: () => Promise<void>;
@@ -59,44 +72,56 @@ beforeAll(async () => {
 });
 afterAll(() => stop());
 
-const scope = () => ({ now: world.now, stores: null, storesOf: () => [] });
+const scope = (): RuleScope => scopeIn({ ...world, groups: {}, stores: {} });
 
 test('the text of the statement is the same whatever the values are', () => {
   const plain = rulesWith('x').map((rule) => compileRule(rule, scope()).sql);
+  expect(plain.length).toBeGreaterThan(20);
   for (const text of NASTY) expect(rulesWith(text).map((rule) => compileRule(rule, scope()).sql)).toEqual(plain);
-  for (const sql of plain) expect(sql).toMatch(/^[A-Za-z0-9_(),.=<>%:{}' ]*$/);
 });
 
-test('nasty values select whom plain ones would and break nothing', { timeout: 60_000 }, async () => {
+test('nasty values select nobody wrongly and break nothing', { timeout: 120_000 }, async () => {
   for (const text of NASTY) {
-    for (const rule of rulesWith(text)) {
-      const rows = await warehouse.query<{ profile: number }>(compileRule(rule, scope()));
-      const found = rows.map((row) => row.profile).sort((a, b) => a - b);
-      expect(found, JSON.stringify(rule)).toEqual(membersOf(rule, { ...world, groups: {} }));
+    const rules = rulesWith(text);
+    const scan = compileScan(rules, scope());
+    const held = scan.holds.map((condition) => `toUInt8(${condition})`).join(', ');
+    const rows = await warehouse.query<{ unit: number; held: number[] }>({
+      sql: `SELECT unit, [${held}] AS held FROM (${scan.units('')})`,
+      params: scan.bound.values,
+    });
+    for (const [n, rule] of rules.entries()) {
+      const found = rows.filter((row) => row.held[n] === 1).map((row) => row.unit);
+      expect(
+        found.sort((a, b) => a - b),
+        JSON.stringify(rule),
+      ).toEqual(membersOf(rule, { ...world, groups: {}, stores: {} }));
     }
   }
-  expect(await warehouse.query({ sql: 'SELECT uniqExact(profile) AS n FROM identities' })).toEqual([
-    { n: String(new Set(world.people.map((person) => person.profile)).size) },
-  ]);
+  expect(await warehouse.query({ sql: 'SELECT count() AS n FROM facts' })).toEqual([{ n: String(world.facts.length) }]);
 });
 
 test('a nasty value that is in the data is found by it', async () => {
   const texts = NASTY.filter((text) => text !== '\ud800');
+  const people = world.facts.filter(({ kind }) => kind === 'person');
   const nasty: World = {
     ...world,
-    redemptions: texts.map((text, n) => ({
-      source: 'till',
-      id: `n${n}`,
-      identifier: world.people[n % world.people.length]?.identifier as string,
-      at: world.now - 1,
-      coupon: text,
-      promotion: '',
-    })),
+    withheld: [],
+    facts: [
+      ...people,
+      ...texts.map((item, n) => ({
+        ...(people[n % people.length] as Fact),
+        kind: 'redemption' as const,
+        at: world.now - 1,
+        source: 'till',
+        item,
+        id: 10_000 + n,
+      })),
+    ],
   };
   await fillWarehouse(warehouse, nasty);
   for (const text of texts) {
     const rule: Rule = { redemptions: { coupons: [text] } };
-    const rows = await warehouse.query<{ profile: number }>(compileRule(rule, scope()));
+    const rows = await warehouse.query<{ profile: number }>(compileRule(rule, scopeIn(nasty)));
     expect(
       rows.map((row) => row.profile),
       JSON.stringify(text),

@@ -1,160 +1,178 @@
-import type { Bounds, Rule, Window } from '../../dmp/segments/rule.ts';
-import type { World } from './segments-world.ts';
+import type { Level } from '../../dmp/identity/kinds.ts';
+import type { Bounds, HourSpan, Near, Weekday, Window } from '../../dmp/segments/members.ts';
+import type { Bodies, Leaf, LeafName } from '../../dmp/segments/nodes/plan-of.ts';
+import type { Rule } from '../../dmp/segments/rule.ts';
+import { actions } from './segments/oracle/actions.ts';
+import { home, near, work } from './segments/oracle/area.ts';
+import { attribute } from './segments/oracle/attribute.ts';
+import { exposures } from './segments/oracle/exposures.ts';
+import { pages } from './segments/oracle/pages.ts';
+import { holdout, identifiers, list, lookalike, sample } from './segments/oracle/people.ts';
+import { purchases } from './segments/oracle/purchases.ts';
+import { redemptions } from './segments/oracle/redemptions.ts';
+import { rfm } from './segments/oracle/rfm.ts';
+import { rhythm } from './segments/oracle/rhythm.ts';
+import { segment } from './segments/oracle/segment.ts';
+import { sequence } from './segments/oracle/sequence.ts';
+import { share } from './segments/oracle/share.ts';
+import { showrooming } from './segments/oracle/showrooming.ts';
+import { trend } from './segments/oracle/trend.ts';
+import { visits } from './segments/oracle/visits.ts';
+import { type Fact, int, pick, type Random, storesNear, type World } from './segments-world.ts';
 
-/** What a rule means, said slowly: for each person, look at every fact. */
-export function membersOf(rule: Rule, world: World): number[] {
-  const profiles = [...new Set(world.people.map((person) => person.profile))];
-  return profiles.filter((profile) => holds(rule, profile, world)).sort((a, b) => a - b);
+/** What a kind of leaf means, said slowly; and bodies of it to ask about. */
+export interface Oracle<Body> {
+  random(random: Random): Body;
+  /** How often it is drawn; absent: 1. */
+  readonly weight?: number;
+  holds(body: Body, unit: Unit): boolean;
 }
 
-function holds(rule: Rule, profile: number, world: World): boolean {
-  if ('all' in rule) return rule.all.every((part) => holds(part, profile, world));
-  if ('any' in rule) return rule.any.some((part) => holds(part, profile, world));
-  if ('not' in rule) return !holds(rule.not, profile, world);
-  const mine = new Set(world.people.filter((person) => person.profile === profile).map((person) => person.identifier));
-  const isMine = (row: { identifier: string }): boolean => mine.has(row.identifier);
-  if ('purchases' in rule) {
-    const leaf = rule.purchases;
-    const stores = named(leaf, world);
-    const rows = latest(
-      world.purchases,
-      // Equal keys in different months are different rows, which this world does not have.
-      (row) => [row.source, row.receipt, row.line],
-      (row) => row.ingested,
-    ).filter((row) => {
-      const listing = latest(
-        world.products,
-        (product) => [product.source, product.product],
-        (product) => product.ingested,
-      ).find((product) => product.source === row.source && product.product === row.product);
-      const fits = (values: string[] | undefined, key: 'department' | 'category' | 'brand'): boolean =>
-        values === undefined ||
-        values.includes(row[key]) ||
-        (row[key] === '' && listing !== undefined && values.includes(listing[key]));
-      return (
-        isMine(row) &&
-        inWindow(row.at, leaf.window, world.now) &&
-        (stores === null || stores.includes(row.store)) &&
-        fits(leaf.departments, 'department') &&
-        fits(leaf.categories, 'category') &&
-        fits(leaf.brands, 'brand') &&
-        (leaf.products?.includes(row.product) ?? true) &&
-        (leaf.sources?.includes(row.source) ?? true)
-      );
-    });
-    return measured(
-      [
-        [different(rows.map((row) => [row.source, row.receipt])), leaf.count],
-        [rows.reduce((sum, row) => sum + row.amount, 0), leaf.sum],
-        [different(rows.map((row) => new Date(row.at).toISOString().slice(0, 10))), leaf.days],
-      ],
-      rows.length,
-    );
-  }
-  if ('visits' in rule) {
-    const leaf = rule.visits;
-    const stores = named(leaf, world);
-    const anywhere = stores === null && leaf.geofences === undefined;
-    const rows = latest(
-      world.visits,
-      (row) => [row.identifier, row.kind, row.place, row.day],
-      (row) => row.version,
-    ).filter(
-      (row) =>
-        isMine(row) &&
-        row.cancelled === 0 &&
-        inWindow(row.start, leaf.window, world.now) &&
-        row.dwell >= (leaf.minDwellSeconds ?? 0) &&
-        (row.kind === 'store'
-          ? anywhere || (stores?.includes(row.place) ?? false)
-          : (leaf.geofences?.includes(row.place) ?? false)),
-    );
-    const longest = new Map<string, number>();
-    for (const row of rows) {
-      const key = `${row.kind} ${row.place} ${row.day}`;
-      longest.set(key, Math.max(longest.get(key) ?? 0, row.dwell));
-    }
-    return measured(
-      [
-        [longest.size, leaf.count],
-        [different(rows.map((row) => row.day)), leaf.days],
-        [[...longest.values()].reduce((sum, dwell) => sum + dwell, 0), leaf.dwell],
-      ],
-      rows.length,
-    );
-  }
-  if ('redemptions' in rule) {
-    const leaf = rule.redemptions;
-    const rows = world.redemptions.filter(
-      (row) =>
-        isMine(row) &&
-        inWindow(row.at, leaf.window, world.now) &&
-        (leaf.coupons?.includes(row.coupon) ?? true) &&
-        (leaf.promotions?.includes(row.promotion) ?? true),
-    );
-    return measured([[rows.length, leaf.count]], rows.length);
-  }
-  if ('pages' in rule) {
-    const leaf = rule.pages;
-    const rows = world.pages.filter(
-      (row) => isMine(row) && inWindow(row.at, leaf.window, world.now) && row.url.includes(leaf.urlContains ?? ''),
-    );
-    return measured([[rows.length, leaf.count]], rows.length);
-  }
-  if ('attribute' in rule) {
-    const { name, in: listed, min, max } = rule.attribute;
-    const rows = latest(
-      world.attributes.filter((row) => isMine(row) && row.name === name),
-      (row) => [row.source],
-      (row) => row.at,
-      (row) => row.identifier,
-    );
-    return rows.some(
-      ({ text, number }) =>
-        (listed === undefined || listed.map(String).includes(text)) &&
-        (min === undefined || (number !== null && number >= min)) &&
-        (max === undefined || (number !== null && number <= max)),
-    );
-  }
-  const rows = world.memberships.filter((row) => row.segment === rule.segment && row.profile === profile);
-  return rows.sort((a, b) => b.version - a.version)[0]?.status === 1;
+/** A person, device or household with all of its facts that count. */
+export interface Unit {
+  readonly id: number;
+  readonly level: Level;
+  readonly facts: readonly Fact[];
+  readonly world: World;
+  /** All units, this one too. */
+  readonly everybody: readonly Unit[];
 }
 
-/** The last row of each key, by a number and then a text; equal ones: the later in the list. */
-function latest<Row>(
-  rows: readonly Row[],
-  keyOf: (row: Row) => readonly string[],
-  rank: (row: Row) => number,
-  tie: (row: Row) => string = () => '',
-): Row[] {
-  const kept = new Map<string, Row>();
-  for (const row of rows) {
-    const key = JSON.stringify(keyOf(row));
-    const known = kept.get(key);
-    const newer = known === undefined || rank(row) > rank(known) || (rank(row) === rank(known) && tie(row) >= tie(known));
-    if (newer) kept.set(key, row);
-  }
-  return [...kept.values()];
+/** A new kind of leaf is a file and a line here. */
+const ORACLES: { readonly [K in LeafName]: Oracle<Bodies[K]> } = {
+  purchases,
+  visits,
+  redemptions,
+  pages,
+  actions,
+  exposures,
+  attribute,
+  sequence,
+  rfm,
+  share,
+  trend,
+  showrooming,
+  rhythm,
+  near,
+  home,
+  work,
+  identifiers,
+  sample,
+  holdout,
+  lookalike,
+  list,
+  segment,
+};
+
+/** What a rule means, said slowly: for each unit, look at every fact. */
+export function membersOf(rule: Rule, world: World, level: Level = 'person'): number[] {
+  const units = unitsOf(world, level).filter((unit) => holds(rule, unit));
+  return [
+    ...new Set(units.flatMap(({ facts }) => facts.filter(({ kind }) => kind === 'person').map(({ profile }) => profile))),
+  ].sort((a, b) => a - b);
 }
 
-function named(leaf: { stores?: string[]; storeGroups?: string[] }, world: World): string[] | null {
-  if (leaf.stores === undefined && leaf.storeGroups === undefined) return null;
-  return [...(leaf.stores ?? []), ...(leaf.storeGroups ?? []).flatMap((group) => world.groups[group] ?? [])];
+/** Facts that name no device are no device's. */
+export function unitsOf(world: World, level: Level): Unit[] {
+  const keyOf = (fact: Fact): number => (level === 'person' ? fact.profile : fact[level]);
+  const counting = world.facts.filter(
+    ({ kind, source, sources }) => kind === 'person' || ![source, ...sources].some((one) => world.withheld.includes(one)),
+  );
+  const ids = [...new Set(world.facts.map(keyOf))].filter((id) => id !== 0 || level !== 'device');
+  const everybody: Unit[] = [];
+  for (const id of ids) everybody.push({ id, level, world, everybody, facts: counting.filter((fact) => keyOf(fact) === id) });
+  return everybody;
 }
 
-function inWindow(at: number, window: Window | undefined, now: number): boolean {
+export function holds(rule: Rule, unit: Unit): boolean {
+  if ('all' in rule) return rule.all.every((part) => holds(part, unit));
+  if ('any' in rule) return rule.any.some((part) => holds(part, unit));
+  if ('not' in rule) return !holds(rule.not, unit);
+  const [name, body] = Object.entries(rule)[0] as [LeafName, never];
+  return ORACLES[name].holds(body, unit);
+}
+
+export const KINDS = Object.keys(ORACLES) as LeafName[];
+const DRAWN = KINDS.flatMap((name) => Array<LeafName>(ORACLES[name].weight ?? 1).fill(name));
+
+export function randomLeaf(random: Random, name: LeafName = pick(random, DRAWN)): Leaf {
+  return { [name]: ORACLES[name].random(random) } as Leaf;
+}
+
+export function randomRule(random: Random, depth = 0): Rule {
+  const roll = depth >= 3 ? 1 : random();
+  const parts = (): Rule[] => Array.from({ length: int(random, 1, 3) }, () => randomRule(random, depth + 1));
+  if (roll < 0.12) return { all: parts() };
+  if (roll < 0.24) return { any: parts() };
+  return roll < 0.34 ? { not: randomRule(random, depth + 1) } : randomLeaf(random);
+}
+
+// What several oracles need.
+
+export function inWindow(at: number, window: Window | undefined, now: number): boolean {
   if (window === undefined) return true;
   if (window.days !== undefined) return at <= now && at > now - window.days * 86_400_000;
   const day = new Date(at).toISOString().slice(0, 10);
   return day >= (window.from as string) && day <= (window.to as string);
 }
 
-function measured(measures: readonly (readonly [value: number, bounds: Bounds | undefined])[], facts: number): boolean {
-  const given = measures.filter(([, bounds]) => bounds !== undefined);
-  if (given.length === 0) return facts > 0;
-  return given.every(([value, bounds]) => value >= (bounds?.min ?? -Infinity) && value <= (bounds?.max ?? Infinity));
+export function isWithin(value: number, bounds: Bounds | undefined): boolean {
+  return bounds === undefined || (value >= (bounds.min ?? -Infinity) && value <= (bounds.max ?? Infinity));
 }
 
-function different(values: readonly unknown[]): number {
+/** All that are given lie within their bounds; where none is given there is a fact. A measure of nothing is null, and in no bounds. */
+export function measured(
+  measures: readonly (readonly [value: number | null, bounds: Bounds | undefined])[],
+  facts: number,
+): boolean {
+  const given = measures.filter(([, bounds]) => bounds !== undefined);
+  if (given.length === 0) return facts > 0;
+  return given.every(([value, bounds]) => value !== null && isWithin(value, bounds));
+}
+
+export function different(values: readonly unknown[]): number {
   return new Set(values.map((value) => JSON.stringify(value))).size;
+}
+
+/** Whether the first and the last fact are so many days ago; "at most n" does not hold of n days to the millisecond, "at least n" does. */
+export function isAged(facts: readonly Fact[], { first, last }: { first?: Bounds; last?: Bounds }, now: number): boolean {
+  const ats = facts.map(({ at }) => at);
+  const fits = (at: number, bounds: Bounds | undefined): boolean =>
+    bounds === undefined ||
+    (ats.length > 0 &&
+      (bounds.min === undefined || now - at >= bounds.min * 86_400_000) &&
+      (bounds.max === undefined || now - at < bounds.max * 86_400_000));
+  return fits(Math.min(...ats), first) && fits(Math.max(...ats), last);
+}
+
+export function isTimed(fact: Fact, { weekdays, hours }: { weekdays?: readonly Weekday[]; hours?: HourSpan }): boolean {
+  const names = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+  if (weekdays !== undefined && !weekdays.includes(names[fact.weekday - 1] as Weekday)) return false;
+  if (hours === undefined) return true;
+  for (let hour = hours.from; hour !== hours.to % 24; hour = (hour + 1) % 24) if (hour === fact.hour) return true;
+  return false;
+}
+
+interface Places {
+  readonly stores?: readonly string[];
+  readonly storeGroups?: readonly string[];
+  readonly near?: Near;
+}
+
+/** Null: any. */
+export function storesIn({ stores, storeGroups, near }: Places, world: World): string[] | null {
+  if (stores === undefined && storeGroups === undefined && near === undefined) return null;
+  return [
+    ...(stores ?? []),
+    ...(storeGroups ?? []).flatMap((group) => world.groups[group] ?? []),
+    ...(near === undefined ? [] : storesNear(near, world)),
+  ];
+}
+
+/** An amount in another currency, to the micro; null: it has no rate. */
+export function moneyIn(wanted: string, { amount, currency }: Fact, { perUsd }: World): number | null {
+  if (currency === wanted) return amount;
+  const rates: Readonly<Record<string, number>> = { ...perUsd, USD: 1 };
+  const [from, to] = [rates[currency], rates[wanted]];
+  return from === undefined || to === undefined ? null : Math.floor(amount * (to / from) + 0.5);
 }

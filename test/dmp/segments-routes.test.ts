@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { evaluate } from '../../segmenter/evaluate.ts';
 import { startApi, type TestApi } from '../support/api.ts';
-import { uuid } from './segments-world.ts';
+import { people, putFacts } from './segments-facts.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -18,16 +18,18 @@ beforeAll(async () => {
       lon: 37.61,
       timeZone: 'Europe/Moscow',
     });
-  const people = Array.from({ length: 20 }, (_, n) => uuid(n + 1));
-  await api.deps.warehouse.insert(
-    'identities',
-    people.map((identifier, n) => ({ identifier, kind: 'ifa', profile: n + 1, anchor: identifier, version: 1 })),
-  );
-  const at = new Date().toISOString();
-  await api.deps.warehouse.insert(
-    'attributes',
-    people.map((identifier, n) => ({ source: 's', identifier, name: 'n', text: String(n + 1), number: n + 1, at })),
-  );
+  const profiles = Array.from({ length: 20 }, (_, n) => n + 1);
+  await putFacts(api.deps.warehouse, [
+    ...people(profiles),
+    ...profiles.map((profile) => ({
+      profile,
+      kind: 'attribute',
+      source: 's',
+      name: 'n',
+      item: String(profile),
+      number: profile,
+    })),
+  ]);
 });
 afterAll(() => api.stop());
 
@@ -118,6 +120,31 @@ test('an estimate tells the reach, but not of fewer than ten', async () => {
   const bad = await api.call('POST', '/v1/segments:estimate', { rule: { attribute: {} }, advertiser: 'adv_9' });
   expect(bad.statusCode).toBe(422);
   expect(bad.json().errors.map((fault: { code: string }) => fault.code)).toEqual(['unknown_advertiser', 'required']);
+});
+
+test('a rule is shown as a sentence, and with what is wrong with it since', async () => {
+  await api.ok('POST', '/v1/sources', { id: 'rubles', name: 'Rubles', party: '1p', timeZone: 'UTC', currency: 'RUB' });
+  const money = { purchases: { sum: { min: 20_000_000 }, count: { max: 21 }, window: { days: 2 } } };
+  const shown = await api.ok<{ sentence: object; warnings: object[] }>('POST', '/v1/segments', { name: 'money', rule: money });
+  expect(shown.sentence).toEqual({
+    en: 'People who bought at most 21 times, for at least 20, in the last 2 days',
+    ru: 'Люди, которые покупали не более 21 раза, на сумму не менее 20, за последние 2 дня',
+  });
+  expect(shown.warnings).toMatchObject([{ pointer: '/rule/purchases/currency', code: 'no_rate' }]);
+  const own = await api.ok<{ warnings: object[] }>('POST', '/v1/segments', {
+    name: 'own',
+    advertiser: 'adv_1',
+    rule: { visits: { stores: ['st_adv_1'] } },
+  });
+  expect(own.warnings).toEqual([]);
+  // A rule may be older than what it names: what is gone is told, and the rest is evaluated.
+  const { things } = api.deps;
+  const gone = { name: 'gone', advertiser: 'adv_1', number: 999, rule: { not: { visits: { storeGroups: ['sg_gone'] } } } };
+  await things.put('segment', 'seg_gone', gone, { actor: 'test' });
+  expect(await api.ok('GET', '/v1/segments/seg_gone')).toMatchObject({
+    warnings: [{ pointer: '/rule/not/visits/storeGroups/0', code: 'unknown_store_group' }],
+  });
+  expect(await evaluate(api.deps, 'seg_gone')).toMatchObject({ error: '', members: 20 });
 });
 
 test('an evaluation is a job', async () => {

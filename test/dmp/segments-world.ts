@@ -1,79 +1,80 @@
+import { latLngToCell } from 'h3-js';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import type { Rule } from '../../dmp/segments/rule.ts';
+import type { Bounds, HourSpan, Near, Weekday, Window } from '../../dmp/segments/members.ts';
+import type { RuleScope } from '../../dmp/segments/scope.ts';
+import { cellToUInt64, type Fence } from '../../proto/fence.ts';
 
-/** A small world of people and facts, and rules about it, both from a seed. */
+/** A row of `facts`; what is not of its kind is empty. */
+export interface Fact {
+  readonly profile: number;
+  readonly device: number;
+  readonly household: number;
+  readonly kind:
+    | 'person'
+    | 'purchase'
+    | 'visit'
+    | 'redemption'
+    | 'page'
+    | 'action'
+    | 'impression'
+    | 'click'
+    | 'attribute'
+    | 'position'
+    | 'home'
+    | 'work';
+  /** Epoch ms. */
+  readonly at: number;
+  readonly day: string;
+  readonly hour: number;
+  /** 1 Monday to 7. */
+  readonly weekday: number;
+  readonly source: string;
+  readonly sources: readonly string[];
+  readonly once: number;
+  readonly place: string;
+  readonly product: string;
+  readonly category: string;
+  readonly department: string;
+  readonly brand: string;
+  readonly channel: string;
+  readonly name: string;
+  readonly item: string;
+  readonly value: string;
+  readonly number: number;
+  readonly quantity: number;
+  readonly amount: number;
+  readonly currency: string;
+  readonly dwell: number;
+  /** H3 in decimal. */
+  readonly cell: string;
+  readonly identifier: string;
+  readonly id: number;
+}
+
+/** A small world of people and facts, from a seed. */
 export interface World {
   readonly now: number;
-  readonly people: readonly { readonly identifier: string; readonly profile: number }[];
-  readonly purchases: readonly Purchase[];
-  readonly products: readonly Product[];
-  readonly visits: readonly Visit[];
-  readonly redemptions: readonly Redemption[];
-  readonly pages: readonly Page[];
-  readonly attributes: readonly AttributeRow[];
-  readonly memberships: readonly Membership[];
+  readonly facts: readonly Fact[];
   readonly groups: Readonly<Record<string, readonly string[]>>;
-}
-interface Purchase {
-  source: string;
-  receipt: string;
-  line: string;
-  at: number;
-  identifier: string;
-  store: string;
-  product: string;
-  category: string;
-  department: string;
-  brand: string;
-  amount: number;
-  ingested: number;
-}
-interface Product {
-  source: string;
-  product: string;
-  category: string;
-  department: string;
-  brand: string;
-  ingested: number;
-}
-interface Visit {
-  identifier: string;
-  kind: 'store' | 'geofence';
-  place: string;
-  day: string;
-  start: number;
-  dwell: number;
-  cancelled: number;
-  version: number;
-}
-interface Redemption {
-  source: string;
-  id: string;
-  identifier: string;
-  at: number;
-  coupon: string;
-  promotion: string;
-}
-interface Page {
-  source: string;
-  id: string;
-  identifier: string;
-  at: number;
-  url: string;
-}
-interface AttributeRow {
-  source: string;
-  identifier: string;
-  name: string;
-  text: string;
-  number: number | null;
-  at: number;
-}
-interface Membership {
-  segment: string;
-  profile: number;
-  version: number;
-  status: 1 | -1;
+  readonly stores: Readonly<Record<string, { readonly lat: number; readonly lon: number }>>;
+  /** Of stores and geofences. */
+  readonly fences: Readonly<Record<string, Fence>>;
+  /** Campaigns that hold people out, in hundredths of a percent. */
+  readonly holdouts: Readonly<Record<string, { readonly salt: string; readonly share: number }>>;
+  /** Whom uploaded lists name, by identifier. */
+  readonly lists: readonly {
+    readonly list: string;
+    readonly identifier: string;
+    readonly source: string;
+    readonly removed: 0 | 1;
+  }[];
+  /** What look-alikes said of people, oldest first. */
+  readonly scores: readonly { readonly model: string; readonly profile: number; readonly score: number }[];
+  /** Members of stored segments, each with the statuses that it had, oldest first. */
+  readonly segments: Readonly<Record<string, readonly { readonly profile: number; readonly status: 1 | -1 }[]>>;
+  readonly withheld: readonly string[];
+  readonly currency: string;
+  readonly perUsd: Readonly<Record<string, number>>;
 }
 
 export type Random = () => number;
@@ -91,234 +92,324 @@ export function seeded(seed: number): Random {
 
 export const int = (random: Random, from: number, to: number): number => from + Math.floor(random() * (to - from + 1));
 export const pick = <T>(random: Random, values: readonly T[]): T => values[int(random, 0, values.length - 1)] as T;
-const many = <T>(random: Random, most: number, make: (index: number) => T): T[] =>
-  Array.from({ length: int(random, 0, most) }, (_, index) => make(index));
-const some = <T>(random: Random, values: readonly T[]): T[] => {
-  const chosen = values.filter(() => random() < 0.4);
+export const some = <T>(random: Random, values: readonly T[], chance = 0.4): T[] => {
+  const chosen = values.filter(() => random() < chance);
   return chosen.length === 0 ? [pick(random, values)] : chosen;
 };
+export const maybe = <T extends object>(random: Random, chance: number, part: T): T | Record<never, never> =>
+  random() < chance ? part : {};
 export const uuid = (n: number): string => `00000000-0000-8000-8000-${String(n).padStart(12, '0')}`;
 
-const DAY = 86_400_000;
-const STORES = ['st_1', 'st_2', 'st_3', ''];
-const PLACES = ['st_1', 'st_2', 'st_3'];
-const FENCES = ['gf_1', 'gf_2'];
-const SOURCES = ['till', 'bank'];
-const PRODUCTS = ['', 'milk', 'beer', 'soap'];
-const CATEGORIES = ['', 'DAIRY', 'DRINKS'];
-const DEPARTMENTS = ['', 'FOOD', 'HOME'];
-const BRANDS = ['', 'Own', "O'Hara"];
-const COUPONS = ['c1', 'c2'];
-const URLS = ['https://a.example/shop?x=1', 'https://a.example/%_', 'https://b.example/'];
-const NAMES = ['age', 'city'];
-const SEGMENTS = ['seg_1', 'seg_2'];
-/** Noon of the 22nd of last month: within retention, and all facts in one month, since equal keys are one row only there. */
-const NOW = Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 1, 22, 12);
-const MONTH = new Date(NOW).toISOString().slice(0, 7);
-
-export function randomWorld(random: Random): World {
-  const profiles = int(random, 3, 10);
-  const people = Array.from({ length: int(random, profiles, profiles + 8) }, (_, n) => ({
-    identifier: uuid(n + 1),
-    profile: n < profiles ? n + 1 : int(random, 1, profiles),
-  }));
-  // The last identifier is of nobody: its facts count for no one yet.
-  const identifier = (): string => (random() < 0.04 ? uuid(999) : pick(random, people).identifier);
-  // Now and then exactly at the edges of windows.
-  const at = (): number => {
-    const days = int(random, 0, 9);
-    if (random() < 0.15) return NOW - days * DAY;
-    if (random() < 0.15) return Date.parse(`${MONTH}-20T00:00:00Z`) - days * DAY - (random() < 0.5 ? 1 : 0);
-    return NOW - Math.floor(random() * 10 * DAY) + (random() < 0.05 ? 2 * DAY : 0);
-  };
-  return {
-    now: NOW,
-    people,
-    purchases: many(random, 50, (n) => ({
-      source: pick(random, SOURCES),
-      receipt: `r${int(random, 1, 20)}`,
-      line: String(int(random, 1, 2)),
-      at: at(),
-      identifier: identifier(),
-      store: pick(random, STORES),
-      product: pick(random, PRODUCTS),
-      category: pick(random, CATEGORIES),
-      department: pick(random, DEPARTMENTS),
-      brand: pick(random, BRANDS),
-      amount: int(random, -3, 6) * 1_000_000,
-      ingested: NOW + n,
-    })),
-    products: many(random, 6, (n) => ({
-      source: pick(random, SOURCES),
-      product: pick(random, PRODUCTS),
-      category: pick(random, CATEGORIES),
-      department: pick(random, DEPARTMENTS),
-      brand: pick(random, BRANDS),
-      ingested: NOW + n,
-    })),
-    visits: many(random, 40, (n) => {
-      const kind = pick(random, ['store', 'geofence'] as const);
-      const start = at();
-      return {
-        identifier: identifier(),
-        kind,
-        place: pick(random, kind === 'store' ? PLACES : FENCES),
-        day: new Date(start).toISOString().slice(0, 10),
-        start,
-        dwell: int(random, 3, 180) * 60,
-        cancelled: random() < 0.15 ? 1 : 0,
-        // Retention counts from it.
-        version: NOW + n,
-      };
-    }),
-    redemptions: many(random, 20, (n) => ({
-      source: pick(random, SOURCES),
-      id: `x${n}`,
-      identifier: identifier(),
-      at: at(),
-      coupon: pick(random, COUPONS),
-      promotion: pick(random, ['p1', 'p2']),
-    })),
-    pages: many(random, 20, (n) => ({
-      source: pick(random, SOURCES),
-      id: `v${n}`,
-      identifier: identifier(),
-      at: at(),
-      url: pick(random, URLS),
-    })),
-    attributes: many(random, 20, () => {
-      const number = random() < 0.5 ? int(random, 0, 5) : null;
-      return {
-        source: pick(random, SOURCES),
-        identifier: identifier(),
-        name: pick(random, NAMES),
-        text: number === null ? pick(random, ['x', "y'", 'true']) : String(number),
-        number,
-        at: at(),
-      };
-    }),
-    memberships: many(random, 20, (n) => ({
-      segment: pick(random, SEGMENTS),
-      profile: int(random, 1, profiles + 1),
-      version: n + 1,
-      status: pick(random, [1, -1] as const),
-    })),
-    groups: { sg_1: ['st_1', 'st_2'], sg_2: ['st_3'], sg_none: [] },
-  };
-}
-
-export function randomRule(random: Random, depth = 0): Rule {
-  const kinds = depth >= 3 ? LEAF_KINDS : ([...LEAF_KINDS, 'all', 'any', 'not'] as const);
-  const kind = pick(random, kinds);
-  switch (kind) {
-    case 'all':
-      return { all: Array.from({ length: int(random, 1, 3) }, () => randomRule(random, depth + 1)) };
-    case 'any':
-      return { any: Array.from({ length: int(random, 1, 3) }, () => randomRule(random, depth + 1)) };
-    case 'not':
-      return { not: randomRule(random, depth + 1) };
-    case 'purchases':
-      return {
-        purchases: {
-          ...maybe(random, 0.5, { count: range(random, 0, 5) }),
-          ...maybe(random, 0.3, { sum: range(random, -6_000_000, 12_000_000) }),
-          ...maybe(random, 0.2, { days: range(random, 0, 4) }),
-          ...window(random),
-          ...maybe(random, 0.2, { stores: some(random, STORES) }),
-          ...maybe(random, 0.15, { storeGroups: some(random, ['sg_1', 'sg_2', 'sg_none']) }),
-          ...maybe(random, 0.2, { departments: some(random, DEPARTMENTS) }),
-          ...maybe(random, 0.2, { categories: some(random, CATEGORIES) }),
-          ...maybe(random, 0.2, { brands: some(random, BRANDS) }),
-          ...maybe(random, 0.1, { products: some(random, PRODUCTS) }),
-          ...maybe(random, 0.2, { sources: some(random, SOURCES) }),
-        },
-      };
-    case 'visits':
-      return {
-        visits: {
-          ...maybe(random, 0.5, { count: range(random, 0, 4) }),
-          ...maybe(random, 0.2, { days: range(random, 0, 3) }),
-          ...maybe(random, 0.2, { dwell: range(random, 0, 20_000) }),
-          ...window(random),
-          ...maybe(random, 0.25, { stores: some(random, PLACES) }),
-          ...maybe(random, 0.2, { storeGroups: some(random, ['sg_1', 'sg_2', 'sg_none']) }),
-          ...maybe(random, 0.25, { geofences: some(random, FENCES) }),
-          ...maybe(random, 0.2, { minDwellSeconds: int(random, 0, 9_000) }),
-        },
-      };
-    case 'redemptions':
-      return {
-        redemptions: {
-          ...maybe(random, 0.5, { count: range(random, 0, 3) }),
-          ...window(random),
-          ...maybe(random, 0.3, { coupons: some(random, COUPONS) }),
-          ...maybe(random, 0.3, { promotions: some(random, ['p1', 'p2']) }),
-        },
-      };
-    case 'pages':
-      return {
-        pages: {
-          ...maybe(random, 0.5, { count: range(random, 0, 3) }),
-          ...window(random),
-          ...maybe(random, 0.5, { urlContains: pick(random, ['shop', '%_', 'example', "'"]) }),
-        },
-      };
-    case 'attribute':
-      return {
-        attribute: {
-          name: pick(random, NAMES),
-          ...maybe(random, 0.4, { in: some(random, ['x', "y'", 3, true, '4']) }),
-          ...maybe(random, 0.4, range(random, 0, 5)),
-        },
-      };
-    case 'segment':
-      return { segment: pick(random, SEGMENTS) };
-  }
-}
-
-const LEAF_KINDS = ['purchases', 'visits', 'redemptions', 'pages', 'attribute', 'segment', 'purchases', 'visits'] as const;
-
-const maybe = <T extends object>(random: Random, chance: number, part: T): T | Record<never, never> =>
-  random() < chance ? part : {};
-
-function range(random: Random, from: number, to: number): { min?: number; max?: number } {
+export function range(random: Random, from: number, to: number): Bounds {
   const [a, b] = [int(random, from, to), int(random, from, to)].sort((x, y) => x - y) as [number, number];
   const roll = random();
   return roll < 0.45 ? { min: a } : roll < 0.7 ? { max: b } : { min: a, max: b };
 }
 
-function window(random: Random): { window?: { days: number } | { from: string; to: string } } {
+export function window(random: Random): { window?: Window } {
   const roll = random();
   if (roll < 0.5) return {};
   if (roll < 0.8) return { window: { days: int(random, 1, 9) } };
   const [a, b] = [int(random, 12, 23), int(random, 12, 23)].sort((x, y) => x - y);
-  return { window: { from: `${MONTH}-${a}`, to: `${MONTH}-${b}` } };
+  return { window: { from: `2026-03-${a}`, to: `2026-03-${b}` } };
 }
 
-const time = (at: number): string => new Date(at).toISOString();
+/** Filters of time that most leaves have. */
+export const times = (random: Random): { weekdays?: Weekday[]; hours?: HourSpan } => ({
+  ...maybe(random, 0.12, { weekdays: some(random, ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']) }),
+  ...maybe(random, 0.12, { hours: { from: int(random, 0, 11) * 2, to: int(random, 0, 11) * 2 + 1 } }),
+});
 
-/** Puts the world into the warehouse in place of what was there, in two parts, so that FINAL has work. */
-export async function fillWarehouse(warehouse: Warehouse, world: World): Promise<void> {
-  const tables: Readonly<Record<string, readonly object[]>> = {
-    identities: world.people.map((person) => ({ ...person, kind: 'ifa', anchor: person.identifier, version: 1 })),
-    purchases: world.purchases.map((row) => ({
-      ...row,
-      at: time(row.at),
-      ingested: time(row.ingested),
-      quantity: 1,
-      currency: 'USD',
-    })),
-    products: world.products.map((row) => ({ ...row, name: '', ingested: time(row.ingested) })),
-    visits: world.visits.map((row) => ({ ...row, start: time(row.start), end: time(row.start + row.dwell * 1000), pings: 2 })),
-    redemptions: world.redemptions.map((row) => ({ ...row, at: time(row.at), ingested: time(NOW) })),
-    pages: world.pages.map((row) => ({ ...row, at: time(row.at), title: '', ingested: time(NOW) })),
-    attributes: world.attributes.map((row) => ({ ...row, at: time(row.at) })),
-    memberships: world.memberships.map((row) => ({ ...row, at: time(0) })),
+export const places = (random: Random): { stores?: string[]; storeGroups?: string[]; near?: Near } => ({
+  ...maybe(random, 0.2, { stores: some(random, STORES) }),
+  ...maybe(random, 0.15, { storeGroups: some(random, ['sg_1', 'sg_2', 'sg_none']) }),
+  ...maybe(random, 0.1, {
+    near: {
+      metres: pick(random, [500, 5_000, 100_000]),
+      ...(random() < 0.5 ? { stores: some(random, STORES) } : { lat: 55.75, lon: 37.62 }),
+    },
+  }),
+});
+
+export const ages = (random: Random): { first?: Bounds; last?: Bounds } => ({
+  ...maybe(random, 0.1, { first: range(random, -1, 9) }),
+  ...maybe(random, 0.12, { last: range(random, -1, 9) }),
+});
+
+export const DAY = 86_400_000;
+export const STORES = ['st_1', 'st_2', 'st_3'];
+export const FENCES = ['gf_1', 'gf_2'];
+export const SOURCES = ['till', 'bank'];
+export const PRODUCTS = ['', 'milk', 'beer', 'soap'];
+export const CATEGORIES = ['', 'DAIRY', 'Food', 'Food/Dairy', 'Food > Drinks', 'Foodless'];
+export const DEPARTMENTS = ['', 'FOOD', 'HOME'];
+export const BRANDS = ['', 'Own', "O'Hara"];
+export const SEGMENTS = ['seg_1', 'seg_2'];
+export const NOW = Date.UTC(2026, 2, 22, 12);
+
+const PLACES_OF = { st_1: { lat: 55.75, lon: 37.62 }, st_2: { lat: 55.76, lon: 37.63 }, st_3: { lat: 55.95, lon: 38.2 } };
+const FENCES_OF: Readonly<Record<string, Fence>> = {
+  ...Object.fromEntries(Object.entries(PLACES_OF).map(([id, place]) => [id, { type: 'circle', radius: 75, ...place }])),
+  gf_1: { type: 'circle', lat: 55.752, lon: 37.61, radius: 1_500 },
+  gf_2: {
+    type: 'polygon',
+    rings: [
+      [
+        [37.6, 55.75],
+        [37.66, 55.75],
+        [37.66, 55.8],
+        [37.6, 55.78],
+        [37.6, 55.75],
+      ],
+    ],
+  },
+};
+/** Hours that a store's clock is ahead. */
+const AHEAD: Readonly<Record<string, number>> = { st_1: 3, st_2: 3, st_3: -5 };
+
+interface Who {
+  readonly profile: number;
+  readonly device: number;
+  readonly household: number;
+  readonly identifier: string;
+}
+
+const NOTHING = {
+  source: '',
+  sources: [],
+  place: '',
+  product: '',
+  category: '',
+  department: '',
+  brand: '',
+  channel: '',
+  name: '',
+  item: '',
+  value: '',
+  number: Number.NaN,
+  quantity: 0,
+  amount: 0,
+  currency: '',
+  dwell: 0,
+  cell: '0',
+} as const;
+
+/** A fact at a time; its day, hour and weekday are of the store's clock, the day of a visit only. */
+function factAt(who: Who, kind: Fact['kind'], at: number, id: number, part: Partial<Fact>): Fact {
+  const local = new Date(at + (AHEAD[part.place ?? ''] ?? 0) * 3_600_000);
+  return {
+    ...NOTHING,
+    ...who,
+    kind,
+    at,
+    day: (kind === 'visit' ? local : new Date(at)).toISOString().slice(0, 10),
+    hour: local.getUTCHours(),
+    weekday: ((local.getUTCDay() + 6) % 7) + 1,
+    once: id,
+    id,
+    ...part,
   };
-  for (const [table, rows] of Object.entries(tables)) {
+}
+
+export function randomWorld(random: Random): World {
+  const profiles = int(random, 3, 10);
+  const households = Array.from({ length: profiles }, () => int(random, 1, profiles) * 7);
+  // A person has no device that is known, or some.
+  const people: Who[] = Array.from({ length: profiles + 8 }, (_, n) => {
+    const profile = n < profiles ? n + 1 : int(random, 1, profiles);
+    const device = random() < 0.3 ? 0 : profile * 10 + int(random, 0, 1);
+    return { profile, device, household: households[profile - 1] as number, identifier: uuid(n + 1) };
+  });
+  // Now and then exactly at the edges of windows.
+  const at = (): number => {
+    const days = int(random, 0, 9);
+    if (random() < 0.15) return NOW - days * DAY;
+    if (random() < 0.15) return Date.UTC(2026, 2, 20) - days * DAY - (random() < 0.5 ? 1 : 0);
+    return NOW - Math.floor(random() * 10 * DAY) + (random() < 0.05 ? 2 * DAY : 0);
+  };
+  let id = 0;
+  const facts: Fact[] = [];
+  const add = (kind: Fact['kind'], part: Partial<Fact> = {}, when = at(), who = pick(random, people)): void => {
+    facts.push(factAt(who, kind, when, ++id, part));
+  };
+  const many = (most: number, make: () => void): void => {
+    for (let n = int(random, 0, most); n > 0; n--) make();
+  };
+
+  const met = new Set<string>();
+  for (const who of people) {
+    const key = `${who.profile} ${who.device}`;
+    // What the person is known by is of the person; which kinds, of the device.
+    const value = ['', 'ifa', 'cookie,email'][(who.profile + who.device) % 3] as string;
+    if (!met.has(key)) add('person', { once: 0, item: uuid(who.profile), value }, 0, who);
+    met.add(key);
+  }
+  many(25, () => {
+    const [who, when, once, place] = [pick(random, people), at(), 1_000_000 + id, pick(random, [...STORES, ''])];
+    const [source, channel, currency] = [
+      pick(random, SOURCES),
+      pick(random, ['', 'store', 'online']),
+      pick(random, ['USD', 'USD', 'EUR', 'RUB', 'XXX']),
+    ];
+    many(3, () =>
+      add(
+        'purchase',
+        {
+          once,
+          source,
+          channel,
+          currency,
+          // A line may say something else than its receipt.
+          place: random() < 0.05 ? pick(random, STORES) : place,
+          product: pick(random, PRODUCTS),
+          category: pick(random, CATEGORIES),
+          department: pick(random, DEPARTMENTS),
+          brand: pick(random, BRANDS),
+          quantity: pick(random, [0, 1, 1, 2, 0.5, 0.1, 0.2]),
+          amount: int(random, -3, 6) * pick(random, [1_000_000, 999_999]),
+        },
+        when,
+        who,
+      ),
+    );
+  });
+  many(40, () => {
+    const name = pick(random, ['store', 'geofence'] as const);
+    const place = pick(random, name === 'store' ? STORES : FENCES);
+    const when = at();
+    const local = new Date(when + (AHEAD[place] ?? 0) * 3_600_000).toISOString().slice(0, 10);
+    const sources = some(random, SOURCES);
+    add(
+      'visit',
+      {
+        name,
+        place,
+        once: Number(local.replaceAll('-', '')) * 10 + [...STORES, ...FENCES].indexOf(place),
+        dwell: int(random, 3, 180) * 60,
+        sources,
+        source: sources.length === 1 ? (sources[0] as string) : '',
+        cell: pick(random, CELLS),
+      },
+      when,
+    );
+  });
+  many(20, () =>
+    add('redemption', { source: pick(random, SOURCES), name: pick(random, ['p1', 'p2']), item: pick(random, ['c1', 'c2']) }),
+  );
+  many(20, () => add('page', { source: pick(random, SOURCES), item: pick(random, URLS) }));
+  many(15, () =>
+    add('action', {
+      source: pick(random, SOURCES),
+      name: pick(random, ['survey', 'app_opened']),
+      item: pick(random, ['', 'q1']),
+      value: pick(random, ['', 'yes', 'no']),
+      place: pick(random, [...STORES, '']),
+    }),
+  );
+  many(25, () => add('impression', { name: pick(random, ['cmp_1', 'cmp_2']), item: pick(random, ['li_1', 'li_2']) }));
+  many(6, () => add('click', { name: pick(random, ['cmp_1', 'cmp_2']), item: pick(random, ['li_1', 'li_2']) }));
+  const said = new Set<string>();
+  many(25, () => {
+    const number = random() < 0.4 ? int(random, 0, 5) : Number.NaN;
+    const item = Number.isNaN(number)
+      ? pick(random, ['x', "y'", 'true', '2026-03-15', '2026-03-20T10:00:00Z', '26-03-20'])
+      : String(number);
+    const [who, name, source] = [pick(random, people), pick(random, ['age', 'city', 'birthday']), pick(random, SOURCES)];
+    // An identifier's newest value of a source is kept only.
+    const key = `${who.identifier} ${name} ${source}`;
+    if (!said.has(key)) add('attribute', { source, name, number, item }, at(), who);
+    said.add(key);
+  });
+  for (const kind of ['position', 'home', 'work'] as const)
+    for (const who of people) if (random() < 0.3) add(kind, { cell: pick(random, CELLS) }, at(), who);
+
+  const memberships = (): World['segments'][string] =>
+    Array.from({ length: int(random, 0, 10) }, () => ({
+      profile: int(random, 1, profiles),
+      status: pick(random, [1, -1] as const),
+    }));
+  return {
+    now: NOW,
+    facts,
+    groups: { sg_1: ['st_1', 'st_2'], sg_2: ['st_3'], sg_none: [] },
+    stores: PLACES_OF,
+    segments: { seg_1: memberships(), seg_2: memberships() },
+    fences: FENCES_OF,
+    holdouts: { cmp_1: { salt: 'spring', share: 5_000 } },
+    lists: Array.from({ length: int(random, 0, 10) }, () => {
+      const list = pick(random, ['lst_1', 'lst_2']);
+      // One is of nobody.
+      const identifier = uuid(int(random, 1, people.length + 1));
+      return { list, identifier, source: list === 'lst_1' ? 'till' : 'bank', removed: pick(random, [0, 0, 0, 1] as const) };
+    }),
+    scores: Array.from({ length: int(random, 0, 20) }, () => ({
+      model: pick(random, ['la_1', 'la_2']),
+      profile: int(random, 1, profiles),
+      score: int(random, 0, 4) / 4,
+    })),
+    withheld: random() < 0.2 ? ['bank'] : [],
+    currency: pick(random, ['USD', 'EUR']),
+    perUsd: random() < 0.5 ? { EUR: 0.92, RUB: 91.4 } : {},
+  };
+}
+
+const URLS = ['https://a.example/shop?x=1', 'https://a.example/%_', 'https://b.example/'];
+/** Of resolution 9, in Moscow and around: some at the rims of what rules ask for. */
+const CELLS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) =>
+  cellToUInt64(latLngToCell(55.75 + n * n * 0.0022, 37.62 + n * n * 0.004 * (n % 2 === 0 ? 1 : -0.3), 9)),
+);
+
+export function scopeIn(world: World, level: RuleScope['level'] = 'person'): RuleScope {
+  return {
+    now: world.now,
+    level,
+    stores: null,
+    storesOf: (group) => world.groups[group] ?? [],
+    storesNear: (near) => storesNear(near, world),
+    places: { fence: (_kind, id) => world.fences[id] ?? null, stores: () => STORES },
+    holdoutOf: (campaign) => world.holdouts[campaign] ?? null,
+    withheld: world.withheld,
+    currency: world.currency,
+    perUsd: world.perUsd,
+  };
+}
+
+/** By the law of cosines. */
+export function storesNear({ metres, stores, lat, lon }: Near, world: World): string[] {
+  const middles =
+    stores === undefined ? [{ lat: lat as number, lon: lon as number }] : stores.flatMap((id) => world.stores[id] ?? []);
+  const radians = (degrees: number): number => (degrees * Math.PI) / 180;
+  return Object.entries(world.stores).flatMap(([id, { lat: b, lon: l }]) => {
+    const isNear = middles.some((middle) => {
+      const [a, d] = [radians(middle.lat), radians(l - middle.lon)];
+      const cosine = Math.sin(a) * Math.sin(radians(b)) + Math.cos(a) * Math.cos(radians(b)) * Math.cos(d);
+      return 6_371_000 * Math.acos(Math.min(1, cosine)) <= metres;
+    });
+    return isNear ? [id] : [];
+  });
+}
+
+/** Puts the world into the warehouse in place of what was there. */
+export async function fillWarehouse(warehouse: Warehouse, world: World): Promise<void> {
+  const facts = world.facts.map((fact) => ({
+    ...fact,
+    shard: fact.household % 64,
+    at: new Date(fact.at).toISOString(),
+    number: Number.isNaN(fact.number) ? 'nan' : fact.number,
+    arrived: new Date(fact.at).toISOString(),
+    revision: fact.id,
+  }));
+  const memberships = Object.entries(world.segments).flatMap(([segment, rows]) =>
+    rows.map((row, n) => ({ ...row, segment, version: n + 1, at: new Date(0).toISOString() })),
+  );
+  const lookalike_scores = world.scores.map((row, n) => ({ ...row, version: n + 1 }));
+  const list_entries = world.lists.map((row, n) => ({ ...row, entry: row.identifier, version: n + 1 }));
+  const identities = [...new Map(world.facts.map((fact) => [fact.identifier, fact])).values()].map((fact) => ({
+    ...{ identifier: fact.identifier, kind: 'ifa', anchor: fact.identifier, version: 1 },
+    ...{ profile: fact.profile, device: fact.device, household: fact.household },
+  }));
+  for (const [table, rows] of Object.entries({ facts, memberships, lookalike_scores, list_entries, identities })) {
     await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
-    const half = Math.floor(rows.length / 2);
-    await warehouse.insert(table, rows.slice(0, half));
-    await warehouse.insert(table, rows.slice(half));
+    await warehouse.insert(table, rows);
   }
 }

@@ -11,7 +11,7 @@ import { startApi, type TestApi } from '../support/api.ts';
 
 const MARK = 'only-for-adv-a';
 /** What of another advertiser's must never be told. */
-const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'src_a', 'key_a', 'adv_a'];
+const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'lst_a', 'src_a', 'key_a', 'adv_a'];
 
 let api: TestApi;
 let keyA: string;
@@ -34,7 +34,9 @@ function thingsOf(letter: 'a' | 'b', name: string): [path: string, id: string, b
     ['geofences', `gf_${letter}`, { advertiser, name, fence: circle }],
     ['inventory-lists', `il_${letter}`, { advertiser, name, kind: 'domain', entries: [`${name}.example`.replaceAll(' ', '-')] }],
     ['sources', `src_${letter}`, { advertiser, name, party: '1p', owner: { name }, price: { model: 'cpm', micros: 1 } }],
+    ['lists', `lst_${letter}`, { advertiser, name, kind: 'email', source: `src_${letter}` }],
     ['segments', `seg_${letter}`, { advertiser, name, rule: { purchases: { sources: [`src_${letter}`] } } }],
+    ['lookalikes', `lal_${letter}`, { advertiser, name, seed: `seg_${letter}` }],
     ['campaigns', `cmp_${letter}`, { advertiser, name, status: 'active', ...flight, budgetMicros: null, holdout: null }],
     [
       'creatives',
@@ -124,6 +126,9 @@ function noun(path: string, filter = ''): Record<string, Probe> {
 /** What the owner is answered where it is not 200: an import without a file has no result yet, and no bidder runs here. */
 const OWN: Readonly<Record<string, number>> = {
   'GET /v1/imports/{id}/result': 409,
+  // Nobody evaluates here.
+  'GET /v1/segments/{id}/reach': 409,
+  'GET /v1/segments/{id}/insight': 409,
   'GET /v1/debug/line-items': 503,
   'GET /v1/debug/line-items/{id}': 503,
 };
@@ -136,6 +141,10 @@ const PROBES: Readonly<Record<string, Probe>> = {
   ...noun('stores', '?advertiser=adv_a'),
   ...noun('store-groups', '?advertiser=adv_a'),
   ...noun('geofences', '?advertiser=adv_a'),
+  ...noun('lists', '?advertiser=adv_a'),
+  'PUT /v1/lists/{id}/entries': { body: 'ann@example.org', type: 'text/plain' },
+  'POST /v1/lists/{id}/entries': { body: 'ann@example.org', type: 'text/plain' },
+  'POST /v1/lists/{id}/entries/remove': { body: 'ann@example.org', type: 'text/plain' },
   ...noun('inventory-lists', '?advertiser=adv_a'),
   'GET /v1/inventory-lists/{id}/entries': {},
   'PUT /v1/inventory-lists/{id}/entries': { body: 'x.example', type: 'text/plain' },
@@ -146,6 +155,8 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'POST /v1/debug/requests/{id}/run': { ...FORBIDDEN, body: {} },
   ...noun('sources'),
   ...noun('segments', '?advertiser=adv_a'),
+  ...noun('lookalikes', '?advertiser=adv_a'),
+  'POST /v1/lookalikes/{id}/fit': {},
   ...noun('campaigns', '?advertiser=adv_a'),
   ...noun('line-items', '?campaign=cmp_a'),
   ...noun('creatives', '?advertiser=adv_a'),
@@ -161,11 +172,17 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'POST /v1/sources/{id}:revoke': { body: {} },
   'GET /v1/segments/{id}/lineage': {},
   'GET /v1/segments/{id}/runs': {},
+  'GET /v1/segments/{id}/uses': {},
   'POST /v1/segments/{id}/evaluate': {},
   'POST /v1/segments:estimate': {
     body: { advertiser: 'adv_a', rule: { all: [{ purchases: { sources: ['src_a'], stores: ['st_a'] } }, { segment: 'seg_a' }] } },
     answers: [422],
   },
+  'GET /v1/segments/{id}/reach': {},
+  'GET /v1/segments/{id}/insight': {},
+  'POST /v1/segments:overlap': { body: { segments: ['seg_a', 'seg_b'] }, answers: [422] },
+  'POST /v1/segments:venn': { body: { segments: ['seg_a', 'seg_b'] }, answers: [422] },
+  'POST /v1/segments:compare': { body: { a: 'seg_a', b: 'seg_b' }, answers: [422] },
   'GET /v1/line-items/{id}/lineage': { query: '?at=2026-06-01T00:00:00Z' },
   'GET /v1/creatives/{id}/audit': {},
   'GET /v1/creatives/{id}/approvals': {},

@@ -52,7 +52,7 @@ beforeAll(async () => {
   await put('advertisers/shop', { name: 'Shop', domains: ['shop.example'], currency: 'USD' });
   await put('exchanges/acme', { name: 'Acme', simulated: true });
   await put('inventory-lists/unwanted', { advertiser: 'shop', name: 'Unwanted', kind: 'domain', entries: ['news.example'] });
-  await put('segments/regulars', { advertiser: 'shop', name: 'Regulars', rule: { visits: {} } });
+  await put('segments/regulars', { advertiser: 'shop', name: 'Regulars', rule: { visits: {} }, minimumSize: 1 });
   const fence = { type: 'circle', lat: 40.75, lon: -73.98, radius: 300 };
   await put('geofences/mall', { advertiser: 'shop', name: 'Mall', fence });
   const flight = { start: '2026-03-01T00:00:00Z', end: '2026-04-01T00:00:00Z' };

@@ -3,7 +3,8 @@ import type { Level } from '../../dmp/identity/kinds.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile } from '../../proto/profile.ts';
-import { evaluate } from '../../segmenter/evaluate.ts';
+import { evaluate as evaluateOnly } from '../../segmenter/evaluate.ts';
+import { createFacts } from '../../segmenter/facts.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { publish } from '../../segmenter/publish.ts';
 import { membersOf, type Rig, startRig, uuid } from './rig.ts';
@@ -14,6 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 beforeEach(() => rig.reset());
+
+async function evaluate(on: Rig, id: string): Promise<void> {
+  await createFacts(on).fold();
+  await evaluateOnly(on, id);
+}
 
 const PHONE = uuid(1);
 const LAPTOP = uuid(2);

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
-import { evaluate } from '../../segmenter/evaluate.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { publish } from '../../segmenter/publish.ts';
-import { putAttribute, type Rig, startRig, uuid } from './rig.ts';
+import { putMembers } from './members.ts';
+import { type Rig, startRig, uuid } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -23,7 +23,6 @@ async function putEdge(a: number, b: number, kindA: string, kindB: string): Prom
 
 async function refresh(): Promise<void> {
   await createIdentity(rig).fold();
-  await evaluate(rig, 'a');
   await publish(rig);
   rig.pass(1);
 }
@@ -37,12 +36,19 @@ async function foundBy(n: number): Promise<readonly number[] | 'out' | null> {
   return profile.consent & OPTED_OUT ? 'out' : profile.memberships.map(({ segment }) => segment);
 }
 
+async function profilesOf(numbers: readonly number[]): Promise<number[]> {
+  const sql = 'SELECT profile FROM identities FINAL WHERE identifier IN {keys:Array(UUID)}';
+  const rows = await rig.warehouse.query<{ profile: number }>({ sql, params: { keys: numbers.map(uuid) } });
+  return rows.map(({ profile }) => profile);
+}
+
 async function knownPeople(): Promise<void> {
   await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await putEdge(1, 2, 'ifa', 'email');
   await putEdge(2, 3, 'email', 'cookie');
   await putEdge(4, 4, 'ifa', 'ifa');
-  await putAttribute(rig, 'a', [1, 4], 1);
+  await createIdentity(rig).fold();
+  await putMembers(rig, 'a', 1, { entered: await profilesOf([1, 4]) });
   await refresh();
 }
 
@@ -57,7 +63,7 @@ test('an opt-out by one identifier is an opt-out of all that the person has, at 
 test('a refresh, whole or not, keeps the mark', async () => {
   await knownPeople();
   await optOut(rig, [uuid(2)]);
-  await putAttribute(rig, 'a', [1], 2);
+  await putMembers(rig, 'a', 2, { entered: await profilesOf([1]) });
   await refresh();
   expect(await foundBy(1)).toBe('out');
   await rig.redis.flushall();
@@ -84,22 +90,17 @@ test('who is not known is marked too, and stays out when known', async () => {
 
 test('an opt-out while a publication writes is not written over', async () => {
   await knownPeople();
-  await putAttribute(rig, 'a', [1], 2);
+  await putMembers(rig, 'a', 2, { entered: await profilesOf([1]) });
   let isFirst = true;
   const redis = new Proxy(rig.redis, {
     get: (target, name) => {
       const value = Reflect.get(target, name) as unknown;
-      if (name !== 'pipeline' || !isFirst) return typeof value === 'function' ? value.bind(target) : value;
+      const call = typeof value === 'function' ? value.bind(target) : value;
+      if (name !== 'walkin_put' || !isFirst) return call;
       isFirst = false;
-      return () => {
-        const pipeline = target.pipeline();
-        const exec = pipeline.exec.bind(pipeline);
-        return Object.assign(pipeline, {
-          exec: async () => {
-            await optOut(rig, [uuid(2)]);
-            return exec();
-          },
-        });
+      return async (...args: unknown[]) => {
+        await optOut(rig, [uuid(2)]);
+        return call(...args);
       };
     },
   });

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { publishedSegment } from '../../dmp/publication/status.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, hourOf, type PublishedProfile } from '../../proto/profile.ts';
-import { evaluate, retireDeleted } from '../../segmenter/evaluate.ts';
+import { startBackfill } from '../../segmenter/backfill.ts';
 import { publish } from '../../segmenter/publish.ts';
-import { putAttribute, putPeople, type Rig, startRig, uuid } from './rig.ts';
+import { putMembers } from './members.ts';
+import { putLineItem, putPeople, type Rig, startRig, uuid } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -21,6 +24,23 @@ async function published(n: number): Promise<PublishedProfile | null> {
 
 const segmentsOf = (value: PublishedProfile | null): number[] | undefined => value?.memberships.map(({ segment }) => segment);
 
+/** Redis as a publisher meets it to whom something happens between its reading and its first writing. */
+function holdUp({ redis }: Rig, happens: () => Promise<unknown>): Rig['redis'] {
+  let isFirst = true;
+  return new Proxy(redis, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown;
+      const call = typeof value === 'function' ? value.bind(target) : value;
+      if (name !== 'walkin_put' || !isFirst) return call;
+      isFirst = false;
+      return async (...args: unknown[]) => {
+        await happens();
+        return call(...args);
+      };
+    },
+  });
+}
+
 /** What is published of somebody just now, and of whom it says so. */
 async function told(n: number): Promise<object> {
   const value = await published(n);
@@ -37,9 +57,8 @@ test('everybody addressable is published with anchor and segments, also those in
     { identifier: uuid(13), kind: '', profile: 4, anchor: uuid(13), version: 2 },
     { identifier: uuid(14), kind: 'loyalty', profile: 5, anchor: uuid(14), version: 2 },
   ]);
-  await putAttribute(rig, 'a', [1, 2], 1);
-  await putAttribute(rig, 'b', [1], 1);
-  for (const id of ['a', 'b']) await evaluate(rig, id);
+  await putMembers(rig, 'a', 1, { entered: [1, 2] });
+  await putMembers(rig, 'b', 1, { entered: [1] });
   expect(await publish(rig)).toMatchObject({ full: true, profiles: 4, identifiers: 5 });
   expect(await told(1)).toEqual({ profile: 1, anchor: uuid(1), segments: [7, 300] });
   expect(await told(12)).toEqual({ profile: 1, anchor: uuid(1), segments: [7, 300] });
@@ -52,15 +71,13 @@ test('everybody addressable is published with anchor and segments, also those in
 });
 
 test('later only those who changed are published; who left the last segment gets an empty list', async () => {
-  await rig.segment('a', { attribute: { name: 'a', min: 1 } }, 7);
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await putPeople(rig, [1, 2, 3]);
-  await putAttribute(rig, 'a', [1, 2], 1);
-  await evaluate(rig, 'a');
+  await putMembers(rig, 'a', 1, { entered: [1, 2] });
   await publish(rig);
   rig.pass(HOUR);
   expect(await publish(rig)).toMatchObject({ full: false, profiles: 0, identifiers: 0 });
-  await putAttribute(rig, 'a', [1], 0);
-  await evaluate(rig, 'a');
+  await putMembers(rig, 'a', 2, { left: [1] });
   rig.pass(1);
   expect(await publish(rig)).toMatchObject({ full: false, profiles: 1, identifiers: 1 });
   expect(segmentsOf(await published(1))).toEqual([]);
@@ -71,12 +88,10 @@ test('each membership says since when it holds, and ends 21 days after its publi
   await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await rig.segment('b', { attribute: { name: 'b' } }, 9);
   await putPeople(rig, [1]);
-  await putAttribute(rig, 'a', [1], 1);
-  await evaluate(rig, 'a');
+  await putMembers(rig, 'a', 1, { entered: [1] });
   const entered = hourOf(rig.now());
   rig.pass(5 * HOUR);
-  await putAttribute(rig, 'b', [1], 1);
-  await evaluate(rig, 'b');
+  await putMembers(rig, 'b', 1, { entered: [1] });
   await publish(rig);
   const until = entered + 5 + 21 * 24;
   expect(await published(1)).toMatchObject({
@@ -95,8 +110,7 @@ test('each membership says since when it holds, and ends 21 days after its publi
 test('who goes into another profile is published as that one', async () => {
   await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await putPeople(rig, [1, 2]);
-  await putAttribute(rig, 'a', [1], 1);
-  await evaluate(rig, 'a');
+  await putMembers(rig, 'a', 1, { entered: [1] });
   await publish(rig);
   rig.pass(HOUR);
   await rig.warehouse.insert('identities', [{ identifier: uuid(2), kind: 'ifa', profile: 1, anchor: uuid(1), version: 9 }]);
@@ -107,12 +121,11 @@ test('who goes into another profile is published as that one', async () => {
 test('a segment that is deleted leaves the published lists', async () => {
   await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await putPeople(rig, [1]);
-  await putAttribute(rig, 'a', [1], 1);
-  await evaluate(rig, 'a');
+  await putMembers(rig, 'a', 1, { entered: [1] });
   await publish(rig);
   rig.pass(HOUR);
   await rig.things.remove('segment', 'a', { actor: 'test' });
-  await retireDeleted(rig);
+  await putMembers(rig, 'a', 2, { left: [1] });
   await publish(rig);
   expect(segmentsOf(await published(1))).toEqual([]);
 });
@@ -131,4 +144,135 @@ test('everybody is renewed well before their values expire', async () => {
   await publish(rig);
   rig.pass(8 * 24 * HOUR);
   expect(await publish(rig)).toMatchObject({ full: true, identifiers: 1 });
+});
+
+test('only segments that a live line item needs are published; one that goes live is there for all of its members at once', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await rig.segment('b', { attribute: { name: 'b' } }, 9);
+  await putPeople(rig, [1, 2]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await putMembers(rig, 'b', 1, { entered: [1, 2] });
+  await putLineItem(rig, 'of-b', ['b'], 'paused');
+  expect(await publish(rig)).toMatchObject({ segments: 1 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7] }, { segments: [] }]);
+  await putLineItem(rig, 'of-b', ['b']);
+  expect(await publish(rig)).toMatchObject({ full: false, profiles: 2 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7, 9] }, { segments: [9] }]);
+  // Who comes back after a pause is back-filled too: members left meanwhile.
+  await putLineItem(rig, 'of-b', ['b'], 'paused');
+  await publish(rig);
+  await putMembers(rig, 'b', 2, { left: [2] });
+  await publish(rig);
+  await putLineItem(rig, 'of-b', ['b']);
+  await publish(rig);
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7, 9] }, { segments: [] }]);
+});
+
+test('of two publishers the one that read later wins, whichever writes last', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1, 2]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  // It has read, and is held up before it writes.
+  const late = holdUp(rig, async () => {
+    await putMembers(rig, 'a', 2, { entered: [2], left: [1] });
+    await publish(rig);
+  });
+  expect(await publish({ ...rig, redis: late })).toMatchObject({ identifiers: 0, late: 2 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [] }, { segments: [7] }]);
+});
+
+test('a value whose sequence was never given out is damaged, and is replaced', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  const value = (await rig.redis.getBuffer(profileKey(uuid(1)))) as Buffer;
+  value.writeBigUInt64LE(2n ** 50n, 26);
+  await rig.redis.set(profileKey(uuid(1)), value);
+  await putMembers(rig, 'a', 2, { left: [1] });
+  await publish(rig);
+  expect(await told(1)).toMatchObject({ segments: [] });
+});
+
+test('Redis away in the middle of a publication: the next one completes it', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1, 2, 3]);
+  await putMembers(rig, 'a', 1, { entered: [1, 2, 3] });
+  const broken = holdUp(rig, async () => {
+    throw new Error('Connection is closed.');
+  });
+  await expect(publish({ ...rig, redis: broken })).rejects.toThrow('Connection is closed');
+  expect(await publish(rig)).toMatchObject({ full: true, identifiers: 3 });
+  expect(await told(3)).toMatchObject({ segments: [7] });
+});
+
+test('a crash between evaluation and publication is repaired by the next run, and nobody is in twice', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1, 2]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  await putMembers(rig, 'a', 2, { entered: [2] });
+  // The rows of a run that died before it was written down.
+  await rig.warehouse.insert('memberships', [
+    { segment: 'a', profile: 1, version: 3, status: -1, at: new Date(rig.now()).toISOString() },
+  ]);
+  await publish(rig);
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [] }, { segments: [7] }]);
+  await putMembers(rig, 'a', 4, { entered: [1] });
+  await publish(rig);
+  expect(await told(1)).toMatchObject({ segments: [7] });
+});
+
+test('who is split off again has the old profile back under their own identifiers after one refresh', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1, 2]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  await rig.warehouse.insert('identities', [{ identifier: uuid(2), kind: 'ifa', profile: 1, anchor: uuid(1), version: 9 }]);
+  await publish(rig);
+  expect(await told(2)).toEqual({ profile: 1, anchor: uuid(1), segments: [7] });
+  await rig.warehouse.insert('identities', [{ identifier: uuid(2), kind: 'ifa', profile: 2, anchor: uuid(2), version: 10 }]);
+  await publish(rig);
+  expect(await told(2)).toEqual({ profile: 2, anchor: uuid(2), segments: [] });
+  expect(await told(1)).toEqual({ profile: 1, anchor: uuid(1), segments: [7] });
+});
+
+test('a hot segment of everybody and many small ones are published alike, each person once', async () => {
+  const people = Array.from({ length: 1_000 }, (_, n) => n + 1);
+  await putPeople(rig, people);
+  await rig.segment('everybody', { attribute: { name: 'a' } }, 1);
+  await putMembers(rig, 'everybody', 1, { entered: people });
+  for (let n = 0; n < 20; n++) {
+    await rig.segment(`few-${n}`, { attribute: { name: 'a' } }, 100 + n);
+    await putMembers(rig, `few-${n}`, 1, { entered: people.slice(n * 10, n * 10 + 10) });
+  }
+  expect(await publish(rig)).toMatchObject({ profiles: 1_000, identifiers: 1_000, segments: 21 });
+  expect(await told(5)).toMatchObject({ segments: [1, 100] });
+  expect(await told(999)).toMatchObject({ segments: [1] });
+});
+
+test('it is said of each segment what bidders have, and how old that was', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 3, { entered: [1] });
+  rig.pass(2_000);
+  expect((await publish(rig)).lags).toEqual([2]);
+  expect(await publishedSegment(rig.redis, 'a')).toEqual({ at: rig.now(), version: 3, lag: 2 });
+  expect((await publish(rig)).lags).toEqual([]);
+  await putLineItem(rig, 'of-a', ['a'], 'paused');
+  await publish(rig);
+  expect(await publishedSegment(rig.redis, 'a')).toBeNull();
+});
+
+test('a line item that goes live has its segments at the bidders at once, without a refresh', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putLineItem(rig, 'of-a', ['a'], 'paused');
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  const backfill = startBackfill(rig);
+  await putLineItem(rig, 'of-a', ['a']);
+  for (let tries = 0; tries < 400 && segmentsOf(await published(1))?.length !== 1; tries++) await sleep(25);
+  expect(await told(1)).toMatchObject({ segments: [7] });
+  await backfill.close();
 });

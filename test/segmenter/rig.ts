@@ -38,6 +38,16 @@ const TABLES = [
   'segment_runs',
   'purchases',
   'attributes',
+  'pages',
+  'redemptions',
+  'actions',
+  'ad_events',
+  'products',
+  'consents',
+  'facts',
+  'touches',
+  'placements',
+  'segment_members',
 ];
 
 export async function startRig(): Promise<Rig> {
@@ -62,6 +72,7 @@ export async function startRig(): Promise<Rig> {
     },
     segment: async (id, rule, number, advertiser = null) => {
       await rig.things.put('segment', id, { advertiser, name: id, rule, number }, BY);
+      await putLineItem(rig, `of-${id}`, [id]);
     },
     store: async (id, lat, lon, radius = 75, more = {}) => {
       const body = { advertiser: 'adv', name: id, address: '', lat, lon, timeZone: 'UTC', hours: null, ...more };
@@ -73,6 +84,14 @@ export async function startRig(): Promise<Rig> {
     },
   };
   return rig;
+}
+
+/** A line item that is live and wants people of these segments: what no line item needs is not published. */
+export async function putLineItem(rig: Rig, id: string, segments: readonly string[], status = 'active'): Promise<void> {
+  const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
+  await rig.things.put('campaign', 'live', { advertiser: 'adv', name: 'live', status: 'active', ...flight } as never, BY);
+  const lineItem = { campaign: 'live', name: id, status, targeting: { segments: [segments] }, creatives: ['c'], caps: [] };
+  await rig.things.put('line-item', id, lineItem as never, BY);
 }
 
 /** One identifier of each of these profiles. */

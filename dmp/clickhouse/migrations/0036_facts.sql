@@ -33,8 +33,9 @@ CREATE TABLE IF NOT EXISTS facts
     cell UInt64 COMMENT 'H3 at resolution 9, of position, home, work, visit',
     identifier UUID,
     id UInt64 COMMENT 'hash of kind and natural key',
-    revision UInt64 COMMENT 'a greater one replaces'
+    arrived DateTime64(3, 'UTC') COMMENT 'when the row that it was made of came in',
+    revision UInt64 COMMENT 'hash of all the rest: another one is another row'
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = ReplacingMergeTree
 ORDER BY (shard, profile, kind, id)
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 2048

@@ -76,6 +76,16 @@ describe('the benches', { timeout: 180_000 }, () => {
     for (const seconds of Object.values(result)) expect(seconds).toBeGreaterThan(0);
   });
 
+  it('time events on their way to the next bid, through the running system', async () => {
+    const { freshnessP95S } = await bench('freshness');
+    expect(freshnessP95S).toBeGreaterThan(0);
+  });
+
+  it('publish people who changed', async () => {
+    const { publishS } = await bench('publishing');
+    expect(publishS).toBeGreaterThan(0);
+  });
+
   it('say what there is instead of a bench that there is not', async () => {
     await expect(bench('speed')).rejects.toThrow(BENCHES.join(', '));
   });

@@ -1,0 +1,1 @@
+ALTER TABLE attributes ADD COLUMN IF NOT EXISTS ingested DateTime64(3, 'UTC') DEFAULT now64(3)

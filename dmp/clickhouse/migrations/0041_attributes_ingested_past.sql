@@ -1,0 +1,1 @@
+ALTER TABLE attributes MATERIALIZE COLUMN ingested SETTINGS mutations_sync = 2

@@ -1,0 +1,76 @@
+import type { Binder } from './binder.ts';
+import { between, DAY_MS } from './conditions.ts';
+import type { Bounds } from './members.ts';
+import type { Compiler, FactsPlan } from './plan.ts';
+
+/** What is asked of the rows of a leaf: aggregates of a unit, and what must hold of them. */
+export interface Measure {
+  readonly aggregates: readonly string[];
+  holds(columns: readonly string[]): string;
+}
+
+/** All measures must hold; without any there must be a row. */
+export function planOfMeasures(rows: string, given: readonly Measure[], edges: FactsPlan['edges']): FactsPlan {
+  const measures = given.length === 0 ? [someRow(rows)] : given;
+  return {
+    rows,
+    edges,
+    measures: measures.flatMap(({ aggregates }) => aggregates),
+    holds: (columns) => {
+      let next = 0;
+      const parts = measures.map(({ aggregates, holds }) => {
+        const own = columns.slice(next, next + aggregates.length);
+        next += own.length;
+        return holds(own);
+      });
+      return `(${parts.join(' AND ')})`;
+    },
+  };
+}
+
+export function someRow(rows: string): Measure {
+  return { aggregates: [`countIf(${rows})`], holds: ([count]) => `${count} > 0` };
+}
+
+/** An aggregate that is 0 where there is no row. */
+export function measured(aggregate: string, bounds: Bounds, bound: Binder): Measure {
+  return { aggregates: [aggregate], holds: ([value]) => `(${between(value as string, bounds, bound)})` };
+}
+
+/** How many different values: whether there is any is the cheapest to ask, and to count no further than the bounds cheaper than all. */
+export function different(expression: string, rows: string, bounds: Bounds, bound: Binder): Measure {
+  const { min = -1, max = Number.POSITIVE_INFINITY } = bounds;
+  const onlyWhether = min <= 1 && (max === Number.POSITIVE_INFINITY || max < 1);
+  if (onlyWhether) return measured(`toUInt8(countIf(${rows}) > 0)`, bounds, bound);
+  // What is beyond is told as one more, which is outside of the bounds as the true number is. A third of what uniqExact takes.
+  const upTo = Math.ceil(Math.max(min, max === Number.POSITIVE_INFINITY ? 1 : max, 1));
+  return measured(
+    upTo <= MOST_UP_TO ? `uniqUpToIf(${upTo})(${expression}, ${rows})` : `uniqExactIf(${expression}, ${rows})`,
+    bounds,
+    bound,
+  );
+}
+
+/** It keeps what it counts as a list. */
+const MOST_UP_TO = 32;
+
+/** Days since the first or the last row; without a row no bound holds. At least n is the opposite of at most n. */
+export function age(of: 'first' | 'last', rows: string, { min, max }: Bounds, { bound, scope }: Compiler): Measure {
+  const newest = (days: number): string => bound.time(scope.now - Math.round(days * DAY_MS));
+  return {
+    aggregates: [`countIf(${rows})`, `${of === 'first' ? 'min' : 'max'}If(at, ${rows})`],
+    holds: ([count, at]) =>
+      `(${[
+        `${count} > 0`,
+        ...(min === undefined ? [] : [`${at} <= ${newest(min)}`]),
+        ...(max === undefined ? [] : [`${at} > ${newest(max)}`]),
+      ].join(' AND ')})`,
+  };
+}
+
+/** Ages in ms at which `first` and `last` change by themselves. */
+export function edgesOfAges(...ages: readonly (Bounds | undefined)[]): number[] {
+  return ages
+    .flatMap((bounds) => [bounds?.min, bounds?.max])
+    .flatMap((days) => (days === undefined ? [] : [Math.round(days * DAY_MS)]));
+}

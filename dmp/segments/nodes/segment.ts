@@ -1,0 +1,25 @@
+import { Type } from 'typebox';
+import type { NodeKind } from '../node.ts';
+
+/** Its cycles are found by check.ts, which knows whose rule this is. */
+export const segment: NodeKind<string> = {
+  says: 'The people who are members of another segment, as it was evaluated last. Of a device or a household: who has a member.',
+  fields: {},
+  whole: Type.String({ maxLength: 64, description: 'id of the segment' }),
+  examples: ['seg_1'],
+  check: (id, pointer, { things, advertiser, fault }) => {
+    const found = things.get('segment', id);
+    const owner = found?.body.advertiser ?? null;
+    if (found === undefined || (advertiser !== null && owner !== null && owner !== advertiser))
+      fault(pointer, 'unknown_segment', `no segment ${id}`);
+  },
+  segments: (id) => [id],
+  plan: (id, { bound, scope }) => {
+    if (scope.mayNest?.(id) === false) return { units: 'SELECT toUInt32(0) AS unit WHERE 0', edges: [] };
+    const held = `SELECT profile FROM memberships WHERE segment = ${bound.add('String', id)} GROUP BY profile HAVING argMax(status, version) = 1`;
+    const { level = 'person' } = scope;
+    const units = level === 'person' ? held : `SELECT ${level} FROM facts WHERE kind = 'person' AND profile IN (${held})`;
+    return { units, segment: id, edges: [] };
+  },
+  sentence: (id, language) => (language === 'en' ? `are in segment ${id}` : `входят в сегмент ${id}`),
+};

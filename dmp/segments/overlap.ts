@@ -1,0 +1,84 @@
+import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { rounded } from './minimum.ts';
+import { lastRuns } from './runs.ts';
+import { SHARDS } from './shards.ts';
+
+/** The members of segments as their last runs left them. */
+export interface Versions {
+  readonly segments: readonly string[];
+  /** Of each of them; 0: never evaluated, nobody. */
+  readonly versions: readonly number[];
+}
+
+const LIMITS = { seconds: 60, memoryBytes: 2 * 1024 ** 3 };
+/** Statements that the embedded engine runs at once; each has its own range of shards. */
+const AT_ONCE = 4;
+
+export async function versionsOf(warehouse: Warehouse, segments: readonly string[]): Promise<Versions> {
+  const runs = await lastRuns(warehouse, segments);
+  return { segments, versions: segments.map((id) => runs.get(id)?.version ?? 0) };
+}
+
+/** Rows of `segment` (its place in the list, from 1), `shard`, `members`. Bound: segments, versions. */
+export const MEMBERS = `SELECT indexOf({segments:Array(String)}, toString(segment)) AS place, shard, members FROM segment_members FINAL
+  WHERE segment IN {segments:Array(String)} AND version = transform(toString(segment), {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0))`;
+
+/**
+ * How many people each two of the segments have in common, exactly; in the diagonal their sizes. Bitmaps are intersected shard by shard, since
+ * a person is in one shard only.
+ */
+export async function overlap(warehouse: Warehouse, { segments, versions }: Versions): Promise<number[][]> {
+  const sql = (from: number) => `WITH m AS (${MEMBERS} AND shard >= ${from} AND shard < ${from + SHARDS / AT_ONCE})
+    SELECT a.place AS a, b.place AS b, sum(bitmapAndCardinality(a.members, b.members)) AS n
+    FROM m AS a INNER JOIN m AS b USING shard WHERE a <= b GROUP BY a, b`;
+  const parts = await Promise.all(
+    Array.from({ length: AT_ONCE }, (_, part) =>
+      warehouse.query<{ a: number; b: number; n: string }>(
+        { sql: sql((part * SHARDS) / AT_ONCE), params: { segments: [...segments], versions: [...versions] } },
+        LIMITS,
+      ),
+    ),
+  );
+  const matrix = segments.map(() => new Array<number>(segments.length).fill(0));
+  for (const { a, b, n } of parts.flat()) {
+    const [row, other] = [matrix[a - 1] as number[], matrix[b - 1] as number[]];
+    row[b - 1] = (row[b - 1] as number) + Number(n);
+    if (a !== b) other[a - 1] = row[b - 1] as number;
+  }
+  return matrix;
+}
+
+/** People who are in these of the segments and in none of the others. */
+export interface Region {
+  readonly in: readonly string[];
+  readonly people: number | null;
+}
+
+/** The parts into which two or three segments cut each other, to the nearest ten, null below ten. */
+export async function venn(warehouse: Warehouse, { segments, versions }: Versions): Promise<Region[]> {
+  const places = segments.map((_, at) => at + 1);
+  const bitmaps = places.map((place) => `groupBitmapMergeStateIf(members, place = ${place}) AS m${place}`);
+  const subsets = subsetsOf(places);
+  const common = subsets.map(
+    (subset, at) =>
+      `sum(bitmapCardinality(${subset.map((place) => `m${place}`).reduce((all, one) => `bitmapAnd(${all}, ${one})`)})) AS n${at}`,
+  );
+  const sql = `SELECT ${common.join(', ')} FROM (SELECT shard, ${bitmaps.join(', ')} FROM (${MEMBERS}) GROUP BY shard)`;
+  const params = { segments: [...segments], versions: [...versions] };
+  const [row = {}] = await warehouse.query<Record<string, string>>({ sql, params }, LIMITS);
+  const inAll = (subset: readonly number[]): number => Number(row[`n${subsets.findIndex((one) => isSame(one, subset))}`] ?? 0);
+  return subsets.map((subset) => {
+    // In all of these, less those who are in others too, by inclusion and exclusion.
+    const larger = subsets.filter((one) => subset.every((place) => one.includes(place)));
+    const people = larger.reduce((sum, one) => sum + ((one.length - subset.length) % 2 === 0 ? 1 : -1) * inAll(one), 0);
+    return { in: subset.map((place) => segments[place - 1] as string), people: rounded(people) };
+  });
+}
+
+function subsetsOf(places: readonly number[]): number[][] {
+  const all = Array.from({ length: 2 ** places.length - 1 }, (_, n) => places.filter((_place, bit) => ((n + 1) >> bit) & 1));
+  return all.sort((a, b) => a.length - b.length);
+}
+
+const isSame = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((one) => b.includes(one));

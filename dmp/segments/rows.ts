@@ -1,0 +1,35 @@
+import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
+import type { Compiler } from './plan.ts';
+
+/**
+ * The condition that every row of `facts` must meet to count: no source has a part in it that is withheld here, and what sources with
+ * recorded consents brought is of people who agreed. Empty: all rows count.
+ */
+export function rowsThatCount(compiler: Compiler): string {
+  const { bound, scope } = compiler;
+  const { withheld = [], consents } = scope;
+  const recorded = consents?.recorded ?? [];
+  const conditions: string[] = [];
+  if (withheld.length > 0) conditions.push(`NOT ${isOf(bound.texts(withheld))}`);
+  if (recorded.length > 0) {
+    bindConsents(compiler);
+    conditions.push(`(NOT ${isOf(bound.texts(recorded))} OR profile IN (${grantedProfiles('profiles')}))`);
+  }
+  return conditions.join(' AND ');
+}
+
+/** A visit is of all the sources in `sources`. */
+const isOf = (listed: string): string => `(source IN ${listed} OR hasAny(sources, ${listed}))`;
+
+/** The condition over `profile` that nobody meets who withdrew; empty where nobody's words count. */
+export function whoDidNotRefuse(compiler: Compiler): string {
+  if (compiler.scope.consents === undefined) return '';
+  bindConsents(compiler);
+  return `profile NOT IN (${refusedProfiles(['profiles', 'personalised_ads'])})`;
+}
+
+/** The parameters that dmp/consents/state.ts names. */
+function bindConsents({ bound, scope }: Compiler): void {
+  bound.values['audience'] = scope.consents?.audience ?? [];
+  bound.values['consentNow'] = scope.now;
+}

@@ -1,0 +1,157 @@
+import { type Bounds, type HourSpan, type Near, WEEKDAYS, type Weekday, type Window } from './members.ts';
+import type { Language } from './node.ts';
+
+/** Parts of the sentence that a rule reads as. */
+
+/** Forms by number: English one and other; Russian one (чек), few (чека) and many (чеков). */
+export interface Forms {
+  readonly en: readonly [one: string, other: string];
+  readonly ru: readonly [one: string, few: string, many: string];
+}
+
+const RULES = { en: new Intl.PluralRules('en'), ru: new Intl.PluralRules('ru') } as const;
+
+/** "3 days", «3 дня», «2,5 дня». */
+export function counted(n: number, forms: Forms, language: Language): string {
+  return `${numeral(n, language)} ${formOf(n, forms, language)}`;
+}
+
+function formOf(n: number, { en, ru }: Forms, language: Language): string {
+  const category = RULES[language].select(n);
+  if (language === 'en') return category === 'one' ? en[0] : en[1];
+  // A fraction takes the genitive singular, as few does.
+  return category === 'one' ? ru[0] : category === 'many' ? ru[2] : ru[1];
+}
+
+/** After «не менее», «не более» and «за последние» Russian numbers take another case: of 1 the genitive singular (few), else the plural. */
+function genitive(n: number, { en, ru }: Forms, language: Language): string {
+  if (language === 'en') return formOf(n, { en, ru }, 'en');
+  const category = RULES.ru.select(n);
+  return category === 'one' || !Number.isInteger(n) ? ru[1] : ru[2];
+}
+
+export function numeral(n: number, language: Language): string {
+  return new Intl.NumberFormat(language, { maximumFractionDigits: 6, useGrouping: false }).format(n);
+}
+
+/** "at least 3 and at most 5 times"; equal ends: "exactly 3 times". */
+export function bounded({ min, max }: Bounds, forms: Forms, language: Language): string {
+  const said = (n: number): string => `${numeral(n, language)} ${genitive(n, forms, language)}`;
+  if (min !== undefined && min === max) return `${language === 'en' ? 'exactly' : 'ровно'} ${counted(min, forms, language)}`;
+  const [least, most, and] = language === 'en' ? ['at least', 'at most', 'and'] : ['не менее', 'не более', 'и'];
+  if (min !== undefined && max !== undefined) return `${least} ${numeral(min, language)} ${and} ${most} ${said(max)}`;
+  return min !== undefined ? `${least} ${said(min)}` : max === undefined ? '' : `${most} ${said(max)}`;
+}
+
+/** Bounds of what needs no noun: money, numbers. */
+export function boundedBy({ min, max }: Bounds, unit: string, language: Language, scale = 1): string {
+  const plain = (n: number | undefined) => (n === undefined ? {} : n / scale);
+  const scaled = {
+    ...(min === undefined ? {} : { min: plain(min) }),
+    ...(max === undefined ? {} : { max: plain(max) }),
+  } as Bounds;
+  return bounded(scaled, { en: [unit, unit], ru: [unit, unit, unit] }, language).trimEnd();
+}
+
+export function money(bounds: Bounds, currency: string | undefined, language: Language): string {
+  return boundedBy(bounds, currency ?? '', language, 1e6);
+}
+
+/** "a, b or c" */
+export function anyOf(values: readonly (string | number | boolean)[], language: Language): string {
+  return listed(values, language, 'disjunction');
+}
+
+/** "a, b and c" */
+export function allOf(values: readonly string[], language: Language): string {
+  return listed(values, language, 'conjunction');
+}
+
+/** Of a long list a sentence names the first. */
+const NAMED = 5;
+
+function listed(values: readonly (string | number | boolean)[], language: Language, type: 'conjunction' | 'disjunction'): string {
+  const shown = values.slice(0, NAMED).map((value) => (value === '' ? '""' : String(value)));
+  const rest = values.length - shown.length;
+  if (rest > 0) shown.push(language === 'en' ? `${rest} more` : `ещё ${rest}`);
+  return new Intl.ListFormat(language, { type }).format(shown);
+}
+
+export const TIMES: Forms = { en: ['time', 'times'], ru: ['раз', 'раза', 'раз'] };
+export const DAYS: Forms = { en: ['day', 'days'], ru: ['день', 'дня', 'дней'] };
+
+/** "in the last 30 days", «с 2026-01-01 по 2026-01-31» */
+export function windowWords(window: Window | undefined, language: Language): string {
+  if (window === undefined) return '';
+  const { days, from, to } = window;
+  if (days === undefined) return language === 'en' ? `from ${from} to ${to}` : `с ${from} по ${to}`;
+  if (language === 'en') return days === 1 ? 'in the last day' : `in the last ${days} days`;
+  // «за последний 21 день», «за последние 3 дня»
+  return `за ${RULES.ru.select(days) === 'one' ? 'последний' : 'последние'} ${days === 1 ? 'день' : counted(days, DAYS, 'ru')}`;
+}
+
+const WEEKDAY_WORDS: Readonly<Record<Weekday, readonly [en: string, ru: string]>> = {
+  mon: ['Mondays', 'понедельникам'],
+  tue: ['Tuesdays', 'вторникам'],
+  wed: ['Wednesdays', 'средам'],
+  thu: ['Thursdays', 'четвергам'],
+  fri: ['Fridays', 'пятницам'],
+  sat: ['Saturdays', 'субботам'],
+  sun: ['Sundays', 'воскресеньям'],
+};
+
+export function weekdayWords(weekdays: readonly Weekday[] | undefined, language: Language): string {
+  if (weekdays === undefined) return '';
+  const days = WEEKDAYS.filter((day) => weekdays.includes(day)).map((day) => WEEKDAY_WORDS[day][language === 'en' ? 0 : 1]);
+  const named = new Intl.ListFormat(language, { type: 'conjunction' }).format(days);
+  return `${language === 'en' ? 'on' : 'по'} ${named}`;
+}
+
+export function hourWords(hours: HourSpan | undefined, language: Language): string {
+  if (hours === undefined) return '';
+  return language === 'en' ? `between ${hours.from}:00 and ${hours.to}:00` : `с ${hours.from}:00 до ${hours.to}:00`;
+}
+
+interface PlaceMembers {
+  readonly stores?: readonly string[];
+  readonly storeGroups?: readonly string[];
+  readonly near?: Near;
+}
+
+/** "at store st_1 or in a store of group sg_1" */
+export function placeWords({ stores, storeGroups, near }: PlaceMembers, language: Language): string {
+  const parts: string[] = [];
+  const en = language === 'en';
+  if (stores !== undefined) parts.push(`${en ? 'at store' : 'в магазине'} ${anyOf(stores, language)}`);
+  if (storeGroups !== undefined)
+    parts.push(`${en ? 'at a store of group' : 'в магазине группы'} ${anyOf(storeGroups, language)}`);
+  if (near !== undefined) parts.push(nearWords(near, language));
+  return parts.join(en ? ' or ' : ' или ');
+}
+
+function nearWords({ metres, stores, lat, lon }: Near, language: Language): string {
+  const of = stores === undefined ? `${lat}, ${lon}` : anyOf(stores, language);
+  if (language === 'en') return `at a store within ${numeral(metres, 'en')} m of ${of}`;
+  return `в магазине не дальше ${numeral(metres, 'ru')} м от ${of}`;
+}
+
+/** "bought milk at least 3 times, for at least 20 USD, in the last 30 days": what they did, how often, what else holds of it, when. */
+export function clause(words: string, often: string, measures: readonly string[], when: string): string {
+  const given = measures.filter((measure) => measure !== '');
+  if (given.length === 0) return spaced(words, often, when);
+  return [spaced(words, often), ...given, when].filter((part) => part !== '').join(', ');
+}
+
+/** The parts that are there, with spaces. */
+export function spaced(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+const AGO: Forms = { en: ['day ago', 'days ago'], ru: ['день назад', 'дня назад', 'дней назад'] };
+
+/** "the first at least 30 days ago" */
+export function ageWords(which: 'first' | 'last', age: Bounds | undefined, language: Language): string {
+  if (age === undefined) return '';
+  const word = which === 'first' ? ['the first', 'в первый раз'] : ['the last', 'в последний раз'];
+  return `${word[language === 'en' ? 0 : 1]} ${bounded(age, AGO, language)}`;
+}

@@ -1,0 +1,71 @@
+import { type AdEventRow, NOBODY } from '../ad-events/rows.ts';
+import type { Tables } from '../events/tables.ts';
+
+/** What came in of somebody, as far as rules that stream look at it. */
+export interface Happened {
+  readonly kind: 'purchases' | 'redemptions' | 'pages' | 'actions' | 'impression' | 'click';
+  /** Key of the identifier that the row is about. */
+  readonly identifier: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly source: string;
+  /** What counts once. */
+  readonly once: string;
+  /** By the names of the filters that look at it. */
+  readonly stores: string;
+  readonly products: string;
+  readonly departments: string;
+  readonly categories: string;
+  readonly brands: string;
+  /** Of an action its name, of a redemption its promotion, of an exposure its campaign. */
+  readonly name: string;
+  /** Of an action its item, of a redemption its coupon, of a page its address, of an exposure its line item. */
+  readonly item: string;
+  readonly value: string;
+}
+
+const NOTHING = { stores: '', products: '', departments: '', categories: '', brands: '', name: '', item: '', value: '' };
+
+/** Each row that a rule may look at, in no order. */
+export function eachHappened(tables: Tables, take: (happened: Happened) => void): void {
+  for (const row of tables.purchases) {
+    if (row.deleted === 1) continue;
+    const { source, identifier, store, product, department, category, brand } = row;
+    const goods = { stores: store, products: product, departments: department, categories: category, brands: brand };
+    const once = `${source}\n${row.receipt}`;
+    take({ ...NOTHING, ...goods, kind: 'purchases', identifier, at: Date.parse(row.at), source, once });
+  }
+  for (const row of tables.redemptions)
+    take({ ...NOTHING, ...eventOf(row), kind: 'redemptions', name: row.promotion, item: row.coupon });
+  for (const row of tables.pages) take({ ...NOTHING, ...eventOf(row), kind: 'pages', item: row.url });
+  for (const row of tables.actions) {
+    const { name, store, item, value } = row;
+    take({ ...NOTHING, ...eventOf(row), kind: 'actions', stores: store, name, item, value });
+  }
+}
+
+interface EventRow {
+  readonly identifier: string;
+  readonly at: string;
+  readonly source: string;
+  readonly id: string;
+}
+
+function eventOf({ identifier, at, source, id }: EventRow): Pick<Happened, 'identifier' | 'at' | 'source' | 'once'> {
+  return { identifier, at: Date.parse(at), source, once: [identifier, at, source, id].join('\n') };
+}
+
+/** An impression or a click; null: of another kind, a test, or of nobody who is named. */
+export function adHappened(row: AdEventRow): Happened | null {
+  if ((row.type !== 'impression' && row.type !== 'click') || row.test === 1 || row.identifier === NOBODY) return null;
+  return {
+    ...NOTHING,
+    kind: row.type,
+    identifier: row.identifier,
+    at: Date.parse(row.at),
+    source: '',
+    once: [row.campaign, row.type, row.bid, row.detail].join('\n'),
+    name: row.campaign,
+    item: row.line_item,
+  };
+}

@@ -1,0 +1,42 @@
+import type { Logger } from 'pino';
+import { segmentsNeeded } from '../dmp/publication/needed.ts';
+import { type PublishDeps, publish } from './publish.ts';
+
+const DEBOUNCE_MS = 100;
+/** Things that decide which segments a live line item needs. */
+const DECIDES: ReadonlySet<string> = new Set(['line-item', 'campaign', 'exchange']);
+
+/**
+ * Publishes the members of a segment as soon as a line item goes live that needs it, without waiting for a refresh. It may run beside
+ * one, here or in another process: values are written in sequence.
+ */
+export function startBackfill(deps: PublishDeps & { readonly log: Logger }): { close(): Promise<void> } {
+  const { things, log, now } = deps;
+  let known = segmentsNeeded(things, now());
+  let timer: NodeJS.Timeout | null = null;
+  let running: Promise<void> = Promise.resolve();
+  let isClosed = false;
+
+  const look = async (): Promise<void> => {
+    const needed = segmentsNeeded(things, now());
+    const isMore = [...needed].some((id) => !known.has(id));
+    known = needed;
+    if (isMore && !isClosed) await publish(deps);
+  };
+  things.onChange((kind) => {
+    if (!DECIDES.has(kind) || timer !== null || isClosed) return;
+    timer = setTimeout(() => {
+      timer = null;
+      running = running.then(look).catch((error: unknown) => {
+        log.warn({ err: error }, 'segments were not published ahead of the next refresh');
+      });
+    }, DEBOUNCE_MS);
+  });
+  return {
+    close: async () => {
+      isClosed = true;
+      if (timer !== null) clearTimeout(timer);
+      await running;
+    },
+  };
+}

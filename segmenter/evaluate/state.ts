@@ -1,0 +1,75 @@
+import type { Redis } from 'ioredis';
+
+/** Hash in Redis: segment → what its members are of. Of those that are not in it nothing is known: they are evaluated whole. */
+const STATE_KEY = 'walkin:segmenter:evaluated-segments';
+/** Versions that a run may have begun to write: what is there of them is not known. */
+const BEGUN_KEY = 'walkin:segmenter:evaluated-begun';
+/** Segments that are evaluated alone, since their last evaluation failed. */
+const FAILED_KEY = 'walkin:segmenter:evaluated-failed';
+
+/** What the last evaluation of a segment that succeeded had taken in. */
+export interface Evaluated {
+  /** Of its members. */
+  readonly version: number;
+  /** Of what its rule comes to: rule, stores, sources, rates. */
+  readonly digest: string;
+  /** The fold of facts, and the end of sliding windows, epoch ms. */
+  readonly fold: number;
+  readonly at: number;
+  /** When everybody was asked last, epoch ms. */
+  readonly whole: number;
+  /** Versions of the segments that its rule names. */
+  readonly nested: Readonly<Record<string, number>>;
+  /** Versions that are kept to be restored, oldest first: the last of each rule that it had. */
+  readonly kept: readonly number[];
+}
+
+/** A segment whose evaluation failed, and has not succeeded since. */
+export interface Failed {
+  readonly digest: string;
+  readonly times: number;
+  /** Last, epoch ms. */
+  readonly at: number;
+}
+
+export interface EvaluatedStates {
+  readonly known: ReadonlyMap<string, Evaluated>;
+  readonly begun: ReadonlyMap<string, number>;
+  readonly failed: ReadonlyMap<string, Failed>;
+}
+
+export async function readEvaluated(redis: Redis): Promise<EvaluatedStates> {
+  const [states, begun, failed] = await Promise.all([STATE_KEY, BEGUN_KEY, FAILED_KEY].map((key) => redis.hgetall(key)));
+  return {
+    known: new Map(Object.entries(states ?? {}).map(([id, text]) => [id, JSON.parse(text) as Evaluated])),
+    begun: new Map(Object.entries(begun ?? {}).map(([id, version]) => [id, Number(version)])),
+    failed: new Map(Object.entries(failed ?? {}).map(([id, text]) => [id, JSON.parse(text) as Failed])),
+  };
+}
+
+/** Before anything of the versions is written. */
+export async function beginVersions(redis: Redis, versions: ReadonlyMap<string, number>): Promise<void> {
+  if (versions.size > 0) await redis.hset(BEGUN_KEY, ...[...versions].flat());
+}
+
+/** When all of them is. */
+export async function saveEvaluated(redis: Redis, states: ReadonlyMap<string, Evaluated>): Promise<void> {
+  if (states.size === 0) return;
+  const writes = redis.multi();
+  writes.hset(STATE_KEY, ...[...states].flatMap(([id, state]) => [id, JSON.stringify(state)]));
+  writes.hdel(BEGUN_KEY, ...states.keys()).hdel(FAILED_KEY, ...states.keys());
+  for (const [error] of (await writes.exec()) ?? []) if (error !== null) throw error;
+}
+
+export async function saveFailed(redis: Redis, id: string, failed: Failed): Promise<void> {
+  await redis.hset(FAILED_KEY, id, JSON.stringify(failed));
+}
+
+export async function forgetEvaluated(redis: Redis, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0)
+    await redis
+      .multi()
+      .hdel(STATE_KEY, ...ids)
+      .hdel(BEGUN_KEY, ...ids)
+      .exec();
+}

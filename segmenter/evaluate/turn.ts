@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { Level } from '../../dmp/identity/kinds.ts';
+import { referencesOf } from '../../dmp/segments/check.ts';
+import type { Rule } from '../../dmp/segments/rule.ts';
+import { compileScan } from '../../dmp/segments/scan.ts';
+import { type RuleScope, scopeOf } from '../../dmp/segments/scope.ts';
+import type { Segment } from '../../dmp/segments/segment.ts';
+import type { Thing, Things } from '../../dmp/things/things.ts';
+import { edgesOf } from './asked.ts';
+import type { Evaluated, EvaluatedStates } from './state.ts';
+
+/** A segment whose turn it is. */
+export interface Turn {
+  readonly id: string;
+  readonly revision: number;
+  readonly rule: Rule;
+  readonly level: Level;
+  readonly advertiser: string | null;
+  /** Of what the rule comes to, wherever that is written: stores of a group, sources, rates. */
+  readonly digest: string;
+  /** Ages at which time changes the answer; null: everybody is asked each time. */
+  readonly edges: readonly number[] | null;
+  readonly nested: readonly string[];
+  readonly before: Evaluated | undefined;
+  /** Everybody is asked. */
+  readonly isWhole: boolean;
+  /** It failed the last time. */
+  readonly isSuspect: boolean;
+}
+
+/** Any time, so that what a rule comes to does not change with the clock. */
+const SOME_TIME = Date.UTC(2026, 0, 1);
+
+/** Null: the rule cannot be compiled. */
+export function turnOf(things: Things, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
+  const { id, revision, body } = segment;
+  const before = states.known.get(id);
+  const { rule, level = 'person', advertiser } = body;
+  try {
+    const scan = compileScan([rule], { ...scopeOf(things, advertiser, SOME_TIME), level });
+    const text = JSON.stringify([level, scan.units(''), scan.holds, scan.bound.values]);
+    const digest = createHash('sha1').update(text).digest('base64');
+    const edges = edgesOf(scan.plans);
+    const nested = [...new Set(referencesOf(rule))];
+    const isWhole =
+      before === undefined ||
+      before.digest !== digest ||
+      before.fold < rebuilt ||
+      edges === null ||
+      nested.some((one) => before.nested[one] === undefined);
+    return { id, revision, rule, level, advertiser, digest, edges, nested, before, isWhole, isSuspect: states.failed.has(id) };
+  } catch {
+    return null;
+  }
+}
+
+/** Turns that one pass can take: of one scope, and asked of the same people. */
+export function passesOf(turns: readonly Turn[], most: number): Turn[][] {
+  const groups = new Map<string, Turn[]>();
+  for (const turn of turns) {
+    const { advertiser, level, isWhole, isSuspect, before } = turn;
+    const key = JSON.stringify([advertiser, level, isWhole || [before?.fold, before?.at], isSuspect && turn.id]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [turn]);
+    else group.push(turn);
+  }
+  return [...groups.values()].flatMap((group) => chunksOf(group, most));
+}
+
+function chunksOf(turns: readonly Turn[], most: number): Turn[][] {
+  const chunks: Turn[][] = [];
+  let nodes = 0;
+  for (const turn of turns) {
+    const weight = weightOf(turn.rule);
+    const open = chunks.at(-1);
+    if (open === undefined || nodes + weight > most) {
+      chunks.push([turn]);
+      nodes = weight;
+    } else {
+      open.push(turn);
+      nodes += weight;
+    }
+  }
+  return chunks;
+}
+
+/** Leaves, and what their text takes. */
+function weightOf(rule: Rule): number {
+  if ('all' in rule) return rule.all.reduce((sum, part) => sum + weightOf(part), 0);
+  if ('any' in rule) return rule.any.reduce((sum, part) => sum + weightOf(part), 0);
+  if ('not' in rule) return weightOf(rule.not);
+  return 1 + JSON.stringify(rule).length / 2_000;
+}
+
+export function scopeFor(things: Things, { advertiser, level }: Turn, now: number): RuleScope {
+  return { ...scopeOf(things, advertiser, now), level };
+}

@@ -1,0 +1,283 @@
+import type { Limits, Warehouse } from '../dmp/clickhouse/warehouse.ts';
+import type { DmpDeps } from '../dmp/deps.ts';
+import { type Grounds, groundsOf } from './facts/grounds.ts';
+import { isFresh, type RawRows, type RawTable, rawRows } from './facts/raw.ts';
+import {
+  type FactsState,
+  type Newest,
+  readFactsState,
+  readNewest,
+  saveFactsState,
+  seenAfter,
+  sinceParams,
+} from './facts/state.ts';
+import { placesOf } from './places.ts';
+
+export interface FactsFolded {
+  /** All facts were made anew. */
+  readonly full: boolean;
+  /** Rows that were looked at, put in and taken out. */
+  readonly rows: number;
+  readonly written: number;
+  readonly deleted: number;
+  /** People whose facts changed. */
+  readonly touched: number;
+  readonly seconds: number;
+}
+
+export interface Facts {
+  /** Brings `facts` up to what the raw tables, identity and places say. Call after identity and visits. */
+  fold(between?: Between): Promise<FactsFolded>;
+}
+
+type FactsDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now'>;
+type Between = (done: number, total: number) => Promise<void>;
+
+const LIMITS: Limits = { seconds: 600, memoryBytes: 4 * 1024 ** 3 };
+/** Identifiers whose rows are made facts by one statement of a rebuild. */
+const PART = 5_000_000;
+const STAGES = ['facts_scope', 'facts_fresh', 'facts_wanted', 'facts_found'] as const;
+
+/**
+ * Makes facts of what people did. Each fold takes the raw rows that came in since the last one, and all rows of identifiers whose person,
+ * catalogue or place changed; writes down what `facts` is to hold of them; says whose facts change (`touches`); deletes what is there and
+ * not wanted; inserts what is wanted and not there; and last says how far it got. Cut off anywhere, the next fold does the same again,
+ * where what was done already is no difference any more. So readers need no FINAL.
+ */
+export function createFacts(deps: FactsDeps): Facts {
+  return { fold: (between = async () => undefined) => fold(deps, between) };
+}
+
+async function fold(deps: FactsDeps, between: Between): Promise<FactsFolded> {
+  const { warehouse, redis } = deps;
+  const began = performance.now();
+  const now = deps.now();
+  const grounds = groundsOf(placesOf(deps.things));
+  const before = await readFactsState(redis);
+  const newest = await readNewest(warehouse);
+  const number = Math.max(before?.fold ?? 0, newest.fold) + 1;
+  const counts =
+    before === null ? await rebuild(deps, grounds, number, between) : await foldNews(deps, before, newest, grounds, number, now);
+  await saveFactsState(redis, {
+    at: now,
+    fold: number,
+    rebuilt: before === null ? number : before.rebuilt,
+    identities: Math.max(before?.identities ?? 0, newest.identities),
+    tables: seenAfter(before, newest.tables, now),
+    places: grounds.digests,
+  });
+  return { full: before === null, ...counts, seconds: (performance.now() - began) / 1000 };
+}
+
+type Counts = Omit<FactsFolded, 'full' | 'seconds'>;
+
+async function rebuild({ warehouse }: FactsDeps, grounds: Grounds, fold: number, between: Between): Promise<Counts> {
+  const run = (sql: string, params = {}) => warehouse.command({ sql, params }, LIMITS);
+  for (const table of [...STAGES, 'facts', 'placements']) await run(`TRUNCATE TABLE ${table}`);
+  await run(`INSERT INTO placements (identifier, shard, profile) SETTINGS insert_deduplicate = 0
+    SELECT identifier, household % 64, profile FROM identities FINAL`);
+  await run(insertPeople('facts', '1'));
+  const identifiers = Number((await count(warehouse, 'SELECT count() AS n FROM identities')) ?? 0);
+  const parts = Math.ceil(identifiers / PART) || 1;
+  const all = rawRows('all', grounds, 'cityHash64(identifier) % {parts:UInt32} = {part:UInt32}');
+  for (let part = 0; part < parts; part++)
+    for (const [done, rows] of all.entries()) {
+      await between(part * all.length + done, parts * all.length);
+      const chosen = parts === 1 ? '1' : 'cityHash64(identifier) % {parts:UInt32} = {part:UInt32}';
+      await run(insertPlaced('facts', `SELECT ${rawColumns(rows)} FROM ${rows.from}`, rows, chosen), {
+        ...rows.params,
+        parts,
+        part,
+      });
+    }
+  await run(
+    `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+    SELECT DISTINCT shard, profile, {fold:UInt64} FROM facts WHERE kind = 'person'`,
+    { fold },
+  );
+  const written = await count(warehouse, 'SELECT count() AS n FROM facts');
+  const touched = await count(warehouse, 'SELECT uniqExact(profile) AS n FROM placements');
+  return { rows: written, written, deleted: 0, touched };
+}
+
+async function foldNews(
+  { warehouse }: FactsDeps,
+  before: FactsState,
+  newest: Newest,
+  grounds: Grounds,
+  fold: number,
+  now: number,
+): Promise<Counts> {
+  const times = sinceParams(before, now);
+  const since = { ...times, seenIdentities: before.identities };
+  const run = (sql: string, params = {}) => warehouse.command({ sql, params: { ...since, ...params } }, LIMITS);
+  await clear(warehouse);
+  const changed = changedPlaces(before.places, grounds.digests);
+  const places = {
+    changedPlaces: changed,
+    changedStores: changed.flatMap((key) => (key.startsWith('store:') ? [key.slice(6)] : [])),
+  };
+  const isNew = (table: RawTable): boolean => (newest.tables.get(table) ?? 0) >= Math.max(1, times[`since_${table}`] ?? 0);
+  if (newest.identities > before.identities || isNew('pings')) await run(SCOPE);
+  const moved = await count(warehouse, `SELECT count() AS n FROM (${MOVED})`);
+  if (moved > 0) await run(PLACE_MOVED);
+  const fresh = rawRows('fresh', grounds).filter(({ table }) => isNew(table) || (table === 'pings' && moved > 0));
+  const isAgain = moved > 0 || changed.length > 0 || isNew('products');
+  for (const rows of [...fresh, ...(isAgain ? rawRows('again', grounds) : [])])
+    if ((newest.tables.get(rows.table) ?? 0) > 0) await run(insertFresh(rows), { ...rows.params, ...places });
+  if (moved > 0 || fresh.length > 0 || isAgain) await run(WANT);
+  if (moved > 0)
+    await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
+  if (moved > 0 || fresh.length > 0 || isAgain) for (const found of FOUND) await run(found);
+  const counts = await countChanges(warehouse);
+  if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
+  await run(TOUCH_CONSENTS, { fold, before: before.at, now });
+  if (counts.deleted > 0)
+    await run(`DELETE FROM facts WHERE (shard, profile, kind, id, revision) IN (
+      SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 0)`);
+  if (counts.written > 0)
+    await run(`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`);
+  const touched = await count(warehouse, 'SELECT uniqExact(profile) AS n FROM touches WHERE fold = {fold:UInt64}', { fold });
+  await clear(warehouse);
+  return { ...counts, touched };
+}
+
+const MOVED = "SELECT identifier FROM facts_scope WHERE why = 'moved'";
+const LOCATED = "SELECT identifier FROM facts_scope WHERE why = 'located'";
+
+const SCOPE = `INSERT INTO facts_scope (identifier, why) SETTINGS insert_deduplicate = 0
+  SELECT DISTINCT identifier, 'moved' FROM identities WHERE version > {seenIdentities:UInt64}
+  UNION ALL SELECT DISTINCT identifier, 'located' FROM pings WHERE ${isFresh('pings')}`;
+
+const PLACE_MOVED = `INSERT INTO placements (identifier, shard, profile) SETTINGS insert_deduplicate = 0
+  SELECT identifier, household % 64, profile FROM identities FINAL WHERE identifier IN (${MOVED})`;
+
+/** Rows of `facts` that the fold is about: the same facts as before, and all that lies with identifiers that moved. */
+const FOUND = [
+  'id IN (SELECT id FROM facts_fresh)',
+  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${MOVED}))
+    AND identifier IN (${MOVED}) AND kind != 'person' AND id NOT IN (SELECT id FROM facts_fresh)`,
+  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED})))
+    AND kind = 'person'`,
+  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${LOCATED})) AND identifier IN (${LOCATED})
+    AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`,
+].map(
+  (where) => `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
+    SELECT shard, profile, household, kind, id, revision,
+      (shard, profile, kind, id, revision) IN (SELECT shard, profile, kind, id, revision FROM facts_wanted)
+    FROM facts WHERE ${where}`,
+);
+
+const NOT_THERE =
+  '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
+
+/** Of a household everybody: rules may count by it. */
+const TOUCH = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+  WITH changed AS (
+    SELECT shard, profile, household FROM facts_found WHERE kept = 0
+    UNION DISTINCT SELECT shard, profile, household FROM facts_wanted WHERE ${NOT_THERE})
+  SELECT DISTINCT shard, profile, {fold:UInt64} FROM changed
+  UNION DISTINCT
+  SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities
+  WHERE household IN (SELECT household FROM changed) AND household != profile`;
+
+/** Whose words are new or have run out: nothing of their facts changed, but whether they count. */
+const TOUCH_CONSENTS = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+  SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities FINAL WHERE household IN (
+    SELECT household FROM identities WHERE identifier IN (
+      SELECT identifier FROM consents WHERE ${isFresh('consents')}
+        OR expires > fromUnixTimestamp64Milli({before:Int64}) AND expires <= fromUnixTimestamp64Milli({now:Int64})))`;
+
+const CONTENT = [
+  ...['kind', 'at', 'day', 'hour', 'weekday', 'source', 'sources', 'once', 'place', 'product', 'category', 'department', 'brand'],
+  ...[
+    'channel',
+    'name',
+    'item',
+    'value',
+    'number',
+    'quantity',
+    'amount',
+    'currency',
+    'dwell',
+    'cell',
+    'identifier',
+    'id',
+    'arrived',
+  ],
+];
+
+const WANT = insertPlaced(
+  'facts_wanted',
+  'SELECT * FROM facts_fresh LIMIT 1 BY kind, id',
+  null,
+  'identifier IN (SELECT identifier FROM facts_fresh)',
+);
+
+/** Columns of `facts` that a raw row gives, in order, then `gone`. */
+function columnsOf({ columns }: RawRows): string[] {
+  return Object.keys(columns);
+}
+
+function rawColumns(rows: RawRows): string {
+  const content = Object.entries(rows.columns).map(([name, sql]) => `${sql} AS ${name}`);
+  const hashed = Object.values(rows.columns).join(', ');
+  return [`${kindOf(rows)} AS kind`, ...content, `cityHash64(${hashed}) AS revision`].join(', ');
+}
+
+function kindOf({ kind }: RawRows): string {
+  return kind.includes('.') ? kind : `'${kind}'`;
+}
+
+function insertFresh(rows: RawRows): string {
+  return `INSERT INTO facts_fresh (${['kind', ...columnsOf(rows), 'revision'].join(', ')}) SETTINGS insert_deduplicate = 0
+    SELECT ${rawColumns(rows)} FROM ${rows.from}`;
+}
+
+/** Puts rows under the people whose they are. */
+function insertPlaced(into: 'facts' | 'facts_wanted', select: string, rows: RawRows | null, identities: string): string {
+  const content = rows === null ? CONTENT : ['kind', ...columnsOf(rows).filter((column) => column !== 'gone')];
+  return `INSERT INTO ${into} (shard, profile, device, household, ${content.join(', ')}, revision) SETTINGS insert_deduplicate = 0
+    SELECT toUInt8(p.household % 64), p.profile, p.device, p.household, ${content.map((column) => `f.${column}`).join(', ')},
+      cityHash64(f.revision, p.profile, p.device, p.household)
+    FROM (${select}) AS f
+    INNER JOIN (SELECT identifier, profile, device, household FROM identities FINAL WHERE ${identities}) AS p ON f.identifier = p.identifier
+    WHERE f.gone = 0`;
+}
+
+/** One row for each device of everybody, so that people without facts are there. */
+function insertPeople(into: 'facts' | 'facts_wanted', profiles: string): string {
+  const chosen = profiles === '1' ? '1' : `${profiles} AND identifier IN (SELECT identifier FROM identities WHERE ${profiles})`;
+  return `INSERT INTO ${into} (shard, profile, device, household, kind, item, value, once, id, revision) SETTINGS insert_deduplicate = 0
+    SELECT toUInt8(household % 64), profile, device, household, 'person', anchor_text, kinds, key, key, cityHash64(key, anchor_text, kinds)
+    FROM (
+      SELECT profile, device, household, toString(min(anchor)) AS anchor_text, arrayStringConcat(arraySort(groupUniqArray(kind)), ',') AS kinds,
+        cityHash64('person', profile, device, household) AS key
+      FROM (SELECT profile, device, household, anchor, kind FROM identities FINAL WHERE ${chosen})
+      GROUP BY profile, device, household)`;
+}
+
+/** What a fold left behind, itself or one that was cut off. */
+async function clear(warehouse: Warehouse): Promise<void> {
+  const counts = STAGES.map((table) => `(SELECT count() FROM ${table}) AS ${table}`).join(', ');
+  const [rows] = await warehouse.query<Record<string, string>>({ sql: `SELECT ${counts}` });
+  for (const table of STAGES) if (rows?.[table] !== '0') await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
+}
+
+async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'>> {
+  const sql = `SELECT (SELECT count() FROM facts_wanted) AS rows, (SELECT countIf(kept = 0) FROM facts_found) AS deleted,
+    (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
+  const [row] = await warehouse.query<{ rows: string; deleted: string; written: string }>({ sql }, LIMITS);
+  return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted) };
+}
+
+/** Places whose zone or cell is not that of the facts. */
+function changedPlaces(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] {
+  const gone = [...before.keys()].filter((key) => !now.has(key));
+  return [...gone, ...[...now].flatMap(([key, digest]) => (before.get(key) === digest ? [] : [key]))];
+}
+
+async function count(warehouse: Warehouse, sql: string, params: Record<string, unknown> = {}): Promise<number> {
+  const [row] = await warehouse.query<{ n: string }>({ sql, params }, LIMITS);
+  return Number(row?.n ?? 0);
+}

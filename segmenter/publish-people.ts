@@ -1,0 +1,129 @@
+import type { Limits, Statement, Warehouse } from '../dmp/clickhouse/warehouse.ts';
+import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
+
+/** Somebody as ClickHouse tells it, in bytes that are used again for the next: copy what must last. */
+export interface PersonRow {
+  profile: number;
+  /** `anchor` is 16 bytes from here, `identifiers` are 36 characters each. */
+  bytes: Buffer;
+  anchorAt: number;
+  identifiersAt: number;
+  identifiers: number;
+  /** Number of a segment and hour of entering, by turns, ascending by number. */
+  memberships: Uint32Array;
+  count: number;
+}
+
+/** A condition over `profile`: whose membership or identifiers changed. */
+export type Change = Required<Statement>;
+
+/** People with ids from `first` to `last`, both included. */
+export interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+const LIMITS: Limits = { seconds: 300, memoryBytes: 4 * 1024 ** 3 };
+export const EVERYBODY: Change = { sql: '1', params: {} };
+
+/** Bid requests name people without a kind: an identifier of none came from one. */
+const ADDRESSABLE = [...ADDRESSABLE_KINDS, ''];
+const KEY_BYTES = 36;
+
+/** How many people a change is about, in ranges of about `most`. Ids are dense, so equal ranges hold equally many. */
+export async function rangesOf(warehouse: Warehouse, { sql: condition, params }: Change, most: number): Promise<Range[]> {
+  const sql = `SELECT uniq(profile) AS n, min(profile) AS first, max(profile) AS last FROM identities WHERE ${condition}`;
+  const [row] = await warehouse.query<{ n: string; first: number; last: number }>({ sql, params }, LIMITS);
+  const count = Number(row?.n ?? 0);
+  if (row === undefined || count === 0) return [];
+  const parts = Math.ceil(count / most);
+  const width = Math.ceil((row.last - row.first + 1) / parts);
+  return Array.from({ length: parts }, (_, part) => {
+    const first = row.first + part * width;
+    return { first, last: Math.min(row.last, first + width - 1) };
+  });
+}
+
+/**
+ * The people of a range who changed, one after the other: all identifiers by which a bid request can name them, and those of their
+ * memberships that `numbers` (of segments, by id) has.
+ */
+export async function eachPerson(
+  warehouse: Warehouse,
+  { sql: condition, params }: Change,
+  { first, last }: Range,
+  numbers: ReadonlyMap<string, number>,
+  take: (person: PersonRow) => void | Promise<void>,
+): Promise<void> {
+  const chosen = `profile BETWEEN {first:UInt32} AND {last:UInt32} AND ${condition}`;
+  // No FINAL, which would merge all there are: only rows of identifiers that were theirs once are looked at.
+  const newest = `SELECT identifier, argMax(i.profile, version) AS profile, argMax(i.anchor, version) AS anchor, argMax(i.kind, version) AS sort
+    FROM identities AS i WHERE identifier IN (SELECT identifier FROM identities WHERE ${chosen}) GROUP BY identifier`;
+  const people = `SELECT profile, UUIDStringToNum(toString(any(anchor))) AS anchor, arrayStringConcat(groupArray(toString(identifier))) AS keys
+    FROM (${newest}) WHERE sort IN {kinds:Array(String)} AND ${chosen} GROUP BY profile`;
+  const members = `SELECT profile, arraySort(groupArray((number, hour))) AS held FROM (
+      SELECT transform(segment, {ids:Array(String)}, {numbers:Array(UInt32)}, toUInt32(0)) AS number, profile,
+        toUInt32(intDiv(toUnixTimestamp(argMax(at, version)), 3600)) AS hour
+      FROM memberships WHERE segment IN {ids:Array(String)} AND ${chosen} GROUP BY segment, profile HAVING argMax(status, version) = 1)
+    GROUP BY profile`;
+  const sql = `SELECT profile, anchor, keys, held FROM (${people}) AS people LEFT JOIN (${members}) AS members USING profile`;
+  const bound = { ...params, first, last, kinds: ADDRESSABLE, ids: [...numbers.keys()], numbers: [...numbers.values()] };
+  const person: PersonRow = {
+    profile: 0,
+    bytes: EMPTY,
+    anchorAt: 0,
+    identifiersAt: 0,
+    identifiers: 0,
+    memberships: NONE,
+    count: 0,
+  };
+  let rest = EMPTY;
+  for await (const piece of warehouse.scan({ sql, params: bound }, LIMITS)) {
+    const bytes: Buffer = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    let at = 0;
+    for (let next = readPerson(bytes, at, person); next > 0; next = readPerson(bytes, at, person)) {
+      at = next;
+      const taken = take(person);
+      if (taken !== undefined) await taken;
+    }
+    rest = bytes.subarray(at);
+  }
+  if (rest.length > 0) throw new Error(`${rest.length} bytes are no person`);
+}
+
+const EMPTY: Buffer = Buffer.alloc(0);
+const NONE = new Uint32Array(0);
+
+/** RowBinary: UInt32, FixedString(16), String, Array(Tuple(UInt32, UInt32)). Returns where the next begins, 0 where it is not whole. */
+function readPerson(bytes: Buffer, start: number, person: PersonRow): number {
+  const { length } = bytes;
+  if (start + 22 > length) return 0;
+  let at = start + 20;
+  let size = 0;
+  for (let shift = 0; ; shift += 7) {
+    if (at >= length) return 0;
+    const byte = bytes[at++] as number;
+    size |= (byte & 127) << shift;
+    if (byte < 128) break;
+  }
+  const identifiersAt = at;
+  at += size;
+  let count = 0;
+  for (let shift = 0; ; shift += 7) {
+    if (at >= length) return 0;
+    const byte = bytes[at++] as number;
+    count |= (byte & 127) << shift;
+    if (byte < 128) break;
+  }
+  if (at + count * 8 > length) return 0;
+  if (person.memberships.length < count * 2) person.memberships = new Uint32Array(count * 2 + 64);
+  const { memberships } = person;
+  for (let i = 0; i < count * 2; i++, at += 4) memberships[i] = bytes.readUInt32LE(at);
+  person.profile = bytes.readUInt32LE(start);
+  person.bytes = bytes;
+  person.anchorAt = start + 4;
+  person.identifiersAt = identifiersAt;
+  person.identifiers = size / KEY_BYTES;
+  person.count = count;
+  return at;
+}

@@ -1,0 +1,10 @@
+import type { By } from '../../../../dmp/segments/amount.ts';
+import type { Event } from '../../../../dmp/segments/events.ts';
+import { different, moneyIn } from '../../segments-oracle.ts';
+import type { Fact, World } from '../../segments-world.ts';
+
+export function amountOf(by: By | undefined, of: Event, facts: readonly Fact[], world: World): number {
+  const what = by ?? (of.bought === undefined ? 'times' : 'money');
+  if (what === 'money') return facts.reduce((sum, fact) => sum + (moneyIn(world.currency, fact, world) ?? 0), 0);
+  return different(facts.map((fact) => (what === 'days' ? fact.day : fact.once)));
+}

@@ -1,0 +1,10 @@
+import type { Oracle } from '../../segments-oracle.ts';
+import { pick, SEGMENTS } from '../../segments-world.ts';
+
+export const segment: Oracle<string> = {
+  random: (random) => pick(random, SEGMENTS),
+  holds: (id, { facts, world }) => {
+    const profiles = new Set(facts.filter(({ kind }) => kind === 'person').map(({ profile }) => profile));
+    return [...profiles].some((profile) => world.segments[id]?.findLast((row) => row.profile === profile)?.status === 1);
+  },
+};
