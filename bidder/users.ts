@@ -116,6 +116,11 @@ interface UsersOptions {
 const MOST_BATCHES = 4;
 /** How often deadlines are looked at, while anybody waits: one timer for all, so a person is given up up to this much earlier. */
 const SWEEP_MS = 2;
+/**
+ * So many do not wait for the end of the tick: of hundreds of requests that are read in one tick the first are looked up while the others
+ * are decoded, and not when all are.
+ */
+const LARGE_BATCH = 32;
 const CACHED_PEOPLE = 20_000;
 /** Batches that failed in a row, and how long nothing is asked for after. */
 const FAILURES = 5;
@@ -165,13 +170,18 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, c
   }
 
   function sendLater(): void {
-    if (isSending || underWay.size >= MOST_BATCHES) return;
+    if (underWay.size >= MOST_BATCHES) return;
+    if (gathering.length >= LARGE_BATCH) sendGathered();
+    if (isSending) return;
     isSending = true;
-    setImmediate(sendGathered);
+    setImmediate(() => {
+      isSending = false;
+      sendGathered();
+    });
   }
 
   function sendGathered(): void {
-    isSending = false;
+    if (underWay.size >= MOST_BATCHES) return;
     const people = gathering.filter(({ done }) => !done);
     gathering = [];
     if (people.length === 0) return;

@@ -210,10 +210,14 @@ function countAt({ counts }: Index, position: number, number: number): void {
   (counts[position * COUNTS + number] as number)++;
 }
 
-/** On a no-bid: line items that are looked at, that are asked why, and that are tried on all imps, at most. */
-const MOST_REACHED = 24;
-const MOST_ASKED = 8;
-const MOST_TRIED = 4;
+/**
+ * On a no-bid: line items that are looked at, that are asked why, and that are tried on all imps, at most. To find the reason took as long
+ * as to find that nothing is bid, so where there are many line items it is looked for thoroughly at one no-bid of eight.
+ */
+const THOROUGH = { reached: 24, asked: 8, tried: 4 };
+const BRIEF = { reached: 8, asked: 2, tried: 1 };
+const MANY = 1_000;
+const THOROUGH_EVERY = 8;
 
 /**
  * Why nothing is bid: the furthest reason of line items that came far. First those that only a floor kept from being looked at; where
@@ -221,11 +225,12 @@ const MOST_TRIED = 4;
  */
 function furthestReason(round: Round): NoBidReason {
   const { match, meta } = round.index;
+  const most = meta.size < MANY || round.turn % THOROUGH_EVERY === 0 ? THOROUGH : BRIEF;
   let reason = furtherOf(round.reason, match.awayReason() ?? 'no_line_item');
   if (isFurthest(reason)) return reason;
   let tried = 0;
-  const reached = match.reached(MOST_REACHED);
-  for (let i = 0; i < reached.length && tried < MOST_TRIED; i++) {
+  const reached = match.reached(most.reached);
+  for (let i = 0; i < reached.length && tried < most.tried; i++) {
     if (!match.mayOffer(reached[i] as number)) continue;
     tried++;
     reason = furtherOf(reason, reasonOf(round, reached[i] as number));
@@ -234,9 +239,9 @@ function furthestReason(round: Round): NoBidReason {
   // Who was offered came further than all to whom nothing leads.
   if (tried > 0 && meta.broad === 0) return reason;
   if (tried === 0)
-    for (let i = 0; i < reached.length && i < MOST_ASKED; i++) reason = furtherOf(reason, whyNot(round, reached[i] as number));
+    for (let i = 0; i < reached.length && i < most.asked; i++) reason = furtherOf(reason, whyNot(round, reached[i] as number));
   if (meta.broad + meta.posted === 0) return reason;
-  const inRows = match.inRows(MOST_ASKED);
+  const inRows = match.inRows(most.asked);
   if (inRows.length === 0) return furtherOf(reason, match.rowReason());
   for (let i = 0; i < inRows.length && !isFurthest(reason); i++) {
     const position = inRows[i] as number;

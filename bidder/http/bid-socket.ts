@@ -4,13 +4,18 @@ import { MAX_BODY } from '../openrtb/inflate.ts';
 import { sentOf } from './answer-headers.ts';
 import type { BidDoor } from './bid-door.ts';
 import { createHeadReader, type Head } from './head.ts';
-import { KEEP_ALIVE_MS, replyOf } from './reply.ts';
+import { replyOf } from './reply.ts';
 
 /** A connection while it brings plain bid requests. */
 export interface BidSocket {
   /** Ends it as soon as nothing is under way; what still comes before is answered. */
   end(): void;
+  /** Called now and then: closes it where nothing has come or gone for longer than connections are kept. */
+  closeIfIdle(): void;
 }
+
+/** Looks in a row that find a connection idle before it is closed. */
+export const IDLE_LOOKS = 10;
 
 export interface BidSocketDeps {
   readonly door: BidDoor;
@@ -47,16 +52,16 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
   let isBusy = false;
   let isEnding = false;
   let isGone = false;
-  const own: BidSocket = { end };
-  socket.setTimeout(KEEP_ALIVE_MS);
+  let idleLooks = 0;
+  const own: BidSocket = { end, closeIfIdle };
   socket.on('data', onData);
   socket.on('end', onEnd);
-  socket.on('timeout', onTimeout);
   socket.on('error', destroy);
   socket.on('close', gone);
   return own;
 
   function onData(chunk: Buffer): void {
+    idleLooks = 0;
     pieces++;
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     if (!isBusy) work();
@@ -162,10 +167,8 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
   function leave(): void {
     const bytes = held;
     held = NONE;
-    socket.setTimeout(0);
     socket.off('data', onData);
     socket.off('end', onEnd);
-    socket.off('timeout', onTimeout);
     socket.off('error', destroy);
     socket.off('close', gone);
     gone();
@@ -183,8 +186,8 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
     if (!isBusy) socket.end();
   }
 
-  function onTimeout(): void {
-    if (!isBusy) destroy();
+  function closeIfIdle(): void {
+    if (!isBusy && ++idleLooks > IDLE_LOOKS) destroy();
   }
 
   function destroy(): void {

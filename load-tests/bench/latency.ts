@@ -45,7 +45,7 @@ export async function benchLatency(rig: Rig, options: Options): Promise<{ points
 
 /** Closed-loop capacity, measured in the same run: the machine of an hour ago is another one. */
 export async function capacityNow(rig: Rig, bidder: Server, calls: Calls, seconds: number): Promise<number> {
-  await warmUp(rig, bidder, calls, Math.min(5, seconds));
+  await warmUp(rig, bidder, calls, Math.min(10, 3 * seconds));
   const rounds = [];
   for (let i = 0; i < ROUNDS; i++) rounds.push(await measure(rig, bidder, calls, seconds / 2));
   sayRounds('The bidder', rounds);

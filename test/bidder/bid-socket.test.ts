@@ -1,6 +1,8 @@
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BidDoor } from '../../bidder/http/bid-door.ts';
+import { type BidSocket, IDLE_LOOKS, openBidSocket } from '../../bidder/http/bid-socket.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { exchange, lineItem, snapshot, wireRequest } from './support/live.ts';
@@ -202,4 +204,29 @@ it('ends idle connections when the bidder closes, and answers what is under way'
   await halfEnd;
   expect(received).toMatch(/^HTTP\/1\.1 200 .*\r\nConnection: close\r\n/s);
   await closing;
+});
+
+it('closes a connection that has been idle for all looks, and no other', async () => {
+  const door: BidDoor = { arrivalNow: () => 0, refuses: () => true, answer: () => undefined };
+  const opened: BidSocket[] = [];
+  const server = createServer((socket) => {
+    opened.push(openBidSocket(socket, { door, handOver: () => undefined, onGone: () => undefined }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const answered = () => new Promise((resolve) => client.once('data', resolve));
+  const look = (times: number): void => {
+    for (let i = 0; i < times; i++) opened[0]?.closeIfIdle();
+  };
+  client.write(post());
+  await answered();
+  look(IDLE_LOOKS);
+  client.write(post());
+  await answered();
+  look(IDLE_LOOKS);
+  expect(client.closed).toBe(false);
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  look(1);
+  await closed;
+  server.close();
 });
