@@ -22,6 +22,7 @@ interface Known {
   readonly from: string;
   readonly to: string;
   readonly written: number;
+  readonly confidence: number;
 }
 
 export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
@@ -33,13 +34,20 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
       for (const edge of edges) {
         const key = edgeKey(edge);
         const seen = known.get(key);
-        if (seen !== undefined && edge.first_seen >= seen.from && edge.first_seen <= seen.to && now - seen.written < AGAIN_MS) {
+        if (
+          seen !== undefined &&
+          edge.first_seen >= seen.from &&
+          edge.first_seen <= seen.to &&
+          isFresh(seen, now) &&
+          edge.confidence <= seen.confidence
+        ) {
           known.delete(key);
           known.set(key, seen);
           continue;
         }
         const earlier = fresh.get(key);
-        if (earlier === undefined || edge.first_seen < earlier.first_seen) fresh.set(key, edge);
+        if (earlier === undefined) fresh.set(key, edge);
+        else fresh.set(key, together(earlier, edge));
       }
       return [...fresh.values()];
     },
@@ -49,7 +57,8 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
         const before = known.get(key);
         known.delete(key);
         const from = before === undefined || edge.first_seen < before.from ? edge.first_seen : before.from;
-        known.set(key, { from, to: new Date(Date.parse(edge.first_seen) + LATER_MS).toISOString(), written: now });
+        const confidence = Math.max(before?.confidence ?? 0, edge.confidence);
+        known.set(key, { confidence, from, to: new Date(Date.parse(edge.first_seen) + LATER_MS).toISOString(), written: now });
       }
       for (const key of known.keys()) {
         if (known.size <= capacity) break;
@@ -57,4 +66,14 @@ export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
       }
     },
   };
+}
+
+function isFresh({ written }: Known, now: number): boolean {
+  return now - written < AGAIN_MS;
+}
+
+/** The same edge named twice: first seen when it was first, and as sure as it was once said. */
+function together(a: EdgeRow, b: EdgeRow): EdgeRow {
+  const first = b.first_seen < a.first_seen ? b : a;
+  return { ...first, confidence: Math.max(a.confidence, b.confidence) };
 }

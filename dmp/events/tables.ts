@@ -82,6 +82,8 @@ export interface EdgeRow {
   kind_b: string;
   source: string;
   first_seen: string;
+  /** 0 to 1 */
+  confidence: number;
 }
 
 export interface ProductRow {

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 import type { DmpDeps } from '../deps.ts';
+import { readDataPrices } from '../sources/data-prices.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
 import { restoreSpend } from './spend.ts';
@@ -35,7 +36,8 @@ export function startPublisher(deps: PublisherDeps): Publisher {
     const result = tail.then(async () => {
       const before = version === 0 ? await readPublished(redis) : null;
       if (before !== null) covers.learn(before);
-      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now()));
+      const dataPriceOf = await readDataPrices(deps);
+      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), dataPriceOf));
       version = await publishOnce(deps, live, Math.max(version, before?.version ?? 0));
       return version;
     });
