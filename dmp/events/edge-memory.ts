@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { EdgeRow } from './tables.ts';
 import { edgeKey } from './text-rows.ts';
 
@@ -10,6 +11,22 @@ export interface EdgeMemory {
   unknown(edges: readonly EdgeRow[], now: number): EdgeRow[];
   /** Call only once the edges are durable. */
   remember(edges: readonly EdgeRow[], now: number): void;
+  /** Of an era after the one that is known all is forgotten. */
+  begin(era: string): void;
+  /** Part of the token of an insert: what was written before the era is to be written again. */
+  era(): string;
+}
+
+const ERA_KEY = 'walkin:edges:era';
+
+/** Edges were taken back or deleted: what processes remember of durable ones does not hold any more. Call when that is durable. */
+export async function endEra(redis: Redis): Promise<void> {
+  await redis.incr(ERA_KEY);
+}
+
+/** Asked before edges are held against the memory. */
+export async function eraOf(redis: Redis): Promise<string> {
+  return (await redis.get(ERA_KEY)) ?? '';
 }
 
 const CAPACITY = 100_000;
@@ -28,7 +45,14 @@ interface Known {
 export function createEdgeMemory(capacity = CAPACITY): EdgeMemory {
   // In order of use: a key that is met is put last, the first is the one to forget.
   const known = new Map<string, Known>();
+  let current = '';
   return {
+    begin: (era) => {
+      if (era === current) return;
+      current = era;
+      known.clear();
+    },
+    era: () => current,
     unknown: (edges, now) => {
       const fresh = new Map<string, EdgeRow>();
       for (const edge of edges) {
