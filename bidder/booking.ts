@@ -10,7 +10,7 @@ import {
   NOTICE_MEMORY_S,
   noticeKey,
 } from '../proto/keys.ts';
-import { impressionCost } from '../proto/money.ts';
+import { type DataPrice, dataCost, impressionCost } from '../proto/money.ts';
 import type { FrequencyCap } from '../proto/snapshot.ts';
 import { DAY_MEMORY_S, isDayLease, leaseEndsKey, leaseName, leasesKey } from './lease-keys.ts';
 import { createScript } from './redis.ts';
@@ -20,6 +20,8 @@ export interface BookingOptions {
   readonly settles: boolean;
   /** Caps whose counters this event moves. */
   readonly caps: readonly FrequencyCap[];
+  /** What the line item's data cost beside, by which the bid was reserved; absent: nothing. */
+  readonly data?: DataPrice | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export type Book = (event: AdEvent, options: BookingOptions) => Promise<boolean>
 /** @param onCost told of each amount that an exchange has billed, micros */
 export function createBooking(redis: Redis, onCost: (exchange: string, micros: number) => void = () => undefined): Book {
   const bookNotice = createScript(redis, 'notice');
-  return async (event, { settles, caps }) => {
+  return async (event, { settles, caps, data }) => {
     const { bid, campaign, lineItem, lease, at } = event;
     const keys = [
       noticeKey(campaign, bid, event.detail === undefined ? event.type : `${event.type}:${event.detail}`),
@@ -45,9 +47,11 @@ export function createBooking(redis: Redis, onCost: (exchange: string, micros: n
       capsKey(event.anchor),
     ];
     const windows = event.anchor === '' ? [] : uniqueWindows(caps).flatMap((ms) => [ms, Math.floor(at / ms)]);
-    const reserved = settles ? impressionCost(event.price, event.multiplier) : 0;
+    const offered = settles ? impressionCost(event.price, event.multiplier) : 0;
+    const reserved = settles ? offered + dataCost(data, offered) : 0;
+    const spent = event.cost + (event.data ?? 0);
     const name = lease === '' ? '' : leaseName(lineItem, lease);
-    const args = [NOTICE_MEMORY_S, encodeAdEvent(event), event.cost, reserved, name, isDayLease(lease) ? '1' : '0', DAY_MEMORY_S];
+    const args = [NOTICE_MEMORY_S, encodeAdEvent(event), spent, reserved, name, isDayLease(lease) ? '1' : '0', DAY_MEMORY_S];
     const booked = (await bookNotice(keys, [...args, lineItem, ...windows])) === 1;
     if (booked && event.cost > 0) onCost(event.exchange, event.cost);
     return booked;
@@ -63,5 +67,5 @@ export function eventOf(record: BidRecord, type: AdEvent['type'], at: number, mo
   const { clearing = null, cost = 0, lossReason = null, minToWin = null, metres = null, exposures, detail } = more;
   // The spread stands last: fields that are written behind one made of this 7 µs instead of 0.5.
   const event = { type, at, clearing, cost, lossReason, minToWin, metres, ...record };
-  return exposures === undefined && detail === undefined ? event : { ...event, ...more };
+  return exposures === undefined && detail === undefined && more.data === undefined ? event : { ...event, ...more };
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
 import { lossReasonName } from '../proto/loss-reason.ts';
-import { impressionCost } from '../proto/money.ts';
+import { dataCost, impressionCost } from '../proto/money.ts';
 import { decodeRecord, verify } from '../proto/notice.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { type Book, type BookingOptions, eventOf } from './booking.ts';
@@ -157,7 +157,8 @@ async function take(notice: Notice): Promise<'booked' | 'repeated' | 'queued' | 
   const event = eventFor(notice, price, charged);
   const counts = type === 'impression' && !record.test;
   const caps = counts ? (index.lineItem(record.lineItem)?.caps ?? []) : [];
-  const options = { settles: charged || (type === 'loss' && event.lossReason !== 0), caps };
+  const data = index.lineItem(record.lineItem)?.data ?? null;
+  const options = { data, settles: charged || (type === 'loss' && event.lossReason !== 0), caps };
   const booking = deps.book(event, options);
   const result = isTold(type) ? await bookOrKeep(booking, () => keep(deps, event, options)) : resultOf(await booking);
   if (result === 'booked') count(deps.metrics, event, charged ? price : null);
@@ -172,13 +173,16 @@ function billedOn(billing: LiveExchange['billing'], { mtype }: BidRecord): Notic
   return billing === 'pixel' || (billing === 'vast' && (mtype === VIDEO || mtype === AUDIO)) ? 'impression' : 'billing';
 }
 
-function eventFor({ record, type, query, now }: Notice, price: Clearing, charged: boolean): AdEvent {
+function eventFor({ index, record, type, query, now }: Notice, price: Clearing, charged: boolean): AdEvent {
   const multiplier = multiplierOf(query('x'), record.multiplier);
   const known = price.kind === 'known' ? price.clearing : null;
   const detail = query('e');
+  const cost = charged ? impressionCost(known ?? record.price, multiplier) : 0;
+  const data = charged ? dataCost(index.lineItem(record.lineItem)?.data, cost) : 0;
   return eventOf(record, type, shownAt(query('t'), record.bidAt, now), {
     clearing: type === 'win' || type === 'billing' || type === 'impression' ? known : null,
-    cost: charged ? impressionCost(known ?? record.price, multiplier) : 0,
+    cost,
+    ...(data === 0 ? {} : { data }),
     lossReason: type === 'loss' ? lossReasonOf(query('l')) : null,
     minToWin: priceTold(query('m'), record),
     ...(multiplier === record.multiplier ? {} : { exposures: multiplier }),

@@ -1,7 +1,7 @@
 import type { Index, LineItem } from './core/index.ts';
 
 /** What of a line item its money is leased by. */
-export type Spender = Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid'>;
+export type Spender = Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid' | 'data'>;
 
 /**
  * The spender at a position of an index, null where no budget limits it. It is read and forgotten: making all line items for their

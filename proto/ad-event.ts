@@ -65,6 +65,8 @@ export interface AdEvent extends BidRecord {
   readonly clearing: Micros | null;
   /** What it cost, micros; only on the event that the exchange bills on. */
   readonly cost: Micros;
+  /** What its data cost beside, micros; on the same event. Budgets count both. Absent: nothing. */
+  readonly data?: Micros;
   /** OpenRTB loss reason, or null. */
   readonly lossReason: number | null;
   /** Minimum to win, micros of CPM, where told. */

@@ -21,6 +21,17 @@ export function impressionCost(cpm: Micros, multiplier = 1): Micros {
   return Math.round((cpm * multiplier) / 1000);
 }
 
+/** What data cost by the impression: micros per thousand, and hundredths of a percent of what the impression costs. */
+export interface DataPrice {
+  readonly cpm: Micros;
+  readonly share: number;
+}
+
+/** What the data of one impression cost that costs `media` micros itself. */
+export function dataCost(price: DataPrice | null | undefined, media: Micros): Micros {
+  return price === null || price === undefined ? 0 : Math.round(price.cpm / 1_000 + (media * price.share) / 10_000);
+}
+
 const DECIMAL = /^([+-]?)(\d{1,9})(?:\.(\d{1,}))?$/;
 
 /**

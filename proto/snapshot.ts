@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cover, Fence } from './fence.ts';
 import type { WeekSpans } from './hours.ts';
-import type { Micros } from './money.ts';
+import type { DataPrice, Micros } from './money.ts';
 
 /** Everything that is live, as the bidders serve it: one version, published by the dmp, swapped whole. */
 export interface Snapshot {
@@ -132,6 +132,8 @@ export interface LiveLineItem {
   /** Micros of cost; null means unlimited. `campaign` is shared by the campaign's line items. */
   readonly budget: { readonly campaign: Micros | null; readonly total: Micros | null; readonly daily: Micros | null };
   readonly bid: BidRule;
+  /** What the data that it stands on cost beside the media: budgets count both. Absent or null: nothing. */
+  readonly data?: DataPrice | null;
   readonly caps: readonly FrequencyCap[];
   readonly targeting: Targeting;
   readonly holdout: { readonly share: number; readonly salt: string } | null;

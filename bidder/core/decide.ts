@@ -1,5 +1,5 @@
 import { isHeldOut } from '../../proto/bucket.ts';
-import { impressionCost, MICROS, type Micros } from '../../proto/money.ts';
+import { dataCost, impressionCost, MICROS, type Micros } from '../../proto/money.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import type { BidRequest, Deal, Imp } from '../openrtb/request.ts';
@@ -297,7 +297,8 @@ export function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice
   if (late !== null) return late;
   const quote = quoteOf(offer.price, floorOf(way, imp, creative), way.fixed, money);
   if (typeof quote === 'string') return quote;
-  const cost = impressionCost(quote.price, imp.multiplier);
+  const media = impressionCost(quote.price, imp.multiplier);
+  const cost = media + dataCost(lineItem.data, media);
   if (!hasAllowance(lineItem, offer.reserved, cost, question)) return 'budget';
   return { imp, lineItem, fit, creative, deal: way.deal, store, metres, ...quote, currency: money.currency, cost };
 }

@@ -1,4 +1,4 @@
-import type { Micros } from '../../proto/money.ts';
+import { type DataPrice, dataCost, type Micros } from '../../proto/money.ts';
 import type {
   BidRule,
   FrequencyCap,
@@ -88,6 +88,7 @@ export interface LineItem {
   /** Whether any budget limits it, so that it needs an allowance. */
   readonly limited: boolean;
   readonly bid: BidRule;
+  readonly data: DataPrice | null;
   readonly caps: readonly FrequencyCap[];
   readonly holdout: { readonly share: number; readonly salt: string } | null;
   /** Deals under which alone it bids, or null. */
@@ -294,6 +295,7 @@ function sellerIn(sections: Sections, text: string): SellerType | undefined {
 }
 
 /** The most that one impression of a line item can cost, micros. */
-export function highestCost(lineItem: Pick<LineItem, 'bid'>): Micros {
-  return Math.round(lineItem.bid.maxCpm / 1000);
+export function highestCost(lineItem: Pick<LineItem, 'bid' | 'data'>): Micros {
+  const media = Math.round(lineItem.bid.maxCpm / 1000);
+  return media + dataCost(lineItem.data, media);
 }

@@ -5,7 +5,7 @@ import { AD_EVENT_STREAM } from '../../proto/keys.ts';
 import { refusedKeys } from '../consents/refused.ts';
 import { takeVerdicts } from '../creatives/verdicts.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
+import { createEdgeMemory, type EdgeMemory, eraOf } from '../events/edge-memory.ts';
 import { createKeyring } from '../events/keyring.ts';
 import { emptyTables, type Tables, tokenOf, writeTables } from '../events/tables.ts';
 import { quarantineRow } from '../quarantine/row.ts';
@@ -118,6 +118,7 @@ async function writeEntries(
   const rows: AdEventRow[] = [];
   const tables = emptyTables();
   const withheld = await refusedKeys(deps);
+  edges.begin(await eraOf(deps.redis));
   for (const entry of entries) takeEntry(entry, deps, rows, tables, withheld);
   await Promise.all([
     deps.warehouse.insert('ad_events', rows, tokenOf('ad_events', rows)),

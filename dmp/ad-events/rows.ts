@@ -27,6 +27,7 @@ export interface AdEventRow {
   price: number;
   clearing: number | null;
   cost: number;
+  data: number;
   loss_reason: number | null;
   min_to_win: number | null;
   metres: number | null;
@@ -86,6 +87,7 @@ const WireAdEvent = Type.Object({
   price: Type.Integer(Micros),
   clearing: maybe(Micros.maximum, Micros.minimum),
   cost: Type.Integer(Micros),
+  data: Type.Optional(Type.Integer(Micros)),
   lossReason: maybe(65_535),
   minToWin: maybe(Micros.maximum, Micros.minimum),
   metres: maybe(4_294_967_295),
@@ -143,6 +145,7 @@ function rowsOf(event: WireAdEvent): AdEventRow[] {
     at: row.bid_at,
     clearing: null,
     cost: 0,
+    data: 0,
     loss_reason: null,
     min_to_win: null,
     metres: null,
@@ -172,6 +175,7 @@ function rowOf(event: WireAdEvent): AdEventRow {
     price: event.price,
     clearing: event.clearing,
     cost: event.cost,
+    data: event.data ?? 0,
     loss_reason: event.lossReason,
     min_to_win: event.minToWin,
     metres: event.metres,
@@ -193,7 +197,15 @@ function edgeOfMatch({ exchange, at, user, cookie }: Static<typeof WireMatch>): 
     { key: user, kind: 'exchange' },
     { key: cookie, kind: 'cookie' },
   ].sort((a, b) => (a.key < b.key ? -1 : 1)) as [{ key: string; kind: string }, { key: string; kind: string }];
-  return { a: first.key, kind_a: first.kind, b: second.key, kind_b: second.kind, source: matchSource(exchange), first_seen };
+  return {
+    a: first.key,
+    kind_a: first.kind,
+    b: second.key,
+    kind_b: second.kind,
+    source: matchSource(exchange),
+    first_seen,
+    confidence: 1,
+  };
 }
 
 function bridgesOf({ at, user, cookie, older = [] }: Static<typeof WireMatch>): EdgeRow[] {
@@ -209,5 +221,5 @@ function edgeOf(event: WireAdEvent): EdgeRow | null {
   const { identifier } = event;
   if (identifier === '') return null;
   const first_seen = new Date(event.at).toISOString();
-  return { a: identifier, kind_a: '', b: identifier, kind_b: '', source: AD_EVENT_SOURCE, first_seen };
+  return { a: identifier, kind_a: '', b: identifier, kind_b: '', source: AD_EVENT_SOURCE, first_seen, confidence: 1 };
 }

@@ -2,6 +2,7 @@ import { capsKey } from '../../proto/keys.ts';
 import { NOBODY } from '../ad-events/rows.ts';
 import { announceRefusal } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
+import { endEra } from '../events/edge-memory.ts';
 import { type JobContext, JobRefused } from '../jobs/jobs.ts';
 import { optOut } from '../opt-out/opt-out.ts';
 import { TABLE_OF } from '../sources/presence.ts';
@@ -56,6 +57,8 @@ export async function erase(deps: FileDeps, fold: () => Promise<unknown>, erasur
     const proof = await search(deps, keys, profiles);
     if (proof.found.length > 0 && round < ROUNDS) continue;
     if (proof.found.length > 0) throw new Error(`still found after ${round} rounds: ${JSON.stringify(proof.found)}`);
+    // Who agrees anew brings edges that are no more.
+    await endEra(redis);
     const counts = await redis.hgetall(countsKey(erasure));
     const receipt: Receipt = {
       identifiers: keys.length,

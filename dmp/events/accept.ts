@@ -88,7 +88,7 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   const spare = faults.length === 0 ? tables : null;
   faults.push(...addRows(event, fact, terms, spare));
   if (faults.length > 0) return faults;
-  addEdges(who, fact, terms.keyring, tables);
+  addEdges(who, fact, terms.keyring, tables, event.confidence ?? 1);
   return null;
 }
 
@@ -277,14 +277,15 @@ function contentId(fact: Fact, content: string): string {
 }
 
 /** Every identifier is joined to the fact's; one alone to itself; an e-mail or phone to its hashes. */
-function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables): void {
+function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables, confidence: number): void {
   const [first] = who;
   if (first === undefined) return;
   for (const { kind, key } of who) addBridges(key, kind, fact, keyring, tables);
   for (const { kind, key } of who)
     for (const hash of keyring.hashesOf(key)) {
       const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };
-      tables.edges.push({ ...edge, source: fact.source, first_seen: fact.at });
+      // That an e-mail has this hash is sure.
+      tables.edges.push({ ...edge, source: fact.source, first_seen: fact.at, confidence: 1 });
       addBridges(hash.key, hash.kind, fact, keyring, tables);
     }
   for (const other of who.length === 1 ? who : who.slice(1)) {
@@ -295,6 +296,7 @@ function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring,
       kind_b: other.kind,
       source: fact.source,
       first_seen: fact.at,
+      confidence: other === first ? 1 : confidence,
     });
   }
 }

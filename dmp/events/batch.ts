@@ -5,7 +5,7 @@ import { act } from '../consents/act.ts';
 import { Problem } from '../problem.ts';
 import { flushArrivals } from '../sources/arrivals.ts';
 import type { Stream } from '../streaming/stream.ts';
-import { createEdgeMemory } from './edge-memory.ts';
+import { createEdgeMemory, eraOf } from './edge-memory.ts';
 import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
 import { createWordMemory } from './word-memory.ts';
 
@@ -69,6 +69,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   const write = async (batch: Tables, waiting: readonly Waiter[]): Promise<void> => {
     try {
+      edges.begin(await eraOf(redis));
       const said = words.unknown(batch.consents);
       await writeTables(warehouse, { ...batch, consents: said }, edges, now());
       // Who is answered knows that a withdrawal has reached the bidders.

@@ -53,7 +53,19 @@ export const Privacy = Type.Object(
   { additionalProperties: false, description: 'Consent strings: what they refuse is refused, what they say is recorded' },
 );
 
-const shared = { at: At, identifiers: Identifiers, privacy: Type.Optional(Privacy) };
+const Confidence = Type.Number({
+  minimum: 0,
+  maximum: 1,
+  description:
+    'How sure the source is that the identifiers are one person’s; default 1. Below 0.8 they are one household’s at most',
+});
+
+const shared = {
+  at: At,
+  identifiers: Identifiers,
+  confidence: Type.Optional(Confidence),
+  privacy: Type.Optional(Privacy),
+};
 
 function event<Name extends EventType, Members extends Record<string, TSchema>>(name: Name, members: Members) {
   return Type.Object({ type: Type.Literal(name), ...shared, ...members }, { additionalProperties: false });

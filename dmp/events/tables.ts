@@ -82,6 +82,8 @@ export interface EdgeRow {
   kind_b: string;
   source: string;
   first_seen: string;
+  /** 0 to 1 */
+  confidence: number;
 }
 
 export interface ProductRow {
@@ -196,16 +198,20 @@ export function rowCount(tables: Tables): number {
  */
 export async function writeTables(warehouse: Warehouse, tables: Tables, edges: EdgeMemory, now: number): Promise<void> {
   const unknown = edges.unknown(tables.edges, now);
-  await Promise.all(TABLE_NAMES.map((name) => writeRows(warehouse, name, name === 'edges' ? unknown : tables[name], now)));
+  await Promise.all(
+    TABLE_NAMES.map((name) =>
+      name === 'edges' ? writeRows(warehouse, name, unknown, now, edges.era()) : writeRows(warehouse, name, tables[name], now),
+    ),
+  );
   edges.remember(unknown, now);
   for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 
-async function writeRows(warehouse: Warehouse, table: TableName, rows: readonly object[], now: number): Promise<void> {
+async function writeRows(warehouse: Warehouse, table: TableName, rows: readonly object[], now: number, era = ''): Promise<void> {
   if (rows.length === 0) return;
   // When rows came in is no part of what they are: their token is made without it.
   const text = textOf(table, rows);
-  const token = digestOf(table, table === 'quarantine' ? idsOf(rows as readonly QuarantineRow[]) : text);
+  const token = digestOf(`${table}${era}`, table === 'quarantine' ? idsOf(rows as readonly QuarantineRow[]) : text);
   await warehouse.insertText(table, columnsOf(table), Buffer.from(stamped(table, text, now)), token);
 }
 

@@ -15,7 +15,7 @@ export const COLUMNS: { readonly [T in TableName]: readonly (keyof Tables[T][num
   attributes: ['source', 'identifier', 'name', 'text', 'number', 'at'],
   products: ['source', 'product', 'name', 'category', 'department', 'brand', 'deleted'],
   stocks: ['source', 'store', 'product', 'at', 'quantity', 'price', 'currency', 'deleted'],
-  edges: ['a', 'kind_a', 'b', 'kind_b', 'source', 'first_seen'],
+  edges: ['a', 'kind_a', 'b', 'kind_b', 'source', 'first_seen', 'confidence'],
   consents: [
     ...(['identifier', 'kind', 'purpose', 'advertiser', 'at', 'granted', 'expires', 'source'] as const),
     ...(['document', 'version', 'channel', 'actor', 'id'] as const),

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { IDENTIFIER_KINDS } from '../../proto/identifier.ts';
 import type { DmpDeps } from '../deps.ts';
+import { endEra } from '../events/edge-memory.ts';
 import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, oneOf } from '../http/schema.ts';
@@ -143,6 +144,8 @@ function registerWithdrawals(app: FastifyInstance, deps: DmpDeps): void {
       keys.length === 0 ? [{ pointer: at === 0 ? '/a' : '/b', code: 'no_identifier' as const, message: 'names nobody' }] : [],
     );
     if (faults.length > 0) throw invalid(faults, 'The withdrawal is not valid');
-    return { sources: await withdraw(deps, of, and, source) };
+    const sources = await withdraw(deps, of, and, source);
+    await endEra(deps.redis);
+    return { sources };
   });
 }

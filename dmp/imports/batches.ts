@@ -122,12 +122,13 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
             kind_b: line.kind,
             source: file.source,
             first_seen: new Date(line.at).toISOString(),
+            confidence: 1,
           });
           for (const older of keyring.olderOf(line.identifier))
             batch.tables.edges.push(bridge(line.identifier, older, line.kind, new Date(line.at).toISOString()));
           for (const hash of keyring.hashesOf(line.identifier)) {
             const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };
-            batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString() });
+            batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString(), confidence: 1 });
           }
         }
       } else {

@@ -37,7 +37,7 @@ export function compileLines(
   if (type !== 'purchase' || mapping === undefined || identifier === undefined || who.length !== 1) return null;
   if (mapping.sign !== undefined || mapping.delete !== undefined || mapping.only !== undefined || mapping.anonymous === true)
     return null;
-  if (Object.keys(mapping.columns).some((name) => name.startsWith(PRIVACY))) return null;
+  if (Object.keys(mapping.columns).some((name) => name.startsWith(PRIVACY) || name === 'confidence')) return null;
   const { kind, prefix = '', column } = identifier;
   // E-mails and phones are joined to their hashes too.
   if (!isIdentifierKind(kind) || kind === 'email' || kind === 'phone') return null;

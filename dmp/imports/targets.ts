@@ -95,6 +95,7 @@ export function ruleOf(source: FieldSource): FieldRule {
 export function targetOf(type: ImportType, field: string): Target | undefined {
   if (type === 'identify' && field.startsWith(ATTRIBUTE) && field.length > ATTRIBUTE.length) return text;
   if (STRINGS.has(field) && isAboutPeople(type)) return text;
+  if (field === 'confidence' && isAboutPeople(type)) return { kind: 'number', required: false };
   return Object.hasOwn(TARGETS[type], field) ? TARGETS[type][field] : undefined;
 }
 

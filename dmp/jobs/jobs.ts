@@ -29,6 +29,8 @@ export interface JobPayloads {
   /** Refused rows tried again, of a filter, each mended by a merge patch first. */
   readonly replay: {
     readonly filter: { readonly [name in 'source' | 'import' | 'type' | 'code']?: string };
+    /** Of these sources alone; null or absent: of all. */
+    readonly sources?: readonly string[] | null;
     readonly patch: unknown;
   };
   /** identity → visits → all segments → publish. */

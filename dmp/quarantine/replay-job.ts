@@ -9,14 +9,14 @@ const MOST_ERRORS = 20;
 
 /** Tries all rows of a filter again, newest first. It may run again at any time: what was taken is not seen by the next run. */
 export function replayWork(deps: DmpDeps): JobWork<'replay'> {
-  return async ({ filter, patch }, context) => {
+  return async ({ filter, sources = null, patch }, context) => {
     const errors = new Map<string, number>();
     let cursor: Cursor | null = null;
     let rows = 0;
     let accepted = 0;
     for (;;) {
       await context.checkpoint();
-      const page: QuarantineRow[] = await deps.warehouse.query<QuarantineRow>(selectRows(filter, cursor, PAGE));
+      const page: QuarantineRow[] = await deps.warehouse.query<QuarantineRow>(selectRows(filter, cursor, PAGE, { sources }));
       const last = page.at(-1);
       if (last === undefined) break;
       for (const { faults } of await replayRows(page, patch, deps)) {

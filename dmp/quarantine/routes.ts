@@ -7,6 +7,7 @@ import { nullable } from '../http/schema.ts';
 import { answerJob } from '../jobs/view.ts';
 import { requireScope } from '../keys/auth.ts';
 import { notFound, Problem } from '../problem.ts';
+import { termsOf } from '../sources/source.ts';
 import { replayRows } from './replay.ts';
 import { type Cursor, FILTERS, type Filter, selectRows } from './select.ts';
 
@@ -64,33 +65,32 @@ const SCHEMAS = {
 export function registerQuarantineRoutes(app: FastifyInstance, deps: DmpDeps): void {
   app.get('/v1/quarantine', { schema: SCHEMAS.list }, async (request) => {
     requireScope(request, 'quarantine:read');
-    refuseBound(request);
     const query = (request as FastifyRequest<{ Querystring: Query }>).query;
     const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
-    const rows = await deps.warehouse.query<KeptRow>(selectRows(query, cursor, query.limit + 1, query.replayed === true));
+    const rows = await deps.warehouse.query<KeptRow>(
+      selectRows(query, cursor, query.limit + 1, { replayed: query.replayed === true, sources: heldBy(deps, request) }),
+    );
     return pageOf(rows, query.limit);
   });
   app.post('/v1/quarantine/:id/replay', { schema: SCHEMAS.one }, async (request) => {
     requireScope(request, 'imports:write');
-    refuseBound(request);
     const { id } = request.params as { id: string };
-    const [row] = await deps.warehouse.query<KeptRow>(selectRows({}, null, 1, false, id));
+    const [row] = await deps.warehouse.query<KeptRow>(selectRows({}, null, 1, { id, sources: heldBy(deps, request) }));
     if (row === undefined) throw notFound(`refused row ${id.slice(0, 64)} that waits`);
     const [replayed] = await replayRows([row], patchOf(request), deps);
     return { id, status: replayed?.faults === null ? 'accepted' : 'quarantined', errors: replayed?.faults ?? [] };
   });
   app.post('/v1/quarantine/replay', { schema: SCHEMAS.all }, async (request, reply) => {
     requireScope(request, 'imports:write');
-    refuseBound(request);
-    const payload = { filter: { ...(request.query as Filter) }, patch: patchOf(request) };
+    const payload = { filter: { ...(request.query as Filter) }, sources: heldBy(deps, request), patch: patchOf(request) };
     return answerJob(reply, await deps.jobs.enqueue('replay', payload, request.principal.id));
   });
 }
 
-/** Sources are nobody's: what they sent is not for a key of one advertiser. */
-function refuseBound(request: FastifyRequest): void {
-  if (request.principal.advertiser !== null)
-    throw new Problem(403, 'forbidden', 'A key that is bound to an advertiser cannot see the quarantine');
+/** Whose refused rows a key sees: those of the sources that its advertiser holds; null: of all, those of no source too. */
+function heldBy({ things }: DmpDeps, { principal }: FastifyRequest): string[] | null {
+  if (principal.advertiser === null) return null;
+  return things.list('source').flatMap(({ id, body }) => (termsOf(body).advertiser === principal.advertiser ? [id] : []));
 }
 
 function patchOf(request: FastifyRequest): unknown {

@@ -1,5 +1,6 @@
 import type { Cover, Fence } from '../../proto/fence.ts';
 import { weekSpans } from '../../proto/hours.ts';
+import type { DataPrice } from '../../proto/money.ts';
 import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot } from '../../proto/snapshot.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
@@ -7,6 +8,7 @@ import { blockedExchanges } from '../creatives/approval.ts';
 import { auditCreative } from '../creatives/audit.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import { RATES_ID } from '../rates/rates.ts';
+import type { DataPriceOf } from '../sources/data-prices.ts';
 import { type Store, storeFence } from '../stores/store.ts';
 import type { Thing, Things } from '../things/things.ts';
 import { liveCreative } from './creatives.ts';
@@ -21,19 +23,30 @@ type CoverOf = (fence: Fence) => Cover;
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** What a snapshot stands on besides things. */
+interface SnapshotGrounds {
+  /** Ids of line items that the guard rails of segments hold back. */
+  readonly held?: ReadonlySet<string>;
+  readonly dataPriceOf?: DataPriceOf;
+}
+
 /**
  * Everything that is live: the active line items of active campaigns whose flight has not ended, and what they name. What a
  * line item names and is gone or empty narrows it to nothing, never to everything.
- *
- * @param held ids of line items that the guard rails of segments hold back
  */
-export function buildSnapshot(things: Things, cover: CoverOf, version: number, now: number, held = NONE): Snapshot {
+export function buildSnapshot(
+  things: Things,
+  cover: CoverOf,
+  version: number,
+  now: number,
+  { held = NONE, dataPriceOf = () => null }: SnapshotGrounds = {},
+): Snapshot {
   // A simulated exchange brings its own clock, to which a flight that is over here may be running.
   const over = things.list('exchange').some(({ body }) => body.simulated) ? Number.NEGATIVE_INFINITY : now;
   const blocked = blockedExchanges(things, now);
   const lineItems = things
     .list('line-item')
-    .flatMap((thing) => (held.has(thing.id) ? [] : (liveLineItem(things, thing, over, blocked) ?? [])));
+    .flatMap((thing) => (held.has(thing.id) ? [] : (liveLineItem(things, thing, over, blocked, dataPriceOf) ?? [])));
   const exchanges = things.list('exchange').map(liveExchange);
   const storeIds = new Set(lineItems.flatMap(({ targeting }) => [...(targeting.stores ?? []), ...targeting.promotedStores]));
   const geofenceIds = new Set(lineItems.flatMap(({ targeting }) => targeting.geofences ?? []));
@@ -67,6 +80,7 @@ function liveLineItem(
   { id, body }: Thing<LineItem>,
   over: number,
   blocked: ReturnType<typeof blockedExchanges>,
+  dataPriceOf: DataPriceOf,
 ): LiveLineItem | null {
   const campaign = things.get('campaign', body.campaign)?.body;
   const advertiser = campaign === undefined ? undefined : things.get('advertiser', campaign.advertiser)?.body;
@@ -90,6 +104,7 @@ function liveLineItem(
     end,
     budget: { campaign: campaign.budgetMicros, total: body.budget.totalMicros ?? null, daily: body.budget.dailyMicros ?? null },
     bid: bidOf(body),
+    ...dataOf(dataPriceOf(body)),
     caps: body.caps.map(({ count, hours }) => ({ count, windowMs: Math.round(hours * HOUR_MS) })),
     targeting: liveTargeting(things, body.targeting),
     holdout: holdoutOf(campaign),
@@ -103,6 +118,11 @@ function flightOf(lineItem: LineItem, campaign: Campaign): { start: number; end:
     start: Math.max(Date.parse(campaign.start), Date.parse(lineItem.start ?? campaign.start)),
     end: Math.min(Date.parse(campaign.end), Date.parse(lineItem.end ?? campaign.end)),
   };
+}
+
+/** Of most there is nothing to say. */
+function dataOf(data: DataPrice | null): Pick<LiveLineItem, 'data'> {
+  return data === null ? {} : { data };
 }
 
 function bidOf({ bid }: LineItem): LiveLineItem['bid'] {

@@ -5,6 +5,7 @@ import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snaps
 import type { DmpDeps } from '../deps.ts';
 import { heldBack } from '../segments/guards.ts';
 import { noteLive } from '../segments/uses.ts';
+import { readDataPrices } from '../sources/data-prices.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
 import { restoreSpend } from './spend.ts';
@@ -41,7 +42,8 @@ export function startPublisher(deps: PublisherDeps): Publisher {
       const before = version === 0 ? await readPublished(redis) : null;
       if (before !== null) covers.learn(before);
       held = await heldBack(deps.warehouse, things);
-      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), held));
+      const dataPriceOf = await readDataPrices(deps);
+      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), { held, dataPriceOf }));
       // Before they are live: no use goes unrecorded.
       const ids = live.lineItems.map(({ id }) => id);
       await noteLive(deps, ids);

@@ -15,9 +15,9 @@ const DAY_MEMORY_S = 14 * 86_400;
 
 /** A day's budget counts when the bid was made, as the bidder counts it. */
 const SPEND = `
-SELECT campaign, line_item, formatDateTime(bid_at, '%Y%m%d') AS day, sum(cost) AS spent
+SELECT campaign, line_item, formatDateTime(bid_at, '%Y%m%d') AS day, sum(cost + data) AS spent
 FROM ad_events FINAL
-WHERE campaign IN {campaigns:Array(String)} AND cost != 0 AND test = 0
+WHERE campaign IN {campaigns:Array(String)} AND (cost != 0 OR data != 0) AND test = 0
 GROUP BY campaign, line_item, day`;
 
 /**

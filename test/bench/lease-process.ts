@@ -53,6 +53,7 @@ function spenderAt(position: number): Spender {
     limited: true,
     start: 0,
     end: Date.UTC(2100, 0),
+    data: null,
     bid: { maxCpm: 2_000_000, distance: null },
   };
 }

@@ -98,6 +98,22 @@ describe('a budget', () => {
     expect(await client.exists(leasesKey('cmp'))).toBe(0);
   }, 20_000);
 
+  it('counts what the data of an impression cost beside the media, from the bid to the bill', async () => {
+    // 500 micros an impression, and a tenth of its 2,000.
+    const data = { cpm: 500_000, share: 1_000 };
+    const each = COST + 700;
+    const [bidder] = (await start(1, [{ ...withBudget('a', { total: 10 * each }), data }], { leaseMs: 300 })) as [
+      TestBidder,
+    ];
+    let turn = 0;
+    const count = await drain(bidder, 1_000, (bid) => bidder.call(turn++ % 3 === 0 ? bid.lurl : bid.burl, PRICE));
+    const billed = count - Math.ceil(count / 3);
+    expect(billed).toBe(10);
+    expect(await book(lineItemBudgetKey('cmp', 'a'))).toEqual({ spent: 10 * each, out: 0 });
+    const events = (await adEvents(client)).filter(({ type }) => type === 'billing');
+    expect(new Set(events.map(({ cost, data: beside }) => `${cost} ${beside}`))).toEqual(new Set([`${COST} 700`]));
+  }, 20_000);
+
   it('of a campaign is shared by its line items', async () => {
     const campaign = 40 * COST;
     const [bidder] = (await start(1, [withBudget('a', { campaign }), withBudget('b', { campaign })], { leaseMs: 300 })) as [

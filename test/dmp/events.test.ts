@@ -45,6 +45,17 @@ const ndjson = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(ro
 const NDJSON = { type: 'application/x-ndjson' };
 
 describe('what is taken', () => {
+  test('a source says how sure it is that identifiers are one person’s', async () => {
+    const cookie = { kind: 'cookie', value: 'sure' };
+    const named = { type: 'identify', at, identifiers: [cookie, { kind: 'loyalty', value: '7101' }] };
+    await send([named, { ...named, identifiers: [cookie, { kind: 'loyalty', value: '7102' }], confidence: 0.4 }]);
+    const edges = () => data.rows('SELECT round(confidence, 2) AS sure FROM edges FINAL WHERE a != b ORDER BY sure');
+    expect(await edges()).toEqual([{ sure: 0.4 }, { sure: 1 }]);
+    expect(await send({ ...named, confidence: 1.5 })).toMatchObject({
+      body: { errors: [{ pointer: '/confidence', code: 'maximum' }] },
+    });
+  });
+
   test('one event, an array, {events} and NDJSON are the same to the tables', async () => {
     for (const body of [ping, [ping], { events: [ping] }]) {
       expect(await send(body)).toMatchObject({ status: 200, body: { accepted: 1, quarantined: 0, errors: [] } });
@@ -389,3 +400,29 @@ test('50,000 pings in one body are a second or two of work', async () => {
     { n: '50000', people: '20000' },
   ]);
 }, 120_000);
+
+test('a key of an advertiser sees and replays the refused rows of the sources that it holds, and no others', async () => {
+  const mine = { name: 'Mine', party: '1p', timeZone: 'UTC', currency: 'USD', advertiser: 'adv' } as const;
+  await data.deps.things.put('source', 'mine', mine as never, { actor: 'test' });
+  await send({ ...purchase, at: 'never' }, { source: 'mine' });
+  await send({ ...purchase, at: 'never' }, { source: 'tills' });
+  const admin = data.principal;
+  data.principal = { id: 'key_b', advertiser: 'adv', scopes: ['quarantine:read', 'imports:write'] };
+  const list = async () => (await data.app.inject({ url: '/v1/quarantine' })).json().data as { id: string; source: string }[];
+  expect((await list()).map(({ source }) => source)).toEqual(['mine']);
+  const [row] = await list();
+  data.principal = { ...data.principal, advertiser: 'other' };
+  expect(await list()).toEqual([]);
+  const replay = () =>
+    data.app.inject({
+      method: 'POST',
+      url: `/v1/quarantine/${row?.id}/replay`,
+      payload: { patch: { at: '2026-11-20T16:04:00Z' } },
+    });
+  expect((await replay()).statusCode).toBe(404);
+  data.principal = { ...data.principal, advertiser: 'adv' };
+  expect((await replay()).json()).toMatchObject({ status: 'accepted' });
+  expect(await list()).toEqual([]);
+  data.principal = admin;
+  expect((await list()).map(({ source }) => source)).toEqual(['tills']);
+});

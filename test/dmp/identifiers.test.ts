@@ -93,7 +93,8 @@ test('a MAC address that a device made up is refused under a code of its own, be
 
 test('an edge is written again when it was seen before, a month after, and a week on', () => {
   const memory = createEdgeMemory();
-  const edge = (first_seen: string) => ({ a: 'a', kind_a: 'ifa', b: 'b', kind_b: 'ifa', source: 's', first_seen });
+  const ends = { a: 'a', kind_a: 'ifa', b: 'b', kind_b: 'ifa', source: 's' };
+  const edge = (first_seen: string, confidence = 0.5) => ({ ...ends, first_seen, confidence });
   const now = Date.parse('2026-11-22T00:00:00Z');
   const takes = (time: string, when: number): boolean => {
     const unknown = memory.unknown([edge(time)], when);
@@ -106,4 +107,9 @@ test('an edge is written again when it was seen before, a month after, and a wee
   expect(takes('2026-12-20T00:00:00.000Z', now)).toBe(true);
   expect(takes('2026-12-21T00:00:00.000Z', now)).toBe(false);
   expect(takes('2026-12-21T00:00:00.000Z', now + 8 * 86_400_000)).toBe(true);
+  // Surer than before is new, less sure is not.
+  expect(memory.unknown([edge('2026-12-21T00:00:00.000Z', 0.9)], now + 8 * 86_400_000)).toHaveLength(1);
+  expect(memory.unknown([edge('2026-12-21T00:00:00.000Z', 0.2)], now + 8 * 86_400_000)).toHaveLength(0);
+  const both = [edge('2026-12-23T00:00:00.000Z', 0.9), edge('2026-12-22T00:00:00.000Z', 0.7)];
+  expect(createEdgeMemory().unknown(both, now)).toEqual([edge('2026-12-22T00:00:00.000Z', 0.9)]);
 });

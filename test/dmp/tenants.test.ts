@@ -207,8 +207,9 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/profiles/{id}/export': {},
   'POST /v1/profiles:find': { body: { identifier: { kind: 'loyalty', value: '1' }, source: 'src_a' }, answers: [422] },
   'POST /v1/quarantine/{id}/replay': {},
-  'POST /v1/quarantine/replay': { query: '?source=src_a' },
-  'GET /v1/quarantine': { query: '?source=src_a', answers: [403] },
+  // Of the key's own sources alone: none.
+  'POST /v1/quarantine/replay': { query: '?source=src_a', answers: [202] },
+  'GET /v1/quarantine': { ...LIST, query: '?source=src_a' },
   'GET /v1/jobs/{id}': {},
   'DELETE /v1/jobs/{id}': {},
   'POST /v1/refresh': { answers: [202] },
