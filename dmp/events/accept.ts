@@ -256,6 +256,7 @@ function contentId(fact: Fact, content: string): string {
 function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring, tables: Tables): void {
   const [first] = who;
   if (first === undefined) return;
+  for (const { key } of who) for (const value of keyring.takeSealed(key)) tables.sealed.push({ ...value, source: fact.source });
   for (const { kind, key } of who)
     for (const hash of keyring.hashesOf(key)) {
       const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };

@@ -84,6 +84,13 @@ export interface EdgeRow {
   first_seen: string;
 }
 
+export interface SealedRow {
+  identifier: string;
+  kind: string;
+  source: string;
+  sealed: string;
+}
+
 export interface ProductRow {
   source: string;
   product: string;
@@ -131,6 +138,7 @@ export interface Tables {
   readonly products: ProductRow[];
   readonly stocks: StockRow[];
   readonly edges: EdgeRow[];
+  readonly sealed: SealedRow[];
   readonly quarantine: QuarantineRow[];
 }
 
@@ -146,6 +154,7 @@ export const TABLE_NAMES = [
   'products',
   'stocks',
   'edges',
+  'sealed',
   'quarantine',
 ] as const satisfies readonly TableName[];
 
@@ -160,6 +169,7 @@ export function emptyTables(): Tables {
     products: [],
     stocks: [],
     edges: [],
+    sealed: [],
     quarantine: [],
   };
 }

@@ -16,12 +16,13 @@ export const COLUMNS: { readonly [T in TableName]: readonly (keyof Tables[T][num
   products: ['source', 'product', 'name', 'category', 'department', 'brand', 'deleted'],
   stocks: ['source', 'store', 'product', 'at', 'quantity', 'price', 'currency', 'deleted'],
   edges: ['a', 'kind_a', 'b', 'kind_b', 'source', 'first_seen'],
+  sealed: ['identifier', 'kind', 'source', 'sealed'],
   quarantine: [...(['id', 'at', 'source', 'import', 'type', 'line', 'pointer', 'value', 'code', 'message', 'original'] as const)],
 };
 
 /** The tables whose rows carry when they came in. */
 const INGESTED: ReadonlySet<TableName> = new Set([
-  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges'] as const),
+  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges', 'sealed'] as const),
 ]);
 
 export function columnsOf(table: TableName): readonly string[] {
