@@ -101,6 +101,6 @@ export const sequence: NodeKind<Sequence> = {
           eventWords(thenNot, language),
         ),
       );
-    return spaced(parts.join(', '), windowWords(window, language));
+    return spaced(windowWords(window, language), parts.join(', '));
   },
 };
