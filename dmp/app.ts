@@ -9,6 +9,7 @@ import { registerConsentsRoutes } from './consents/routes.ts';
 import { registerCreativeLifeRoutes } from './creatives/routes.ts';
 import { registerDebugRoutes } from './debug/routes.ts';
 import type { DmpDeps } from './deps.ts';
+import { registerLookupRoutes } from './destinations/lookup-routes.ts';
 import { registerDestinationsRoutes } from './destinations/routes.ts';
 import { registerErasuresRoutes } from './erasures/routes.ts';
 import { registerEventRoutes } from './events/routes.ts';
@@ -94,6 +95,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerInsightRoutes(api, deps);
   registerLookalikesRoutes(api, deps);
   registerDestinationsRoutes(api, deps);
+  registerLookupRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
   registerInventoryListRoutes(api, deps);

@@ -95,7 +95,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 interface Probe {
   /** Appended to the address. */
@@ -167,6 +167,11 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/exports/{id}/file': {},
   'POST /v1/exports/{id}/result': { body: { received: 1, matched: 1 } },
   'POST /v1/exports/{id}/redeliver': {},
+  'OPTIONS /v1/memberships:lookup': { answers: [204] },
+  'POST /v1/memberships:lookup': {
+    body: { advertiser: 'adv_a', identifiers: [{ kind: 'cookie', value: '1' }] },
+    answers: [422],
+  },
   ...noun('campaigns', '?advertiser=adv_a'),
   ...noun('line-items', '?campaign=cmp_a'),
   ...noun('creatives', '?advertiser=adv_a'),
