@@ -9,6 +9,8 @@ import { registerConsentsRoutes } from './consents/routes.ts';
 import { registerCreativeLifeRoutes } from './creatives/routes.ts';
 import { registerDebugRoutes } from './debug/routes.ts';
 import type { DmpDeps } from './deps.ts';
+import { registerLookupRoutes } from './destinations/lookup-routes.ts';
+import { registerDestinationsRoutes } from './destinations/routes.ts';
 import { registerErasuresRoutes } from './erasures/routes.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { registerExchangesRoutes } from './exchanges/routes.ts';
@@ -92,6 +94,8 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerEstimateRoute(api, deps);
   registerInsightRoutes(api, deps);
   registerLookalikesRoutes(api, deps);
+  registerDestinationsRoutes(api, deps);
+  registerLookupRoutes(api, deps);
   registerExchangesRoutes(api, deps);
   registerSupplyRoutes(api, deps);
   registerInventoryListRoutes(api, deps);

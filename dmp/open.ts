@@ -9,6 +9,7 @@ import { buildApp } from './app.ts';
 import { migrate } from './clickhouse/migrate.ts';
 import { openWarehouse, type WarehouseOptions } from './clickhouse/warehouse.ts';
 import type { DmpDeps } from './deps.ts';
+import { startExports } from './destinations/schedule.ts';
 import { buildMetricsApp } from './http/metrics.ts';
 import { startImportWorker } from './imports/worker.ts';
 import { createJobs } from './jobs/queue.ts';
@@ -93,6 +94,8 @@ async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Pr
   closings.push(() => within(PATIENCE_MS, intake.close()));
   const imports = startImportWorker(deps);
   closings.push(() => within(PATIENCE_MS, imports.close()));
+  const exports = startExports(deps);
+  closings.push(() => within(PATIENCE_MS, exports.close()));
   const app = buildApp(deps, { adminKey: options.adminKey });
   closings.push(() => app.close());
   await app.listen({ host: options.host, port: options.port });

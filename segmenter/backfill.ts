@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { segmentsNeeded } from '../dmp/publication/needed.ts';
+import { STATE_KEY } from '../dmp/publication/values.ts';
 import { type PublishDeps, publish } from './publish.ts';
 
 const DEBOUNCE_MS = 100;
@@ -21,7 +22,9 @@ export function startBackfill(deps: PublishDeps & { readonly log: Logger }): { c
     const needed = segmentsNeeded(things, now());
     const isMore = [...needed].some((id) => !known.has(id));
     known = needed;
-    if (isMore && !isClosed) await publish(deps);
+    if (!isMore || isClosed) return;
+    // Before the first refresh there is nothing to back-fill.
+    if ((await deps.redis.hexists(STATE_KEY, 'full')) === 1) await publish(deps);
   };
   things.onChange((kind) => {
     if (!DECIDES.has(kind) || timer !== null || isClosed) return;

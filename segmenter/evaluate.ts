@@ -160,11 +160,11 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
 
   const written: NewVersion[] = [];
   for (const { id } of turns) {
-    const { entered, left } = counts.get(id) as Counted;
+    const { isChanged } = counts.get(id) as Counted;
     const state = stateOf(id);
     const begun = round.states.begun.get(id);
     const isUnsure = round.after.has(id) ? false : begun !== undefined || (greatest.get(id) ?? 0) > 0;
-    if (state !== undefined && entered + left === 0 && !isUnsure) continue;
+    if (state !== undefined && !isChanged && !isUnsure) continue;
     written.push({ id, version: Math.max(state?.version ?? 0, begun ?? 0, greatest.get(id) ?? 0) + 1, isUnsure });
   }
   await beginVersions(deps.redis, new Map(written.map(({ id, version }) => [id, version])));

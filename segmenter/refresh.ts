@@ -22,7 +22,7 @@ export interface SegmentsEvaluated {
   readonly evaluated: number;
   readonly entered: number;
   readonly left: number;
-  /** Ids of those whose rule could not be evaluated; their runs say why. */
+  /** Ids of those whose rule could not be evaluated, now or the last times; their runs say why. */
   readonly failed: readonly string[];
 }
 
@@ -63,13 +63,14 @@ async function evaluateAll(
   between: Between,
 ): Promise<SegmentsEvaluated> {
   if (wanted === undefined) await retireDeleted(deps);
-  const order = wanted === undefined ? undefined : evaluationOrder(deps.things, wanted);
-  const runs = await evaluateSegments(deps, order, between);
+  const asked = evaluationOrder(deps.things, wanted);
+  const runs = await evaluateSegments(deps, wanted === undefined ? undefined : asked, between);
+  const sound = new Set(runs.filter((run) => run.error === '').map((run) => run.segment));
   return {
     evaluated: new Set(runs.map((run) => run.segment)).size,
     entered: runs.reduce((sum, run) => sum + run.entered, 0),
     left: runs.reduce((sum, run) => sum + run.left, 0),
-    failed: runs.filter((run) => run.error !== '').map((run) => run.segment),
+    failed: asked.filter((id) => !sound.has(id)),
   };
 }
 

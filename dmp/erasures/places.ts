@@ -22,15 +22,24 @@ export const PLACES: readonly Place[] = [
   { table: 'consents', keys: ['identifier'], act: 'delete' },
   { table: 'ad_events', keys: ['identifier', 'anchor'], act: 'blank' },
   { table: 'edges', keys: ['a', 'b'], act: 'delete' },
+  { table: 'sealed', keys: ['identifier'], act: 'delete' },
   { table: 'list_entries', keys: ['identifier', 'entry'], act: 'delete' },
   { table: 'links', keys: ['node', 'neighbour'], act: 'delete' },
   { table: 'identity_scope', keys: ['identifier'], act: 'delete' },
+  { table: 'facts', keys: ['identifier'], act: 'delete' },
+  { table: 'placements', keys: ['identifier'], act: 'delete' },
+  { table: 'facts_scope', keys: ['identifier'], act: 'delete' },
+  { table: 'facts_fresh', keys: ['identifier'], act: 'delete' },
+  { table: 'facts_wanted', keys: ['identifier'], act: 'delete' },
   // Last: by these the others are found.
   { table: 'identities', keys: ['identifier', 'anchor'], act: 'delete' },
 ];
 
-/** Tables that keep the keys on purpose: they are what holds the person away. */
-export const TOMBSTONES: readonly string[] = ['erased', 'opt_outs'];
+/**
+ * Tables that keep the keys on purpose: they are what holds the person away. `sent` does until the destinations that hold the person
+ * were told to remove them, with the next export.
+ */
+export const TOMBSTONES: readonly string[] = ['erased', 'opt_outs', 'sent'];
 
 /** Keys as they stand in texts. */
 export const KEY_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
@@ -67,9 +76,9 @@ export interface TableColumns {
   readonly table: string;
   readonly keys: readonly string[];
   readonly texts: readonly string[];
-  readonly hasProfile: boolean;
-  /** Sets of profiles. */
+  /** Columns of sets of profiles. */
   readonly bitmaps: readonly string[];
+  readonly hasProfile: boolean;
 }
 
 interface Column {
@@ -92,8 +101,8 @@ export async function readSchema(warehouse: Warehouse): Promise<TableColumns[]> 
       table,
       keys: named(/UUID/),
       texts: named(/String/),
-      hasProfile: own.some(({ name }) => name === 'profile'),
       bitmaps: named(/AggregateFunction\(groupBitmap/),
+      hasProfile: own.some(({ name }) => name === 'profile'),
     };
   });
 }

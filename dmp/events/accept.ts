@@ -281,6 +281,7 @@ function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring,
   const [first] = who;
   if (first === undefined) return;
   for (const { kind, key } of who) addBridges(key, kind, fact, keyring, tables);
+  for (const { key } of who) for (const value of keyring.takeSealed(key)) tables.sealed.push({ ...value, source: fact.source });
   for (const { kind, key } of who)
     for (const hash of keyring.hashesOf(key)) {
       const edge = { a: key, kind_a: kind, b: hash.key, kind_b: hash.kind };

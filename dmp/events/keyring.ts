@@ -8,6 +8,9 @@ import {
   normalizeIdentifier,
 } from '../../proto/identifier.ts';
 import { olderPeppers } from '../../proto/pepper.ts';
+import { createSealer } from '../identity/seal.ts';
+import { kindsFor, type SealedValue, sealedValues } from '../identity/sendable.ts';
+import { type Source, termsOf } from '../sources/source.ts';
 
 export interface KeyedIdentifier {
   readonly kind: IdentifierKind;
@@ -29,6 +32,7 @@ const KINDS: ReadonlySet<string> = new Set(IDENTIFIER_KINDS);
 const CAPACITY = 500_000;
 const NO_HASHES: readonly KeyedIdentifier[] = [];
 const NO_KEYS: readonly string[] = [];
+const NO_VALUES: readonly SealedValue[] = [];
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Keys identifiers under the pepper (or ring of peppers). Lives as long as one call or one file, so that raw values do not stay in memory. */
@@ -39,12 +43,21 @@ export interface Keyring {
   hashesOf(key: string): readonly KeyedIdentifier[];
   /** The same identifier under the peppers that are still honoured, the newest first. Of a key that was made here. */
   olderOf(key: string): readonly string[];
+  /** What of an identifier that was keyed here is kept for sending, as the source's contract lets it; each once. */
+  takeSealed(key: string): readonly SealedValue[];
   /** Key of the person behind a receipt that names nobody. */
   unknownBuyer(source: string, receipt: string): string;
 }
 
-/** @param namespace whose numbers loyalty, customer and card identifiers are; '': of nobody in particular */
-export function createKeyring(pepper: string, namespace = ''): Keyring {
+/**
+ * @param namespace whose numbers loyalty, customer and card identifiers are; '': of nobody in particular
+ * @param contract of the source, which says whither its identifiers may be sent; absent: nowhere
+ */
+export function createKeyring(pepper: string, namespace = '', contract?: Source): Keyring {
+  const sendable = kindsFor(contract === undefined ? [] : termsOf(contract).destinations);
+  const sealer = sendable.size === 0 ? null : createSealer(pepper);
+  const sealed = new Map<string, readonly SealedValue[]>();
+  const taken = new Set<string>();
   // An HMAC costs 3 µs and a normal form 0.5, and a file names the same people again and again.
   const keys = new Map<IdentifierKind, Map<string, string | null>>();
   const hashes = new Map<string, readonly KeyedIdentifier[]>();
@@ -79,12 +92,24 @@ export function createKeyring(pepper: string, namespace = ''): Keyring {
           }),
         );
       }
+      if (sealer !== null && key !== null && !taken.has(key)) {
+        if (sealed.size >= CAPACITY) sealed.clear();
+        sealed.set(key, sealedValues(kind, value as string, sendable, sealer, pepper));
+      }
       if (known.size >= CAPACITY) known.clear();
       known.set(raw, key);
       return key;
     },
     hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
     olderOf: (key) => older.get(key) ?? NO_KEYS,
+    takeSealed: (key) => {
+      const values = sealed.get(key) ?? NO_VALUES;
+      if (values.length === 0) return values;
+      sealed.delete(key);
+      if (taken.size >= CAPACITY) taken.clear();
+      taken.add(key);
+      return values;
+    },
     unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, pepper),
   };
 }

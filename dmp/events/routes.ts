@@ -68,7 +68,7 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
         throw new Problem(415, 'unsupported_media_type', 'Events are application/json or application/x-ndjson');
       const body = await readBody(streamOf(request), request.headers, LIMITS);
       const refused = await refusedKeys(deps);
-      const keyring = createKeyring(deps.pepper, namespaceOf(source.contract));
+      const keyring = createKeyring(deps.pepper, namespaceOf(source.contract), source.contract);
       const terms = { ...source, refused, keyring, vendor: deps.vendor, now: deps.now() };
       return count(
         await takeEvents(type === 'application/json' ? jsonRows(body) : ndjsonRows(body), terms, deps.pepper, batcher),

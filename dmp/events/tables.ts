@@ -86,6 +86,13 @@ export interface EdgeRow {
   confidence: number;
 }
 
+export interface SealedRow {
+  identifier: string;
+  kind: string;
+  source: string;
+  sealed: string;
+}
+
 export interface ProductRow {
   source: string;
   product: string;
@@ -151,6 +158,7 @@ export interface Tables {
   readonly stocks: StockRow[];
   readonly edges: EdgeRow[];
   readonly consents: ConsentRow[];
+  readonly sealed: SealedRow[];
   readonly quarantine: QuarantineRow[];
 }
 
@@ -167,6 +175,7 @@ export const TABLE_NAMES = [
   'stocks',
   'edges',
   'consents',
+  'sealed',
   'quarantine',
 ] as const satisfies readonly TableName[];
 
@@ -182,6 +191,7 @@ export function emptyTables(): Tables {
     stocks: [],
     edges: [],
     consents: [],
+    sealed: [],
     quarantine: [],
   };
 }

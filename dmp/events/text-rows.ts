@@ -20,12 +20,13 @@ export const COLUMNS: { readonly [T in TableName]: readonly (keyof Tables[T][num
     ...(['identifier', 'kind', 'purpose', 'advertiser', 'at', 'granted', 'expires', 'source'] as const),
     ...(['document', 'version', 'channel', 'actor', 'id'] as const),
   ],
+  sealed: ['identifier', 'kind', 'source', 'sealed'],
   quarantine: [...(['id', 'at', 'source', 'import', 'type', 'line', 'pointer', 'value', 'code', 'message', 'original'] as const)],
 };
 
 /** The tables whose rows carry when they came in. */
 const INGESTED: ReadonlySet<TableName> = new Set([
-  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges', 'consents'] as const),
+  ...(['purchases', 'pings', 'pages', 'redemptions', 'actions', 'products', 'stocks', 'edges', 'consents', 'sealed'] as const),
 ]);
 
 export function columnsOf(table: TableName): readonly string[] {

@@ -77,7 +77,7 @@ const REMEMBERED = 2_000_000;
 export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
   const text = await openText(file.path, file.input.format === 'parquet' ? undefined : file.input.encoding);
   const rows = openRows(text, file);
-  const keyring = createKeyring(file.pepper, namespaceOf(file.contract));
+  const keyring = createKeyring(file.pepper, namespaceOf(file.contract), file.contract);
   const terms = {
     source: file.source,
     currency: file.currency,
@@ -126,6 +126,7 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
           });
           for (const older of keyring.olderOf(line.identifier))
             batch.tables.edges.push(bridge(line.identifier, older, line.kind, new Date(line.at).toISOString()));
+          for (const value of keyring.takeSealed(line.identifier)) batch.tables.sealed.push({ ...value, source: file.source });
           for (const hash of keyring.hashesOf(line.identifier)) {
             const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };
             batch.tables.edges.push({ ...ends, source: file.source, first_seen: new Date(line.at).toISOString(), confidence: 1 });

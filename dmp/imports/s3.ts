@@ -19,20 +19,22 @@ export interface SignedRequest {
   readonly secretAccessKey: string;
   /** Epoch ms. */
   readonly now: number;
+  /** SHA-256 of the body in hex; absent: there is none. */
+  readonly bodySha256?: string;
 }
 
 /** SHA-256 of no body. */
 export const NO_BODY = createHash('sha256').update('').digest('hex');
 
-/** Headers of a request without a body under AWS Signature Version 4 (docs.aws.amazon.com, "Authenticating Requests: Using the Authorization Header"). */
+/** Headers of a request under AWS Signature Version 4 (docs.aws.amazon.com, "Authenticating Requests: Using the Authorization Header"). */
 export function signedHeaders(request: SignedRequest): Record<string, string> {
-  const { method, url, region, accessKeyId, secretAccessKey } = request;
+  const { method, url, region, accessKeyId, secretAccessKey, bodySha256 = NO_BODY } = request;
   const time = `${new Date(request.now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
   const day = time.slice(0, 8);
   const headers: Record<string, string> = {
     ...request.headers,
     host: url.host,
-    'x-amz-content-sha256': NO_BODY,
+    'x-amz-content-sha256': bodySha256,
     'x-amz-date': time,
   };
   const names = Object.keys(headers).sort();
@@ -51,7 +53,7 @@ export function signedHeaders(request: SignedRequest): Record<string, string> {
     ...names.map((name) => `${name}:${headers[name]?.trim()}`),
     '',
     names.join(';'),
-    NO_BODY,
+    bodySha256,
   ].join('\n');
   const scope = `${day}/${region}/s3/aws4_request`;
   const text = ['AWS4-HMAC-SHA256', time, scope, createHash('sha256').update(canonical).digest('hex')].join('\n');

@@ -23,7 +23,7 @@ export interface JobView {
   readonly actor: string;
 }
 
-/** What each type of job is given. `import` and `replay` run in a dmp, the others in a segmenter. */
+/** What each type of job is given. `import`, `replay` and `export` run in a dmp, the others in a segmenter. */
 export interface JobPayloads {
   readonly import: { readonly import: string };
   /** Refused rows tried again, of a filter, each mended by a merge patch first. */
@@ -43,12 +43,14 @@ export interface JobPayloads {
   readonly retention: Record<string, never>;
   /** Erases the people of an erasure. In the segmenter's queue, so that no refresh writes them anew meanwhile. */
   readonly erase: { readonly erasure: string };
+  /** Makes the files of an export and delivers them. */
+  readonly export: { readonly export: string };
 }
 
 export type JobType = keyof JobPayloads;
 
-/** One BullMQ queue a job type's home: `imports` for import and replay, `segmenter` for refresh and evaluate. */
-export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
+/** One BullMQ queue a job type's home: `imports` and `exports` are a dmp's, `segmenter` is a segmenter's. */
+export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter' | 'exports'>> = {
   import: 'imports',
   replay: 'imports',
   refresh: 'segmenter',
@@ -56,7 +58,11 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter'>> = {
   lookalike: 'segmenter',
   retention: 'segmenter',
   erase: 'segmenter',
+  export: 'exports',
 };
+
+/** Times that a job is tried, with waits that double from 2 s; an export for ten minutes, as long as a receiver restarts. */
+export const ATTEMPTS_OF: Readonly<Partial<Record<JobType, number>>> = { export: 9 };
 
 export interface Jobs {
   /** `actor` is the API key's id; advertiser-bound keys see only their own jobs. While a refresh waits, another is the same one. */

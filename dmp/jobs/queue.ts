@@ -3,6 +3,7 @@ import { Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import {
+  ATTEMPTS_OF,
   JobCancelled,
   type JobContext,
   type JobPayloads,
@@ -42,7 +43,7 @@ export function createJobs(options: JobsOptions): Jobs {
     queue.on('error', () => undefined);
     return queue;
   };
-  const queues = { imports: open('imports'), segmenter: open('segmenter') };
+  const queues = { imports: open('imports'), segmenter: open('segmenter'), exports: open('exports') };
   const queueOf = (id: string): Queue<JobData> | null => {
     const type = typeOf(id);
     return type === null ? null : queues[QUEUE_OF[type]];
@@ -68,7 +69,7 @@ export function createJobs(options: JobsOptions): Jobs {
       return job !== undefined;
     },
     close: async () => {
-      await Promise.all([queues.imports.close(), queues.segmenter.close()]);
+      await Promise.all(Object.values(queues).map((queue) => queue.close()));
       connection.disconnect();
     },
   };
@@ -148,7 +149,7 @@ function add<T extends JobType>(queue: Queue<JobData>, type: T, payload: JobPayl
     { payload, actor },
     {
       jobId: `job_${type}_${randomBytes(9).toString('hex')}`,
-      attempts: ATTEMPTS,
+      attempts: ATTEMPTS_OF[type] ?? ATTEMPTS,
       backoff: { type: 'exponential', delay: BACKOFF_MS },
       removeOnComplete: { age: KEPT_SECONDS },
       removeOnFail: { age: KEPT_SECONDS },

@@ -17,6 +17,8 @@ export const ROLES = {
     'snapshot:read',
     'reports:read',
     'jobs:read',
+    'destinations:read',
+    'destinations:write',
   ],
   analyst: [
     'advertisers:read',
@@ -49,6 +51,8 @@ export const ROLES = {
     'profiles:read',
   ],
   exchange: ['exchanges:read'],
+  // For pages: whoever reads it out of them can only ask what the pages may.
+  publishable: ['memberships:read'],
 } as const satisfies Readonly<Record<string, readonly Scope[]>>;
 
 export type Role = keyof typeof ROLES;

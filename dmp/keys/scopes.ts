@@ -28,6 +28,9 @@ export const SCOPES = [
   'privacy:write',
   'profiles:read',
   'exchanges:read',
+  'destinations:read',
+  'destinations:write',
+  'memberships:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -1,9 +1,11 @@
 import { segmentsOf } from '../campaigns/segment-rule.ts';
 import type { TargetingInput } from '../campaigns/targeting.ts';
+import { lookupsOf } from '../destinations/lookup.ts';
 import type { Thing, Things } from '../things/things.ts';
 
 /**
- * The segments whose members bidders must know: those that a line item names which is live or will be. Others are evaluated and counted
+ * The segments whose members bidders must know: those that a line item names which is live or will be, or that
+ * lookups tell of. Others are evaluated and counted
  * all the same, but a profile value that carried them would only be longer.
  */
 export function segmentsNeeded(things: Things, now: number): ReadonlySet<string> {
@@ -16,6 +18,7 @@ export function segmentsNeeded(things: Things, now: number): ReadonlySet<string>
     if (Math.min(Date.parse(campaign.end), Date.parse(body.end ?? campaign.end)) <= over) continue;
     for (const id of segmentsIn(body.targeting)) needed.add(id);
   }
+  for (const { body } of lookupsOf(things, null)) for (const { segment } of body.segments) needed.add(segment);
   return needed;
 }
 

@@ -36,7 +36,42 @@ const CODE = 'x.2';
  *
  * What must not follow is seen between two such facts from the first chain that ended since: it has the longest rest before the next.
  */
-export function planOfChain({ steps, unless, window }: Chain, compiler: Compiler): FactsPlan {
+export function planOfChain(chain: Chain, compiler: Compiler): FactsPlan {
+  return planOfExtremes(chain, compiler) ?? planOfWalk(chain, compiler);
+}
+
+/**
+ * Two steps with nothing more asked, or one that nothing followed: the first and the last time tell. Half the time of a walk and more, as
+ * no list of times is kept. Null: it is another chain.
+ */
+function planOfExtremes({ steps, unless, window }: Chain, compiler: Compiler): FactsPlan | null {
+  const [first, second] = steps as [ChainStep, ChainStep | undefined];
+  const sofar = `at <= ${compiler.bound.time(compiler.scope.now)}`;
+  const inWindow = (rows: string): string => both(rows, within(window, compiler), window?.days === undefined ? sofar : '');
+  const edges = [...new Set([0, ...edgesOf(window)])];
+  const planOf = (a: string, b: string, of: readonly ['min' | 'max', 'min' | 'max'], holds: FactsPlan['holds']): FactsPlan => ({
+    measures: [`countIf(${a})`, `countIf(${b})`, `${of[0]}If(at, ${a})`, `${of[1]}If(at, ${b})`],
+    rows: `(${a}) OR (${b})`,
+    edges,
+    holds,
+  });
+  if (second === undefined && unless?.gap === null)
+    return planOf(
+      inWindow(first.rows),
+      both(unless.rows, sofar),
+      ['max', 'max'],
+      ([some, followed, last, newest]) => `(${some} > 0 AND (${followed} = 0 OR ${last} >= ${newest}))`,
+    );
+  if (steps.length !== 2 || unless !== null || second?.gap !== null || second.without !== null) return null;
+  return planOf(
+    inWindow(first.rows),
+    inWindow(second.rows),
+    ['min', 'max'],
+    ([some, others, oldest, newest]) => `(${some} > 0 AND ${others} > 0 AND ${oldest} < ${newest})`,
+  );
+}
+
+function planOfWalk({ steps, unless, window }: Chain, compiler: Compiler): FactsPlan {
   const { bound, scope } = compiler;
   const int = (value: number): string => bound.add('Int64', value);
   const sofar = `at <= ${bound.time(scope.now)}`;

@@ -8,7 +8,7 @@ import type { Rule } from './rule.ts';
 import { leavesOf, nodesOf, type RuleNode } from './rule-nodes.ts';
 import { compileScan, type Scan } from './scan.ts';
 import type { RuleScope } from './scope.ts';
-import { type Part, partOf, readShards } from './shards.ts';
+import { type Part, partOf, readShards, type Shards } from './shards.ts';
 
 export interface Estimate {
   /** People, or null where there are fewer than the minimum, or too few of them in the sample. */
@@ -45,14 +45,16 @@ export interface NodeEstimate {
 }
 
 export interface EstimateOptions {
-  /** Facts that are read at first; a table with no more of them is read whole. */
+  /** Facts that are read at first, and of which a table is read whole. */
   readonly facts?: number;
   /** A sample with few who hold is taken larger where the first was counted within so many seconds. */
   readonly patienceS?: number;
 }
 
-const FACTS = 1_000_000;
-const PATIENCE_S = 0.25;
+/** A table with no more facts is read whole, of a larger one so many at first. */
+const EXACT_FACTS = 1_000_000;
+const FACTS = 600_000;
+const PATIENCE_S = 0.1;
 /** So many who hold tell a size to about a tenth. */
 const ENOUGH = 400;
 const MOST_NODES = 60;
@@ -63,23 +65,28 @@ export async function estimate(
   warehouse: Warehouse,
   rule: Rule,
   scope: RuleScope,
-  { facts = FACTS, patienceS = PATIENCE_S }: EstimateOptions = {},
+  { facts, patienceS = PATIENCE_S }: EstimateOptions = {},
 ): Promise<Estimate> {
   const began = performance.now();
   const { nodes, left } = nodesOf(rule, MOST_NODES);
   const shards = await readShards(warehouse);
-  let part = partOf(shards, facts);
+  let part = firstPart(shards, facts);
   const counting = performance.now();
   let counted = await countNodes(warehouse, nodes, scope, part);
   const took = (performance.now() - counting) / 1000;
   const hits = counted.sizes[0]?.hits ?? 0;
   if (part.range !== '' && hits < ENOUGH && took < patienceS) {
     const times = Math.min(ENOUGH / Math.max(1, hits), (2 * patienceS) / took);
-    part = partOf(shards, Math.max(facts, part.facts * times));
+    part = partOf(shards, part.facts * Math.max(1, times));
     counted = await countNodes(warehouse, nodes, scope, part);
   }
   const estimate = told(nodes, counted, part);
   return { ...estimate, nodesLeft: left + nodes.length - estimate.nodes.length, seconds: (performance.now() - began) / 1000 };
+}
+
+function firstPart(shards: Shards, facts?: number): Part {
+  const whole = partOf(shards, facts ?? EXACT_FACTS);
+  return whole.range === '' ? whole : partOf(shards, facts ?? FACTS);
 }
 
 interface Counted {
@@ -221,7 +228,7 @@ function peopleWith(scan: Scan, scope: RuleScope, range: string, mask: string): 
 
 /** Those whom a rule selects, or who stand for them, to be asked more about. */
 export async function groupOf(warehouse: Warehouse, rule: Rule, scope: RuleScope): Promise<Group> {
-  const part = partOf(await readShards(warehouse), FACTS);
+  const part = firstPart(await readShards(warehouse));
   const scan = compileScan([rule], scope);
   const masks = peopleWith(scan, scope, part.range, `toUInt32(${scan.holds[0]}) * ${WHOLE}`);
   return {

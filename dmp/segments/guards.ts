@@ -19,7 +19,7 @@ export const MINIMUM_SIZE = 100;
 export const SENSITIVE_MINIMUM_SIZE = 1_000;
 
 /** Why a segment may not be used, or not yet. */
-export const GUARD_CODES = ['not_evaluated', 'empty', 'below_minimum', 'sensitive', 'terms'] as const;
+export const GUARD_CODES = ['not_evaluated', 'empty', 'below_minimum', 'sensitive', 'terms', 'paused'] as const;
 const PASSING: ReadonlySet<string> = new Set(['not_evaluated', 'empty']);
 export interface Reason {
   readonly segment: string;

@@ -46,18 +46,18 @@ export function linesAsRead(condition: string, money: Money): Lines {
  */
 export function linesOfReceipts(condition: string, money: Money, wanted: readonly string[], unwanted: readonly string[]): Lines {
   const kept = COLUMNS.map((name) => expressionOf(name, money)).join(', ');
-  const aggregates = [
-    `groupArrayIf((${kept}), ${condition})`,
-    ...[...wanted, ...unwanted].map((basket) => `groupUniqArrayIf(once, ${basket})`),
-  ];
   const column = (name: Column): string => `l.${COLUMNS.indexOf(name) + 1}`;
+  const fits = [...wanted, ...unwanted].map(
+    (basket, n) => `${n < wanted.length ? '' : 'NOT '}has(groupUniqArrayIf(once, ${basket}), ${column('once')})`,
+  );
+  // The same for all measures of the leaf: made once.
+  const chosen = `arrayFilter(l -> ${both(...fits)}, groupArrayIf((${kept}), ${condition}))`;
   return linesBy((fn, args, only) => ({
-    aggregates,
-    value: ([lines, ...baskets]) => {
-      const fits = baskets.map((receipts, n) => `${n < wanted.length ? '' : 'NOT '}has(${receipts}, ${column('once')})`);
-      const chosen = `arrayFilter(l -> ${both(...fits, only?.(column) ?? '')}, ${lines})`;
+    aggregates: [chosen],
+    value: ([lines]) => {
+      const narrowed = only === undefined ? lines : `arrayFilter(l -> ${only(column)}, ${lines})`;
       return `arrayReduce('${fn}', ${args(column)
-        .map((arg) => `arrayMap(l -> ${arg}, ${chosen})`)
+        .map((arg) => `arrayMap(l -> ${arg}, ${narrowed})`)
         .join(', ')})`;
     },
   }));

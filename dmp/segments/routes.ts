@@ -8,6 +8,7 @@ import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { notFound } from '../problem.ts';
+import { PUBLICATION_MEMBERS, shownPublication } from '../publication/shown.ts';
 import type { Thing } from '../things/things.ts';
 import { checkRule } from './check.ts';
 import { termsFaults, verdictOf } from './guards.ts';
@@ -50,12 +51,13 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
       const { rule, advertiser } = segment.body;
       return {
         ...statusOf(segment, run),
+        ...(await shownPublication(deps.redis, segment)),
         usable: verdictOf(deps.things, run, segment.id),
         sentence: { en: sentenceOf(rule, 'en'), ru: sentenceOf(rule, 'ru') },
         warnings: warningsOf(rule, { things: deps.things, advertiser }),
       };
     },
-    shown: [...STATUS_MEMBERS, 'usable', 'sentence', 'warnings'],
+    shown: [...STATUS_MEMBERS, ...PUBLICATION_MEMBERS, 'usable', 'sentence', 'warnings'],
   };
 }
 

@@ -19,27 +19,51 @@ export interface Part {
   readonly facts: number;
 }
 
+interface Known {
+  /** Of the table's files when it was counted. */
+  readonly parts: string;
+  readonly shards: Shards;
+  /** Process clock, ms. */
+  readonly at: number;
+}
+
 const LIMITS = { seconds: 60, memoryBytes: 2 * 1024 ** 3 };
-const known = new WeakMap<Warehouse, { readonly parts: string; readonly shards: Shards }>();
+/** Of a larger table, which merges all the time, counts of a while ago are as good, and are brought up to date aside. */
+const LARGE_ROWS = 2_000_000;
+const FRESH_MS = 600_000;
+const known = new WeakMap<Warehouse, Known>();
+const counting = new WeakMap<Warehouse, Promise<Shards>>();
 
 /** Counted anew only when the table's files are others. */
 export async function readShards(warehouse: Warehouse): Promise<Shards> {
-  const [row] = await warehouse.query<{ parts: string }>({ sql: PARTS });
+  const [row] = await warehouse.query<{ parts: string; rows: string }>({ sql: PARTS });
   const parts = row?.parts ?? '';
   const last = known.get(warehouse);
   if (last?.parts === parts) return last.shards;
+  const isLarge = Number(row?.rows ?? 0) > LARGE_ROWS;
+  if (last === undefined || !isLarge || performance.now() - last.at > FRESH_MS) return countShards(warehouse, parts);
+  if (!counting.has(warehouse)) {
+    const work = countShards(warehouse, parts).finally(() => counting.delete(warehouse));
+    counting.set(warehouse, work);
+    // Who asks next and finds them too old counts again, and is told why it fails.
+    work.catch(() => undefined);
+  }
+  return last.shards;
+}
+
+async function countShards(warehouse: Warehouse, parts: string): Promise<Shards> {
   const rows = await warehouse.query<{ shard: number; people: string; facts: string }>({ sql: COUNTS }, LIMITS);
   const shards = { people: new Array<number>(SHARDS).fill(0), facts: new Array<number>(SHARDS).fill(0) };
   for (const { shard, people, facts } of rows) {
     shards.people[shard] = Number(people);
     shards.facts[shard] = Number(facts);
   }
-  known.set(warehouse, { parts, shards });
+  known.set(warehouse, { parts, shards, at: performance.now() });
   return shards;
 }
 
 /** A mask of deleted rows changes a part's name as a merge does. */
-const PARTS = `SELECT concat(toString(sum(rows)), ' ', toString(groupBitXor(cityHash64(name)))) AS parts
+const PARTS = `SELECT sum(rows) AS rows, concat(toString(rows), ' ', toString(groupBitXor(cityHash64(name)))) AS parts
   FROM system.parts WHERE database = currentDatabase() AND table = 'facts' AND active`;
 const COUNTS = `SELECT shard, uniqExactIf(profile, kind = 'person') AS people, count() AS facts FROM facts GROUP BY shard`;
 

@@ -101,7 +101,7 @@ export async function deletePast(warehouse: Warehouse, { source, kind }: Kept, c
 
 /** Everything that came from a source: its facts, what they linked, what was refused, and the visits that its pings made. */
 export async function deleteSource(warehouse: Warehouse, source: string): Promise<void> {
-  const tables = [...new Set(Object.values(TABLE_OF).map(({ table }) => table)), 'edges', 'links', 'quarantine'];
+  const tables = [...new Set(Object.values(TABLE_OF).map(({ table }) => table)), 'edges', 'links', 'sealed', 'quarantine'];
   for (const table of tables) {
     await warehouse.command({ sql: `DELETE FROM ${table} WHERE source = {source:String}`, params: { source } }, LIMITS);
     await rewrite(warehouse, table);

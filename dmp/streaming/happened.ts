@@ -1,9 +1,10 @@
+import { cellToParent } from 'h3-js';
 import { type AdEventRow, NOBODY } from '../ad-events/rows.ts';
 import type { Tables } from '../events/tables.ts';
 
 /** What came in of somebody, as far as rules that stream look at it. */
 export interface Happened {
-  readonly kind: 'purchases' | 'redemptions' | 'pages' | 'actions' | 'impression' | 'click';
+  readonly kind: 'purchases' | 'redemptions' | 'pages' | 'actions' | 'impression' | 'click' | 'near';
   /** Key of the identifier that the row is about. */
   readonly identifier: string;
   /** Epoch ms. */
@@ -22,11 +23,41 @@ export interface Happened {
   /** Of an action its item, of a redemption its coupon, of a page its address, of an exposure its line item. */
   readonly item: string;
   readonly value: string;
+  /** Of a ping: H3 at resolution 9, as of the positions in `facts`. */
+  readonly cell: string;
 }
 
-const NOTHING = { stores: '', products: '', departments: '', categories: '', brands: '', name: '', item: '', value: '' };
+const NOTHING = {
+  cell: '',
+  stores: '',
+  products: '',
+  departments: '',
+  categories: '',
+  brands: '',
+  name: '',
+  item: '',
+  value: '',
+};
 
-/** Each row that a rule may look at, in no order. */
+/** Pings are most of what comes, and their cells cost 2 µs each: only where a rule asks for them. */
+export function eachPing({ pings }: Tables, take: (happened: Happened) => void): void {
+  for (const { identifier, at, source, class: signal, cell } of pings) {
+    // As of positions: vague ones say nothing.
+    if (signal === 'low') continue;
+    const once = `${identifier}\n${at}\n${source}`;
+    take({
+      ...NOTHING,
+      kind: 'near',
+      identifier,
+      at: Date.parse(at),
+      source,
+      once,
+      cell: cellToParent(BigInt(cell).toString(16), 9),
+    });
+  }
+}
+
+/** Each row that a rule may look at but for pings, in no order. */
 export function eachHappened(tables: Tables, take: (happened: Happened) => void): void {
   for (const row of tables.purchases) {
     if (row.deleted === 1) continue;

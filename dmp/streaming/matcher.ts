@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { cellToParent } from 'h3-js';
+import { cellsNear } from '../segments/cells.ts';
 import type { Near, Window } from '../segments/members.ts';
 import type { Leaf } from '../segments/rule.ts';
 import type { RuleScope } from '../segments/scope.ts';
@@ -10,6 +12,7 @@ export interface StreamLeaf {
   readonly id: string;
   /** Of how many different events it is. */
   readonly count: number;
+  readonly looksAtPings: boolean;
   /** Whether the event is one of them; not whether it is young enough. */
   fits(happened: Happened): boolean;
   /** Until when the leaf holds, epoch ms, given the newest `count` times, newest first; 0: it does not. */
@@ -34,6 +37,9 @@ interface Body {
   readonly under?: readonly string[];
   readonly urlContains?: string;
   readonly channel?: 'store' | 'online';
+  readonly geofences?: readonly string[];
+  readonly metres?: number;
+  readonly hours?: number;
 }
 
 /** Which filter looks at which part of an event. */
@@ -52,21 +58,28 @@ const LOOKS_AT: Readonly<Record<string, keyof Happened>> = {
   lineItems: 'item',
 };
 
+/** As dmp/segments/nodes/near.ts has them where they are not given. */
+const NEAR_HOURS = 1;
+const NEAR_METRES = 500;
+
 /** @param now gives the time at each look */
 export function streamLeaf(leaf: Leaf, scope: RuleScope, now: () => number): StreamLeaf {
   const [kind, given] = Object.entries(leaf)[0] as [string, Body];
-  const body = given;
+  const isNear = kind === 'near';
+  // Of a last position its hours are the window.
+  const body: Body = isNear ? { last: { max: (given.hours ?? NEAR_HOURS) / 24 } } : given;
   const wanted = kind === 'exposures' ? (body.clicks === undefined ? 'impression' : 'click') : kind;
-  const filters = filtersOf(body, scope);
+  const filters = isNear ? areaOf(given, scope) : filtersOf(body, scope);
   const count = Math.ceil(body.count?.min ?? body.clicks?.min ?? 1);
   // Whose word is needed is asked by an evaluation only.
   const unheard = new Set([...(scope.withheld ?? []), ...(scope.consents?.recorded ?? [])]);
   return {
     id: createHash('sha256')
-      .update(JSON.stringify([leaf, [...unheard].sort(), filters.stores?.size]))
+      .update(JSON.stringify([leaf, [...unheard].sort(), [...(filters.stores ?? [])].sort()]))
       .digest('hex')
       .slice(0, 16),
     count,
+    looksAtPings: isNear,
     fits: (happened) => happened.kind === wanted && !unheard.has(happened.source) && filters.fits(happened),
     until: (times) => untilOf(body, count, times, now()),
   };
@@ -88,6 +101,31 @@ function filtersOf(body: Body, scope: RuleScope) {
     return under === undefined || under.some((path) => isUnder(happened.categories, path));
   };
   return { stores, fits };
+}
+
+/** The same cells as dmp/segments/nodes/near.ts looks for. */
+function areaOf({ stores, storeGroups, geofences, metres = NEAR_METRES }: Body, scope: RuleScope) {
+  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined;
+  const ids = isAny
+    ? (scope.stores ?? scope.places?.stores() ?? [])
+    : [...(stores ?? []), ...(storeGroups ?? []).flatMap((id) => scope.storesOf(id))];
+  const fences = [
+    ...ids.map((id) => scope.places?.fence('store', id)),
+    ...(geofences ?? []).map((id) => scope.places?.fence('geofence', id)),
+  ];
+  const sets = new Map<number, Set<string>>();
+  for (const fence of fences) {
+    if (fence == null) continue;
+    const { resolution, cells } = cellsNear(fence, metres);
+    const all = sets.get(resolution) ?? new Set();
+    for (const cell of cells) all.add(cell);
+    sets.set(resolution, all);
+  }
+  const fits = ({ cell }: Happened): boolean => {
+    for (const [resolution, cells] of sets) if (cells.has(resolution === 9 ? cell : cellToParent(cell, resolution))) return true;
+    return false;
+  };
+  return { stores: new Set(ids), fits };
 }
 
 /** The same stores as dmp/segments/conditions.ts takes. */

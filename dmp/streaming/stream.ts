@@ -7,7 +7,7 @@ import type { AdEventRow } from '../ad-events/rows.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { EdgeRow, Tables } from '../events/tables.ts';
 import { type Addition, addMemberships, countersKey } from '../publication/values.ts';
-import { adHappened, eachHappened, type Happened } from './happened.ts';
+import { adHappened, eachHappened, eachPing, type Happened } from './happened.ts';
 import type { StreamLeaf } from './matcher.ts';
 import { createStreamRules, type StreamRule } from './rules.ts';
 import { MOST_COUNTED } from './streamable.ts';
@@ -68,9 +68,11 @@ export function createStream(deps: StreamDeps): Stream {
     const rules = rulesNow();
     if (rules.length === 0) return;
     const hits: Happened[] = [];
-    eachHappened(tables, (happened) => {
+    const look = (happened: Happened): void => {
       if (rules.some(({ leaves }) => leaves.some((leaf) => leaf.fits(happened)))) hits.push(happened);
-    });
+    };
+    eachHappened(tables, look);
+    if (rules.some(({ leaves }) => leaves.some(({ looksAtPings }) => looksAtPings))) eachPing(tables, look);
     keep(rules, hits, tables.edges);
   }
 

@@ -3,6 +3,7 @@ import type { Campaign } from '../campaigns/campaign.ts';
 import type { Creative } from '../campaigns/creative.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
 import type { Approval } from '../creatives/approval.ts';
+import type { Destination } from '../destinations/destination.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Geofence } from '../geofences/geofence.ts';
 import type { InventoryList } from '../inventory-lists/inventory-list.ts';
@@ -29,6 +30,7 @@ export interface ThingBodies {
   /** Id: the look-alike's. */
   readonly 'lookalike-fit': LookalikeFit;
   readonly exchange: Exchange;
+  readonly destination: Destination;
   readonly campaign: Campaign;
   readonly 'inventory-list': InventoryList;
   readonly list: List;

@@ -13,6 +13,18 @@ export interface Counted {
   readonly members: number;
   readonly entered: number;
   readonly left: number;
+  /** Whether any shard's set is another. */
+  readonly isChanged: boolean;
+}
+
+const NOBODY: Counted = { members: 0, entered: 0, left: 0, isChanged: false };
+
+interface CountRow {
+  readonly id: string;
+  readonly n: string;
+  readonly in_count: string;
+  readonly out_count: string;
+  readonly changed: 0 | 1;
 }
 
 const ASKED = '(shard, profile) IN (SELECT shard, profile FROM segment_asked)';
@@ -35,10 +47,10 @@ export async function takePass(
   await warehouse.command({ sql: heldOf(scan, isWhole ? '' : ASKED), params: { ...scan.bound.values, passIds: ids } }, limits);
   const params = { passIds: ids, versions: segments.map(({ version }) => version) };
   await warehouse.command({ sql: isWhole ? WHOLE : AGAIN, params }, LIMITS);
-  const rows = await warehouse.query<{ id: string; members: string; entered: string; gone: string }>({ sql: COUNTS }, LIMITS);
-  const counts = new Map(ids.map((id) => [id, { members: 0, entered: 0, left: 0 }]));
-  for (const { id, members, entered, gone } of rows)
-    counts.set(id, { members: Number(members), entered: Number(entered), left: Number(gone) });
+  const rows = await warehouse.query<CountRow>({ sql: COUNTS }, LIMITS);
+  const counts = new Map<string, Counted>(ids.map((id) => [id, NOBODY]));
+  for (const { id, n, in_count, out_count, changed } of rows)
+    counts.set(id, { members: Number(n), entered: Number(in_count), left: Number(out_count), isChanged: changed === 1 });
   return counts;
 }
 
@@ -47,8 +59,8 @@ export async function countMembers(warehouse: Warehouse, segments: readonly Aske
   const params = { passIds: segments.map(({ id }) => id), versions: segments.map(({ version }) => version) };
   const sql = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS n FROM (${SO_FAR}) AS s GROUP BY segment`;
   const rows = await warehouse.query<{ id: string; n: string }>({ sql, params }, LIMITS);
-  const counts = new Map(segments.map(({ id }) => [id, { members: 0, entered: 0, left: 0 }]));
-  for (const { id, n } of rows) counts.set(id, { members: Number(n), entered: 0, left: 0 });
+  const counts = new Map<string, Counted>(segments.map(({ id }) => [id, NOBODY]));
+  for (const { id, n } of rows) counts.set(id, { ...NOBODY, members: Number(n) });
   return counts;
 }
 
@@ -84,8 +96,11 @@ const AGAIN = `INSERT INTO segment_steps (segment, shard, members, entered, gone
   SELECT segment, shard, bitmapOr(bitmapAndnot(before, asked), held), bitmapAndnot(held, before), bitmapAndnot(bitmapAnd(before, asked), held)
   FROM (${BOTH}) AS sets LEFT JOIN (SELECT shard, groupBitmapState(profile) AS asked FROM segment_asked GROUP BY shard) AS who USING shard`;
 
-const COUNTS = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS members, sum(bitmapCardinality(s.entered)) AS entered,
-    sum(bitmapCardinality(s.gone)) AS gone FROM segment_steps AS s GROUP BY segment`;
+/** Who went to another shard left one and entered another, and so did neither. */
+const COUNTS = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS n,
+    bitmapAndnotCardinality(groupBitmapMergeState(s.entered) AS came, groupBitmapMergeState(s.gone) AS went) AS in_count,
+    bitmapAndnotCardinality(went, came) AS out_count, sum(bitmapCardinality(s.entered)) + sum(bitmapCardinality(s.gone)) > 0 AS changed
+  FROM segment_steps AS s GROUP BY segment`;
 
 /** A version to be written of what is in `segment_steps`. */
 export interface NewVersion {
@@ -117,9 +132,12 @@ const MEMBERS = `INSERT INTO segment_members (segment, version, shard, members, 
   WHERE segment IN {passIds:Array(String)} AND bitmapCardinality(members) > 0`;
 
 const MEMBERSHIPS = `INSERT INTO memberships (segment, profile, version, status, at) SETTINGS insert_deduplicate = 0
-  SELECT segment, arrayJoin(bitmapToArray(entered)) AS profile, ${VERSION}, 1, ${TIME} FROM segment_steps WHERE segment IN {passIds:Array(String)}
-  UNION ALL
-  SELECT segment, arrayJoin(bitmapToArray(gone)) AS profile, ${VERSION}, -1, ${TIME} FROM segment_steps WHERE segment IN {passIds:Array(String)}`;
+  SELECT segment, profile, ${VERSION}, if(net = 1, 1, -1), ${TIME} FROM (
+    SELECT segment, profile, sum(change) AS net FROM (
+      SELECT segment, arrayJoin(bitmapToArray(entered)) AS profile, toInt8(1) AS change FROM segment_steps WHERE segment IN {passIds:Array(String)}
+      UNION ALL
+      SELECT segment, arrayJoin(bitmapToArray(gone)) AS profile, toInt8(-1) FROM segment_steps WHERE segment IN {passIds:Array(String)})
+    GROUP BY segment, profile HAVING net != 0)`;
 
 const REPAIRED = `INSERT INTO memberships (segment, profile, version, status, at) SETTINGS insert_deduplicate = 0
   SELECT segment, profile, ${VERSION}, if(wanted = 1, 1, -1), ${TIME} FROM (

@@ -109,6 +109,12 @@ beforeAll(async () => {
   await api.ok('PUT', '/v1/advertisers/adv', { name: 'A', domains: ['a.example'] });
   await api.ok('PUT', '/v1/sources/shop', { name: 'Shop', party: '1p' });
   await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} } });
+  // Bidders know the members of segments that a live line item needs.
+  const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
+  const live = { name: 'live', status: 'active' };
+  await api.deps.things.put('campaign', 'live', { advertiser: 'adv', ...live, ...flight } as never, { actor: 'test' });
+  const lineItem = { campaign: 'live', ...live, targeting: { segments: [['buyers']] } };
+  await api.deps.things.put('line-item', 'live', lineItem as never, { actor: 'test' });
   await send(...eventsOf(ann, annPhone, 'ann'), ...eventsOf(bob, bobPhone, 'bob'));
   for (const identifier of [ann, bob])
     await api.ok('POST', '/v1/consents', {

@@ -80,21 +80,25 @@ test('the text of the statement is the same whatever the values are', () => {
   for (const text of NASTY) expect(rulesWith(text).map((rule) => compileRule(rule, scope()).sql)).toEqual(plain);
 });
 
-test('nasty values select nobody wrongly and break nothing', { timeout: 120_000 }, async () => {
+test('nasty values select nobody wrongly and break nothing', { timeout: 300_000 }, async () => {
   for (const text of NASTY) {
     const rules = rulesWith(text);
-    const scan = compileScan(rules, scope());
-    const held = scan.holds.map((condition) => `toUInt8(${condition})`).join(', ');
-    const rows = await warehouse.query<{ unit: number; held: number[] }>({
-      sql: `SELECT unit, [${held}] AS held FROM (${scan.units('')})`,
-      params: scan.bound.values,
-    });
-    for (const [n, rule] of rules.entries()) {
-      const found = rows.filter((row) => row.held[n] === 1).map((row) => row.unit);
-      expect(
-        found.sort((a, b) => a - b),
-        JSON.stringify(rule),
-      ).toEqual(membersOf(rule, { ...world, groups: {}, stores: {} }));
+    // A statement takes time that grows with the square of what it asks.
+    for (let from = 0; from < rules.length; from += 12) {
+      const asked = rules.slice(from, from + 12);
+      const scan = compileScan(asked, scope());
+      const held = scan.holds.map((condition) => `toUInt8(${condition})`).join(', ');
+      const rows = await warehouse.query<{ unit: number; held: number[] }>({
+        sql: `SELECT unit, [${held}] AS held FROM (${scan.units('')})`,
+        params: scan.bound.values,
+      });
+      for (const [n, rule] of asked.entries()) {
+        const found = rows.filter((row) => row.held[n] === 1).map((row) => row.unit);
+        expect(
+          found.sort((a, b) => a - b),
+          JSON.stringify(rule),
+        ).toEqual(membersOf(rule, { ...world, groups: {}, stores: {} }));
+      }
     }
   }
   expect(await warehouse.query({ sql: 'SELECT count() AS n FROM facts' })).toEqual([{ n: String(world.facts.length) }]);

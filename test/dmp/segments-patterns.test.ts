@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { LEVELS } from '../../dmp/identity/kinds.ts';
+import { checkRule } from '../../dmp/segments/check.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { holds, randomLeaf, unitsOf } from './segments-oracle.ts';
+import { thingsOfRules } from './segments-things.ts';
 import { fillWarehouse, pick, randomWorld, scopeIn, seeded } from './segments-world.ts';
 
 let warehouse: Warehouse;
@@ -48,4 +50,47 @@ test(`${WORLDS * LEAVES} random leaves of each kind that looks at patterns selec
     }
   }
   for (const name of NAMES) expect(found.get(name), name).toBeGreaterThan(WORLDS * 2);
+});
+
+const visit = { visited: { stores: ['st_1'] } };
+const FAULTS: readonly (readonly [rule: object, fault: string])[] = [
+  [{ sequence: { steps: [visit] } }, '/rule/sequence/steps too_short'],
+  [{ sequence: { steps: [{ ...visit, within: { days: 1 } }, visit] } }, '/rule/sequence/steps/0/within shape'],
+  [{ sequence: { steps: [visit, { within: { days: 1 } }] } }, '/rule/sequence/steps/1 too_few_properties'],
+  [{ sequence: { steps: [visit, { ...visit, bought: {} }] } }, '/rule/sequence/steps/1 too_many_properties'],
+  [{ sequence: { steps: [visit, { ...visit, within: {} }] } }, '/rule/sequence/steps/1/within too_few_properties'],
+  [{ sequence: { steps: [visit, { ...visit, within: { days: -1 } }] } }, '/rule/sequence/steps/1/within/days minimum'],
+  [{ sequence: { steps: [visit, { visited: { stores: ['gone'] } }] } }, '/rule/sequence/steps/1/visited/stores/0 unknown_store'],
+  [{ sequence: { steps: Array(9).fill(visit) } }, '/rule/sequence/steps too_long'],
+  [{ sequence: { steps: [visit, visit], thenNot: {} } }, '/rule/sequence/thenNot too_few_properties'],
+  [{ rfm: { window: { days: 30 } } }, '/rule/rfm too_few_properties'],
+  [{ rfm: { recency: { min: 6 } } }, '/rule/rfm/recency/min maximum'],
+  [{ rfm: { recency: { min: 3, max: 2 } } }, '/rule/rfm/recency range_reversed'],
+  [{ share: { of: { bought: {} }, among: visit, share: { min: 0.5 } } }, '/rule/share/among contradiction'],
+  [{ share: { of: visit, by: 'money', share: { min: 0.5 } } }, '/rule/share/by contradiction'],
+  [{ share: { of: visit } }, '/rule/share/share required'],
+  [{ trend: { of: visit, days: 7 } }, '/rule/trend too_few_properties'],
+  [{ trend: { of: visit, days: 0, ratio: { min: 1 } } }, '/rule/trend/days minimum'],
+  [{ trend: { of: visit, days: 7, ago: 5, ratio: { min: 1 } } }, '/rule/trend/ago minimum'],
+  [{ showrooming: { viewed: {} } }, '/rule/showrooming/viewed contradiction'],
+  [{ showrooming: { bought: { channel: 'store' } } }, '/rule/showrooming/bought/channel contradiction'],
+  [{ rhythm: { least: 4 } }, '/rule/rhythm too_few_properties'],
+  [{ near: { geofences: ['gone'] } }, '/rule/near/geofences/0 unknown_geofence'],
+  [{ home: { metres: 100_000 } }, '/rule/home/metres maximum'],
+  [{ work: { stores: ['st_rival'] } }, '/rule/work/stores/0 unknown_store'],
+  [{ identifiers: { any: ['fax'] } }, '/rule/identifiers/any/0 enum'],
+  [{ sample: { percent: 60, from: 50 } }, '/rule/sample maximum'],
+  [{ holdout: { campaign: 'gone' } }, '/rule/holdout/campaign unknown_campaign'],
+  [{ list: 'gone' }, '/rule/list unknown_list'],
+  [{ list: 7 }, '/rule/list type'],
+  [{ lookalike: { model: 'gone', most: 5 } }, '/rule/lookalike/model unknown_lookalike'],
+  [{ lookalike: { model: 'la_1' } }, '/rule/lookalike too_few_properties'],
+];
+
+test('what is wrong with a pattern is said where it is', async () => {
+  const things = await thingsOfRules();
+  for (const [rule, fault] of FAULTS) {
+    const faults = checkRule(rule, { things, advertiser: 'adv_1', self: null }).map(({ pointer, code }) => `${pointer} ${code}`);
+    expect.soft(faults, JSON.stringify(rule)).toEqual([fault]);
+  }
 });

@@ -22,10 +22,21 @@ export async function thingsOfRules(): Promise<Things> {
     await things.put('source', id, { name: id, party: '1p', timeZone: 'UTC', currency: 'USD' }, by);
   const perUsd = { EUR: 0.92, RUB: 91.4, XXX: 3 };
   await things.put('rates', 'rates', { at: '2026-03-01T00:00:00Z', base: 'USD', perUsd }, by);
+  const flight = { start: '2026-01-01T00:00:00Z', end: '2099-01-01T00:00:00Z', status: 'active', budgetMicros: null } as const;
+  const holdout = { percent: 50, salt: 'spring' };
+  for (const id of ['cmp_1', 'cmp_2'])
+    await things.put('campaign', id, { advertiser: 'adv_1', name: id, ...flight, holdout }, by);
+  for (const [id, source] of [
+    ['lst_1', 'till'],
+    ['lst_2', 'bank'],
+  ] as const)
+    await things.put('list', id, { advertiser: 'adv_1', name: id, kind: 'email', source, size: 0 }, by);
   const segment = (id: string, rule: Rule, advertiser: string | null = null) =>
     things.put('segment', id, { advertiser, name: id, rule, number: 1 }, by);
   await segment('seg_1', { visits: {} });
   await segment('seg_2', { segment: 'seg_1' });
+  for (const id of ['la_1', 'la_2'])
+    await things.put('lookalike', id, { advertiser: null, name: id, seed: 'seg_1', population: null, refitHours: 24 }, by);
   await segment('seg_rival', { visits: {} }, 'adv_2');
   return things;
 }

@@ -11,7 +11,7 @@ import { startApi, type TestApi } from '../support/api.ts';
 
 const MARK = 'only-for-adv-a';
 /** What of another advertiser's must never be told. */
-const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'lst_a', 'src_a', 'key_a', 'adv_a'];
+const SECRETS = [MARK, 'cmp_a', 'li_a', 'seg_a', 'st_a', 'sg_a', 'gf_a', 'cr_a', 'dst_a', 'lst_a', 'src_a', 'key_a', 'adv_a'];
 
 let api: TestApi;
 let keyA: string;
@@ -37,6 +37,7 @@ function thingsOf(letter: 'a' | 'b', name: string): [path: string, id: string, b
     ['lists', `lst_${letter}`, { advertiser, name, kind: 'email', source: `src_${letter}` }],
     ['segments', `seg_${letter}`, { advertiser, name, rule: { purchases: { sources: [`src_${letter}`] } } }],
     ['lookalikes', `lal_${letter}`, { advertiser, name, seed: `seg_${letter}` }],
+    ['destinations', `dst_${letter}`, { advertiser, name, kind: 'csv', segments: [{ segment: `seg_${letter}` }] }],
     ['campaigns', `cmp_${letter}`, { advertiser, name, status: 'active', ...flight, budgetMicros: null, holdout: null }],
     [
       'creatives',
@@ -88,12 +89,13 @@ beforeAll(async () => {
   ids['jobs'] = job.id;
   const [refused] = await api.deps.warehouse.query<{ id: string }>({ sql: 'SELECT id FROM quarantine FINAL' });
   ids['quarantine'] = refused?.id ?? '';
+  ids['exports'] = (await api.ok<{ id: string }>('POST', '/v1/destinations/dst_a/export', {}, a)).id;
   bodies['imports'] = { type: 'purchase', format: 'ndjson', source: 'src_a' };
   ids['imports'] = (await api.ok<{ id: string }>('POST', '/v1/imports', bodies['imports'], a)).id;
 });
 afterAll(() => api.stop());
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 interface Probe {
   /** Appended to the address. */
@@ -126,6 +128,7 @@ function noun(path: string, filter = ''): Record<string, Probe> {
 /** What the owner is answered where it is not 200: an import without a file has no result yet, and no bidder runs here. */
 const OWN: Readonly<Record<string, number>> = {
   'GET /v1/imports/{id}/result': 409,
+  'GET /v1/exports/{id}/file': 404,
   // Nobody evaluates here.
   'GET /v1/segments/{id}/reach': 409,
   'GET /v1/segments/{id}/insight': 409,
@@ -157,6 +160,18 @@ const PROBES: Readonly<Record<string, Probe>> = {
   ...noun('segments', '?advertiser=adv_a'),
   ...noun('lookalikes', '?advertiser=adv_a'),
   'POST /v1/lookalikes/{id}/fit': {},
+  ...noun('destinations', '?advertiser=adv_a'),
+  'POST /v1/destinations/{id}/export': { body: {} },
+  'GET /v1/destinations/{id}/exports': {},
+  'GET /v1/exports/{id}': {},
+  'GET /v1/exports/{id}/file': {},
+  'POST /v1/exports/{id}/result': { body: { received: 1, matched: 1 } },
+  'POST /v1/exports/{id}/redeliver': {},
+  'OPTIONS /v1/memberships:lookup': { answers: [204] },
+  'POST /v1/memberships:lookup': {
+    body: { advertiser: 'adv_a', identifiers: [{ kind: 'cookie', value: '1' }] },
+    answers: [422],
+  },
   ...noun('campaigns', '?advertiser=adv_a'),
   ...noun('line-items', '?campaign=cmp_a'),
   ...noun('creatives', '?advertiser=adv_a'),

@@ -11,7 +11,7 @@ export function drawer(seed: number): (below: number) => number {
 }
 
 const DAY_MS = 86_400_000;
-const PEOPLE = 12;
+const PEOPLE = 16;
 const DEPARTMENTS = ['', 'dairy', 'bread'];
 const STORES = ['', 'st_1', 'st_2'];
 const SOURCES = ['till', 'shop'];
@@ -20,6 +20,8 @@ const SOURCES = ['till', 'shop'];
 export interface World {
   /** A few changes, each at a time of its own. */
   change(): Promise<void>;
+  /** Somebody who is known, and who is not any more: the identifiers that were theirs. */
+  erase(): readonly string[];
   /** What was done, for a failing test. */
   readonly log: readonly string[];
 }
@@ -183,9 +185,11 @@ export function createWorld(rig: Rig, seed: number): World {
         number,
         number,
       ];
+      if (from === to) return;
       const moved = known.filter((n) => owners.get(n)?.profile === from);
-      for (const n of moved)
-        owners.set(n, { profile: to, device: n, household: (owners.get(b) as { household: number }).household });
+      // A person is of one household.
+      const { household } = [...owners.values()].find(({ profile }) => profile === to) as { household: number };
+      for (const n of moved) owners.set(n, { profile: to, device: n, household });
       await identities(moved);
     },
     'part again': async () => {
@@ -208,6 +212,15 @@ export function createWorld(rig: Rig, seed: number): World {
 
   return {
     log,
+    erase: () => {
+      const known = [...owners.keys()];
+      if (known.length < 4) return [];
+      const profile = owners.get(pick(known))?.profile;
+      const theirs = known.filter((n) => owners.get(n)?.profile === profile);
+      for (const n of theirs) owners.delete(n);
+      log.push(`erase ${theirs.join(' ')}`);
+      return theirs.map(uuid);
+    },
     change: async () => {
       const name = pick(Object.keys(changes));
       log.push(name);

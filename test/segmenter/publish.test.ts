@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { optOut } from '../../dmp/opt-out/opt-out.ts';
 import { publishedSegment } from '../../dmp/publication/status.ts';
 import { profileKey } from '../../proto/keys.ts';
-import { decodeProfile, hourOf, type PublishedProfile } from '../../proto/profile.ts';
+import { decodeProfile, hourOf, OPTED_OUT, type PublishedProfile } from '../../proto/profile.ts';
 import { startBackfill } from '../../segmenter/backfill.ts';
 import { publish } from '../../segmenter/publish.ts';
 import { putMembers } from './members.ts';
@@ -275,4 +276,22 @@ test('a line item that goes live has its segments at the bidders at once, withou
   for (let tries = 0; tries < 400 && segmentsOf(await published(1))?.length !== 1; tries++) await sleep(25);
   expect(await told(1)).toMatchObject({ segments: [7] });
   await backfill.close();
+});
+
+test('an erasure while a publication writes is not written over', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1, 2]);
+  await putMembers(rig, 'a', 1, { entered: [1, 2] });
+  await rig.warehouse.insert('identities', [{ identifier: uuid(3), kind: 'cookie', profile: 1, anchor: uuid(1), version: 2 }]);
+  // As an erasure does: the person is marked, then taken out of who is who, then marked as somebody of no profile.
+  const erasing = holdUp(rig, async () => {
+    await optOut(rig, [uuid(1), uuid(3)]);
+    await rig.warehouse.command({ sql: 'DELETE FROM identities WHERE profile = 1' });
+    await optOut(rig, [uuid(1), uuid(3)]);
+  });
+  expect(await publish({ ...rig, redis: erasing })).toMatchObject({ identifiers: 1, late: 2 });
+  for (const n of [1, 3]) expect(await published(n)).toMatchObject({ consent: OPTED_OUT, profile: 0, memberships: [] });
+  await publish(rig);
+  for (const n of [1, 3]) expect(await published(n)).toMatchObject({ consent: OPTED_OUT, profile: 0, memberships: [] });
+  expect(await told(2)).toMatchObject({ segments: [7] });
 });

@@ -27,7 +27,11 @@ beforeAll(async () => {
     { pages: { urlContains: '/shop', count: { min: 2 }, window: { days: 1 } } },
     { all: [{ purchases: { categories: ['MILK'] } }, { actions: { names: ['app_opened'], last: { max: 0.5 } } }] },
     { exposures: { clicks: { min: 1 }, campaigns: ['cmp_1'], window: { days: 2 } } },
+    { near: { stores: ['st_near'], metres: 300, hours: 2 } } as Rule,
   ];
+  const fence = { type: 'circle', radius: 75 };
+  const store = { advertiser: 'adv', name: 'Near', address: '', lat: 55.75, lon: 37.61, timeZone: 'UTC', hours: null, fence };
+  await things.put('store', 'st_near', store as never, BY);
   for (const [at, rule] of rules.entries())
     await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1 } as never, BY);
   const targeting = { segments: [rules.map((_, at) => `s${at + 1}`)] };
@@ -45,7 +49,7 @@ async function refresh(segments: readonly string[]): Promise<void> {
   await publish(api.deps, undefined, { upTo, segments });
 }
 
-const ALL = ['s1', 's2', 's3', 's4'];
+const ALL = ['s1', 's2', 's3', 's4', 's5'];
 
 function keyOf(kind: IdentifierKind, value: string): string {
   return keyIdentifier({ kind, value }, api.deps.pepper) as string;
@@ -173,6 +177,20 @@ test('all of several events: each is remembered until the others come, under any
   await eventually(() => streamedTo(keyOfIfa(n)), [3]);
   const until = (await valueAt(keyOfIfa(n)))?.streamed?.[0]?.until as number;
   expect(until).toBeLessThanOrEqual(Date.now() / 1000 + DAY_S / 2);
+});
+
+test('who is near a store now is in until the hours are over; who is elsewhere, or where is not clear, is not', async () => {
+  const [here, elsewhere, vague] = [++person, ++person, ++person];
+  const ping = { type: 'ping', lat: 55.7505, lon: 37.6105, accuracy: 10 };
+  await post(
+    { ...ping, ...ofIfa(elsewhere), lat: 55.9 },
+    { ...ping, ...ofIfa(vague), accuracy: 3_000 },
+    { ...ping, ...ofIfa(here), at: Date.now() - 3_600_000 },
+  );
+  await eventually(() => streamedTo(keyOfIfa(here)), [5]);
+  const until = (await valueAt(keyOfIfa(here)))?.streamed?.[0]?.until as number;
+  expect(Math.abs(until - (Date.now() / 1000 + 3_600))).toBeLessThan(60);
+  for (const n of [elsewhere, vague]) expect(await streamedTo(keyOfIfa(n))).toEqual([]);
 });
 
 test('a click that the bidder booked is streamed too', async () => {

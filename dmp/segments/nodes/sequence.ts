@@ -5,6 +5,7 @@ import { checkEvent, type Event, event, eventFields, eventRows, eventWords } fro
 import { checkGap, gap, gapMs, gapWords } from '../gap.ts';
 import { type BodyOf, Window } from '../members.ts';
 import type { NodeKind } from '../node.ts';
+import type { Compiler } from '../plan.ts';
 import { spaced, windowWords } from '../words.ts';
 
 const Step = Type.Unsafe<Event & { within?: Static<ReturnType<typeof gap>>; without?: Event[] }>(
@@ -71,7 +72,7 @@ export const sequence: NodeKind<Sequence> = {
         steps: steps.map((step) => ({
           rows: eventRows(step, compiler),
           gap: step.within === undefined ? null : gapMs(step.within),
-          without: step.without?.map((excluded) => `(${eventRows(excluded, compiler)})`).join(' OR ') ?? null,
+          without: step.without === undefined ? null : anyRows(step.without, compiler),
         })),
         unless:
           thenNot === undefined
@@ -101,6 +102,12 @@ export const sequence: NodeKind<Sequence> = {
           eventWords(thenNot, language),
         ),
       );
-    return spaced(parts.join(', '), windowWords(window, language));
+    return spaced(windowWords(window, language), parts.join(', '));
   },
 };
+
+/** One alone is written as a step is, so that both are asked once. */
+function anyRows(events: readonly Event[], compiler: Compiler): string {
+  const rows = events.map((one) => eventRows(one, compiler));
+  return rows.length === 1 ? (rows[0] as string) : `(${rows.map((one) => `(${one})`).join(' OR ')})`;
+}

@@ -59,6 +59,6 @@ export const showrooming: NodeKind<Showrooming> = {
     const [looked, bought] = partsOf(body).map((event) => eventWords(event, language)) as [string, string];
     const gapSaid = gapWords(body.within ?? USUAL, language);
     const then = language === 'en' ? `and within ${gapSaid}` : `и не позже чем через ${gapSaid}`;
-    return spaced(looked, then, bought, windowWords(body.window, language));
+    return spaced(windowWords(body.window, language), looked, then, bought);
   },
 };

@@ -5,6 +5,7 @@ import type { Fact, World } from '../../segments-world.ts';
 
 export function amountOf(by: By | undefined, of: Event, facts: readonly Fact[], world: World): number {
   const what = by ?? (of.bought === undefined ? 'times' : 'money');
-  if (what === 'money') return facts.reduce((sum, fact) => sum + (moneyIn(world.currency, fact, world) ?? 0), 0);
-  return different(facts.map((fact) => (what === 'days' ? fact.day : fact.once)));
+  if (what === 'days') return different(facts.map(({ day }) => day));
+  if (what === 'times') return different(facts.map(({ once }) => once));
+  return facts.reduce((sum, fact) => sum + (moneyIn(world.currency, fact, world) ?? 0), 0);
 }

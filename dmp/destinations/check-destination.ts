@@ -1,0 +1,72 @@
+import type { NounContext } from '../http/noun.ts';
+import { referenceFault } from '../http/references.ts';
+import { urlOf } from '../imports/fetch.ts';
+import { type Fault, Problem } from '../problem.ts';
+import { isSensitive } from '../segments/sensitive.ts';
+import type { DestinationInput } from './destination.ts';
+
+export function checkDestination(input: DestinationInput, { deps, current }: NounContext<'destination'>): Fault[] {
+  const { things } = deps;
+  const { advertiser, segments, exchange } = input;
+  return [
+    ...referenceFault(things, 'advertiser', advertiser, '/advertiser', null),
+    ...(exchange === null ? [] : referenceFault(things, 'exchange', exchange, '/exchange', null)),
+    ...segments.flatMap(({ segment }, at) => referenceFault(things, 'segment', segment, `/segments/${at}/segment`, advertiser)),
+    ...segments.flatMap(({ segment }, at) => sensitiveFaults(segment, `/segments/${at}/segment`)),
+    ...repeated(segments.map(({ segment }) => segment)),
+    ...kindFaults(input),
+    ...deliveryFaults(input, deps.fetchInside === true, current?.body.sealedAccessKeySecret != null),
+  ];
+
+  function sensitiveFaults(id: string, pointer: string): Fault[] {
+    const body = things.get('segment', id)?.body;
+    if (body === undefined || body.sensitiveAllowed === true || !isSensitive(things, id)) return [];
+    return [{ pointer, code: 'sensitive_segment', message: `${id} is sensitive, and no admin has allowed its use` }];
+  }
+}
+
+function repeated(ids: readonly string[]): Fault[] {
+  return ids.flatMap((id, at): Fault[] =>
+    ids.indexOf(id) === at ? [] : [{ pointer: `/segments/${at}/segment`, code: 'duplicate', message: `${id} is listed before` }],
+  );
+}
+
+const FREE: ReadonlySet<string> = new Set(['csv', 'parquet', 'webhook']);
+
+function kindFaults({ kind, identifiers, exchange, origins, signingSecret, schedule }: DestinationInput): Fault[] {
+  const faults: Fault[] = [];
+  const refuse = (pointer: string, message: string): void => void faults.push({ pointer, code: 'unknown_property', message });
+  if (identifiers !== null && !FREE.has(kind)) refuse('/identifiers', `${kind} takes its own`);
+  if (kind === 'xandr' && exchange === null)
+    faults.push({ pointer: '/exchange', code: 'required', message: 'says whose user ids are those of Xandr' });
+  if (kind !== 'xandr' && exchange !== null) refuse('/exchange', 'is for xandr');
+  if (kind !== 'lookup' && origins.length > 0) refuse('/origins', 'is for lookup');
+  if (kind !== 'webhook' && signingSecret !== undefined) refuse('/signingSecret', 'is for webhook');
+  if (kind === 'lookup' && schedule !== 'manual') refuse('/schedule', 'a lookup is answered, not sent');
+  return faults;
+}
+
+function deliveryFaults(
+  { kind, delivery, accessKeySecret }: DestinationInput,
+  allowInside: boolean,
+  hasSecret: boolean,
+): Fault[] {
+  const isUrl = delivery.to === 'url';
+  if (kind === 'lookup' && delivery.to !== 'download')
+    return [{ pointer: '/delivery', code: 'unknown_property', message: 'a lookup is answered, not sent' }];
+  if ((kind === 'webhook') !== isUrl && kind !== 'lookup')
+    return [{ pointer: '/delivery/to', code: 'enum', message: isUrl ? 'url is for webhook' : 'a webhook goes to a url' }];
+  if (delivery.to !== 's3') {
+    const extra = accessKeySecret !== undefined;
+    if (extra) return [{ pointer: '/accessKeySecret', code: 'unknown_property', message: 'is for s3' }];
+  } else if (accessKeySecret === undefined && !hasSecret)
+    return [{ pointer: '/accessKeySecret', code: 'required', message: 'is missing' }];
+  if (delivery.to === 'download' || delivery.to === 'folder') return [];
+  try {
+    urlOf(delivery.to === 's3' ? { ...delivery, url: `${delivery.url}file` } : delivery, allowInside);
+    return [];
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return [{ pointer: '/delivery/url', code: 'address_refused', message: error.detail ?? error.title }];
+  }
+}

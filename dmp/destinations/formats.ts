@@ -1,0 +1,160 @@
+import type { SendableKind } from '../identity/sendable.ts';
+import type { DestinationKind } from '../sources/purposes.ts';
+import type { Destination } from './destination.ts';
+import type { Sent } from './ledger.ts';
+
+/** Some lines of a file. */
+export interface Lines {
+  readonly text: string;
+  readonly rows: number;
+  readonly identifiers: number;
+  /** Identifiers that the destination could not read. */
+  readonly skipped: number;
+}
+
+/** How the files of a kind of destination look. */
+export interface Format {
+  readonly extension: string;
+  /** `segment`: a file for each segment, and one for who is added and who removed; `all`: one file for everything. */
+  readonly files: 'segment' | 'all';
+  /** First line; '' where there is none. */
+  readonly header: string;
+  /** Of whole people, in their order. */
+  lines(sent: readonly Sent[]): Lines;
+}
+
+type Column = readonly [header: string, kind: SendableKind];
+
+/**
+ * Google Customer Match: CSV in UTF-8, headers in English, "Email" and "Phone", SHA-256 in hex of what Google's rules make of them
+ * (support.google.com/google-ads/answer/7659867). Google's upload says for each file whether it adds, removes or replaces.
+ */
+const GOOGLE: readonly Column[] = [
+  ['Email', 'email_google'],
+  ['Phone', 'phone_google'],
+];
+
+/**
+ * Meta customer list: columns "email", "phone", "madid" (facebook.com/business/help/2082575038703844), SHA-256 in hex of the first
+ * two; the advertising id as it is. Several keys in a row are one person.
+ */
+const META: readonly Column[] = [
+  ['email', 'email_meta'],
+  ['phone', 'phone_meta'],
+  ['madid', 'ifa'],
+];
+
+/**
+ * Yandex Audience, CRM data: first line with the names of the fields, "phone" and "email" in lower case, of which each line has one;
+ * SHA-256 (yandex.com/support/audience/en/file). Fewer than 100 lines are refused there.
+ */
+const YANDEX: readonly Column[] = [
+  ['phone', 'phone_yandex'],
+  ['email', 'email_yandex'],
+];
+
+export function formatOf(destination: Destination): Format {
+  const kind: DestinationKind = destination.kind;
+  if (kind === 'google_customer_match') return table(GOOGLE);
+  if (kind === 'meta_custom_audience') return table(META);
+  if (kind === 'yandex_audience') return table(YANDEX);
+  return kind === 'xandr' ? xandr(destination) : csv(destination);
+}
+
+/** One row a person, and more where there are several values of a kind. */
+function table(columns: readonly Column[]): Format {
+  return {
+    extension: 'csv',
+    files: 'segment',
+    header: `${columns.map(([header]) => header).join(',')}\n`,
+    lines: (sent) => {
+      let text = '';
+      let rows = 0;
+      for (const person of grouped(sent, (one) => one.person)) {
+        const values = columns.map(([, kind]) => person.filter((one) => one.kind === kind).map(({ value }) => cell(value)));
+        const height = Math.max(...values.map(({ length }) => length));
+        for (let row = 0; row < height; row++) text += `${values.map((column) => column[row] ?? '').join(',')}\n`;
+        rows += height;
+      }
+      return { text, rows, identifiers: sent.length, skipped: 0 };
+    },
+  };
+}
+
+const SEPARATORS = [':', ';', ','] as const;
+const MINUTES_A_DAY = 1_440;
+const XANDR_ID = /^\d{1,20}$/;
+
+/**
+ * Xandr's batch segment service, text: `<user id>:<code>,<expiration>,<value>;…`, expiration in minutes, −1 removes
+ * (learn.microsoft.com/xandr/digital-platform-api/legacy-bss-file-format). Separators are set with the account: these are the ones
+ * that the import preset segments-xandr reads too. A line a user, as the service asks its senders to deduplicate.
+ */
+function xandr({ exchange, expirationDays, segments }: Destination): Format {
+  const [afterId, between, within] = SEPARATORS;
+  const prefix = `${exchange}:`;
+  const codes = codesOf(segments);
+  return {
+    extension: 'txt',
+    files: 'all',
+    header: '',
+    lines: (sent) => {
+      const own = sent.filter(({ value }) => value.startsWith(prefix) && XANDR_ID.test(value.slice(prefix.length)));
+      const users = grouped(
+        [...own].sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0)),
+        (one) => one.value,
+      );
+      let text = '';
+      for (const user of users) {
+        const blocks = user.map(({ segment, op }) =>
+          [codes.get(segment) ?? segment, op === 1 ? expirationDays * MINUTES_A_DAY : -1, op].join(within),
+        );
+        text += `${user[0]?.value.slice(prefix.length)}${afterId}${blocks.join(between)}\n`;
+      }
+      return { text, rows: users.length, identifiers: own.length, skipped: sent.length - own.length };
+    },
+  };
+}
+
+/** One row an identifier, for people and programs alike. */
+function csv({ segments }: Destination): Format {
+  const codes = codesOf(segments);
+  return {
+    extension: 'csv',
+    files: 'all',
+    header: 'segment,operation,kind,value\n',
+    lines: (sent) => {
+      let text = '';
+      for (const { segment, op, kind, value } of sent)
+        text += `${cell(codes.get(segment) ?? segment)},${op === 1 ? 'add' : 'remove'},${kind},${cell(value)}\n`;
+      return { text, rows: sent.length, identifiers: sent.length, skipped: 0 };
+    },
+  };
+}
+
+/** Names of the segments there. */
+export function codesOf(segments: Destination['segments']): ReadonlyMap<string, string> {
+  return new Map(segments.map(({ segment, code }) => [segment, code ?? segment]));
+}
+
+/** A program for tables takes what begins so for a formula (owasp.org, CSV injection); an apostrophe makes it a text. */
+const FORMULA = /^[=+\-@\t\r]/;
+const QUOTED = /[",\n\r]/;
+
+export function cell(value: string): string {
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Runs of equal keys. */
+function grouped<Item>(items: readonly Item[], keyOf: (item: Item) => unknown): Item[][] {
+  const groups: Item[][] = [];
+  let last: unknown;
+  for (const item of items) {
+    const key = keyOf(item);
+    if (groups.length === 0 || key !== last) groups.push([]);
+    groups.at(-1)?.push(item);
+    last = key;
+  }
+  return groups;
+}
