@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { NO_BID } from '../proto/no-bid.ts';
 import type { Answer, AuctionDeps, Call } from './auction.ts';
 import { readBody } from './body.ts';
+import type { Refusal } from './compiler/source.ts';
 import { sentOf } from './http/answer-headers.ts';
 import { createBidDoor } from './http/bid-door.ts';
 import { MEDIA_TYPE } from './http/head.ts';
@@ -18,6 +19,8 @@ export interface AppDeps {
   readonly sync: SyncDeps;
   /** Why this worker is not ready, empty when it is. */
   readonly notReady: () => readonly string[];
+  /** What is wrong with the snapshot that was published last; null where it is served. */
+  readonly refused: () => Refusal | null;
   readonly log: Logger;
 }
 
@@ -25,7 +28,7 @@ export interface AppDeps {
  * The bidder's HTTP face, without listening. Plain bid requests are read off their sockets (`http/bid-socket`); all else, and what
  * tests inject, goes through Fastify.
  */
-export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): FastifyInstance {
+export function buildApp({ auction, notices, sync, notReady, refused, log }: AppDeps): FastifyInstance {
   const door = createBidDoor(auction, log);
   // One for each address that a name has.
   const servers: BidServer[] = [];
@@ -70,7 +73,9 @@ export function buildApp({ auction, notices, sync, notReady, log }: AppDeps): Fa
   app.get('/readyz', (_request, reply) => {
     const reasons = notReady();
     const snapshotVersion = auction.current()?.version ?? null;
-    return reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons, snapshotVersion });
+    const ready = reasons.length === 0;
+    // An old snapshot that serves on is no reason to send nothing here: it is said, and the metrics port's alarm counts.
+    return reply.code(ready ? 200 : 503).send({ ready, reasons, snapshotVersion, snapshotRefused: refused() });
   });
   return app;
 

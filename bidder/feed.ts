@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { WORKERS_KEY } from '../proto/keys.ts';
 import type { Stop } from '../proto/stop.ts';
 import { openCompiled } from './compiler/compiled.ts';
-import type { IndexSource } from './compiler/source.ts';
+import type { IndexSource, Refusal } from './compiler/source.ts';
 import type { Index } from './core/index.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -11,6 +11,8 @@ import type { Metrics } from './metrics.ts';
 export interface Feed {
   /** Null until the first snapshot is there. */
   current(): Index | null;
+  /** What is wrong with the snapshot that was published last; null where it is served. */
+  refused(): Refusal | null;
   /** Looks for a new snapshot now. Never rejects. */
   refresh(): Promise<void>;
   start(): Promise<void>;
@@ -39,25 +41,32 @@ const STOP_MEMORY_MS = 60_000;
 export function createFeed({ redis, source, metrics, log }: FeedDeps, options: FeedOptions): Feed {
   const { worker, reportMs = REPORT_MS, onSwap } = options;
   let index: Index | null = null;
+  let refusal: Refusal | null = null;
   let stops: readonly (Stop & { readonly heard: number })[] = [];
   let timer: NodeJS.Timeout | null = null;
   let reporting: Promise<unknown> = Promise.resolve();
-  return { current: () => index, refresh: () => source.refresh(), start, close };
+  return { current: () => index, refused: () => refusal, refresh: () => source.refresh(), start, close };
 
   async function start(): Promise<void> {
     timer = setInterval(report, reportMs);
-    await source.start({ index: swap, refused: () => metrics.snapshotRefused.inc(), stopped });
+    await source.start({ index: swap, refused: refuse, stopped });
     await reporting;
+  }
+
+  function refuse(refused: Refusal): void {
+    refusal = refused;
+    metrics.snapshotRefused.inc();
   }
 
   function swap(bytes: ArrayBuffer): void {
     try {
       const opened = openCompiled(bytes);
+      refusal = null;
       if (opened.version === index?.version) return;
       for (const stop of recentStops()) apply(stop, opened);
       index = opened;
     } catch (error) {
-      metrics.snapshotRefused.inc();
+      refuse({ version: null, error: (error as Error).message });
       log.error({ error: (error as Error).message }, 'index refused, the old one serves on');
       return;
     }

@@ -135,6 +135,7 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
     notices: { current: feed.current, book: createBooking(writes, admission.earned), outbox, metrics, noticeSecret },
     sync: { current: feed.current, consents, pepper, metrics, keep: createMatches(writes), now: Date.now },
     notReady,
+    refused: feed.refused,
     log,
   });
   return { app, feed, leases, debugger: asked, notReady, start, close };

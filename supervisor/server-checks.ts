@@ -27,7 +27,7 @@ export async function runningOn(data: string): Promise<RunFile | null> {
 
 /** What Walkin needs besides the machine. Looks only: never opens the live data folder, never changes a server. */
 export function serverChecks(config: Config): Promise<Check[]> {
-  return Promise.all([redis(config), clickhouse(config), ports(config), dataFolder(config.data)]);
+  return Promise.all([redis(config), clickhouse(config), ports(config), dataFolder(config.data), snapshot(config.data)]);
 }
 
 const redis = (config: Config): Promise<Check> => {
@@ -92,3 +92,28 @@ const dataFolder = (data: string): Promise<Check> =>
     if (owner !== null) return { ok: true, value: `${data}, in use by process ${owner.pid} since ${owner.since}`, fix: '' };
     return { ok: true, value: `${data}, ${isDataFolder(data) ? 'not in use' : 'made at the first start'}`, fix: '' };
   });
+
+/** Where a snapshot is refused campaigns go on as they were, and nobody notices but by an alarm. */
+const snapshot = (data: string): Promise<Check> =>
+  look('snapshot', 'the one that was published last is served', async () => {
+    const running = await runningOn(data);
+    if (running === null) return { ok: true, value: 'nothing runs', fix: '' };
+    const reply = await fetch(`${running.bidder}/readyz`, { signal: AbortSignal.timeout(READYZ_MS) });
+    const { snapshotVersion, snapshotRefused } = (await reply.json()) as Readyz;
+    const serving = snapshotVersion === null ? 'none is published yet' : `version ${snapshotVersion} is served`;
+    if (snapshotRefused === null) return { ok: true, value: serving, fix: '' };
+    const { version, error } = snapshotRefused;
+    return {
+      ok: false,
+      value: `${version === null ? 'the newest' : `version ${version}`} is refused (${error}), ${serving}`,
+      fix: 'correct what it names by the API: the next snapshot follows at once',
+    };
+  });
+
+const READYZ_MS = 2_000;
+
+/** Of the bidder. */
+interface Readyz {
+  readonly snapshotVersion: number | null;
+  readonly snapshotRefused: { readonly version: number | null; readonly error: string } | null;
+}

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Stop } from '../../proto/stop.ts';
-import { type IndexMade, isPrimaryMessage, type WorkerMessage } from '../messages.ts';
+import { type IndexMade, isPrimaryMessage, type SnapshotRefused, type WorkerMessage } from '../messages.ts';
 import { compileValue } from './compiled.ts';
 import { readIndex } from './folder.ts';
 import { followPublished, type Published } from './published.ts';
@@ -19,10 +19,13 @@ export interface Tell {
   /** An index, compiled and in memory. */
   readonly index: (bytes: ArrayBuffer) => void;
   /** A snapshot that is broken; it is in the log. */
-  readonly refused: () => void;
+  readonly refused: (refusal: Refusal) => void;
   /** Line items that must not bid any more, whatever the index says. */
   readonly stopped: (stop: Stop) => void;
 }
+
+/** What is wrong with a snapshot, and its version where that can be told. */
+export type Refusal = Pick<SnapshotRefused, 'version' | 'error'>;
 
 /** For a worker that is alone: compiles on its own thread. */
 export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { pollMs }: { pollMs?: number } = {}): IndexSource {
@@ -39,7 +42,7 @@ export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { poll
         const { message } = error as Error;
         if (refused !== message) log.error({ error: message }, 'snapshot refused, the old one serves on');
         refused = message;
-        tell.refused();
+        tell.refused({ version: null, error: message });
       }
     };
     published = followPublished(redis, subscriber, { take, onStop: tell.stopped, ...(pollMs === undefined ? {} : { pollMs }) });
@@ -88,7 +91,7 @@ export function fromPrimary(channel: Channel): IndexSource {
     if (message.type === 'walkin:index') take(message);
     else if (message.type === 'walkin:stopped') tell?.stopped(message.stop);
     else {
-      if (message.type === 'walkin:refused') tell?.refused();
+      if (message.type === 'walkin:refused') tell?.refused({ version: message.version, error: message.error });
       firstKnown();
     }
   }

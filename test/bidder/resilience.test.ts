@@ -315,12 +315,18 @@ describe('a snapshot', () => {
         (count) => count > before,
       );
       expect((await bidder.bid()).statusCode).toBe(200);
+      const reply = await bidder.worker.app.inject('/readyz');
+      expect([reply.statusCode, reply.json()]).toMatchObject([
+        200,
+        { snapshotRefused: { error: expect.stringMatching(/^snapshot: /) } },
+      ]);
     }
     await publish(client, { ...CAPPED, version: 10 });
     await eventually(
       () => bidder?.worker.feed.current()?.version,
       (version) => version === 10,
     );
+    expect((await bidder.worker.app.inject('/readyz')).json()).toMatchObject({ snapshotVersion: 10, snapshotRefused: null });
   });
 
   it('serves no line item that was stopped after it was made', async () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Check } from '../../supervisor/check.ts';
 import { openDataFolder } from '../../supervisor/data-folder.ts';
 import { lockDataFolder } from '../../supervisor/lock.ts';
+import { writeRunFile } from '../../supervisor/run-file.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const DOCTOR = fileURLToPath(new URL('../../supervisor/doctor.ts', import.meta.url));
@@ -45,6 +47,7 @@ test('the doctor looks at everything and leaves nothing behind', async () => {
     'ClickHouse',
     'ports',
     'data folder',
+    'snapshot',
   ]);
   expect(named(diagnosis, 'ClickHouse')?.value).toMatch(/^embedded \d+\./);
   expect(diagnosis.ok).toBe(diagnosis.checks.every(({ ok }) => ok));
@@ -78,4 +81,25 @@ test('a data folder in use is said with its process', async () => {
   lockDataFolder(data, new Date());
   const diagnosis = await doctor(['--data', data]);
   expect(named(diagnosis, 'data folder')?.value).toContain(`in use by process ${process.pid}`);
+});
+
+test('a snapshot that the bidder refuses is said with what is wrong with it', async () => {
+  const data = join(temporaryFolder(), 'data');
+  openDataFolder(data);
+  lockDataFolder(data, new Date());
+  const refused = { version: 8, error: 'snapshot: line item a names store s, which is not in it' };
+  const bidder = createHttpServer((_request, response) => {
+    response.end(JSON.stringify({ ready: true, reasons: [], snapshotVersion: 7, snapshotRefused: refused }));
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void bidder.close());
+  await new Promise((resolve) => bidder.once('listening', resolve));
+  const address = `http://127.0.0.1:${(bidder.address() as { port: number }).port}`;
+  const started = new Date().toISOString();
+  const addresses = { api: address, bidder: address, apiMetrics: address, bidderMetrics: address };
+  writeRunFile(data, { pid: process.pid, startedAt: started, processes: [], ...addresses });
+  const diagnosis = await doctor(['--data', data]);
+  expect(named(diagnosis, 'snapshot')).toMatchObject({
+    ok: false,
+    value: `version 8 is refused (${refused.error}), version 7 is served`,
+  });
 });
