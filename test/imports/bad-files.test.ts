@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
@@ -12,6 +11,7 @@ import { createCsvSplitter } from '../../dmp/imports/split-csv.ts';
 import { importWork, startImportWorker } from '../../dmp/imports/worker.ts';
 import { conversionsCsv, MEASURES } from '../../dmp/reports/csv.ts';
 import { type DataApp, startDataApp } from '../dmp/data-app.ts';
+import { bringFile } from './bring.ts';
 
 let data: DataApp;
 let worker: { close(): Promise<void> };
@@ -32,19 +32,8 @@ const MAPPING = {
 const HEADER = 'household,store,basket,product,value,time';
 const GOOD = '7001,st-1,r1,milk,1.25,2026-01-28T19:06:53Z';
 
-async function bring(file: string | Buffer, more: object = {}) {
-  const payload = { type: 'purchase', format: 'csv', mapping: MAPPING, ...more };
-  const made = await data.app.inject({ method: 'POST', url: '/v1/imports', payload });
-  expect(made.statusCode, made.body).toBe(201);
-  const { id } = made.json();
-  const sent = await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: file });
-  expect(sent.statusCode, sent.body).toBe(202);
-  for (;;) {
-    const job = (await data.app.inject({ url: `/v1/jobs/${sent.json().id}` })).json();
-    if (['succeeded', 'failed', 'cancelled'].includes(job.state)) return { id, job };
-    await sleep(20);
-  }
-}
+const bring = (file: string | Buffer, more: object = {}) =>
+  bringFile(data, { type: 'purchase', format: 'csv', mapping: MAPPING, ...more }, file);
 
 const codes = (job: { result: { errors: { code: string; count: number }[] } }) =>
   Object.fromEntries(job.result.errors.map(({ code, count }) => [code, count]));
