@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
+import { parquetByEngine, parquetByServer } from './parquet.ts';
 
 /** How to reach ClickHouse: a server by URL, or the embedded engine in a folder. */
 export type WarehouseOptions =
@@ -23,8 +24,6 @@ export interface Limits {
  * run in Walkin's own. 64-bit integers come back as strings, DateTime64 as 'YYYY-MM-DD hh:mm:ss.sss' in UTC.
  */
 export interface Warehouse {
-  /** Whether statements can name files of this machine: the embedded engine's can. */
-  readonly readsFiles: boolean;
   query<Row>(statement: Statement, limits?: Limits): Promise<Row[]>;
   /**
    * The rows as RowBinary, in pieces that may end within a row: 20 times as fast as objects. A server's come as they are made, the
@@ -42,6 +41,11 @@ export interface Warehouse {
    * lines a second. Times are 'YYYY-MM-DD hh:mm:ss.sss' or epoch seconds with a fraction.
    */
   insertText(table: string, columns: readonly string[], text: Buffer, token: string): Promise<void>;
+  /**
+   * Reads a Parquet file of this machine by ClickHouse's own reader into a CSV file with a header: times as RFC 3339 in UTC, nothing
+   * as an empty cell. The embedded engine reads it where it is; to a server it is sent, into a table that goes with its session.
+   */
+  parquetToCsv(path: string, into: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -69,6 +73,7 @@ const FIXED: ClickHouseSettings = {
 interface Connection {
   readonly client: ClickHouseClient;
   readonly insertText: (into: TextInsert, settings: ClickHouseSettings) => Promise<unknown>;
+  readonly parquetToCsv: (path: string, into: string, settings: ClickHouseSettings) => Promise<void>;
 }
 
 interface TextInsert {
@@ -103,6 +108,7 @@ function serverConnection(url: string): Connection {
         format: 'TabSeparated',
         clickhouse_settings: settings,
       }),
+    parquetToCsv: (path, into, settings) => parquetByServer(client, path, into, settings),
   };
 }
 
@@ -112,8 +118,10 @@ async function embeddedConnections(path: string): Promise<Connection[]> {
     // The connection's types come from its own copy of the client's; the shapes are the same.
     const open = (): Connection => {
       const connection = createChdbConnection({ path });
+      const client = createClient({ connection: connection as never });
       return {
-        client: createClient({ connection: connection as never }),
+        client,
+        parquetToCsv: (file, into, settings) => parquetByEngine(client, file, into, settings),
         insertText: ({ table, columns, text }, settings) =>
           connection.chdb.rawInsert({
             table,
@@ -158,7 +166,6 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
     ...(embedded ? {} : { database }),
   });
   return {
-    readsFiles: embedded,
     query: async <Row>(statement: Statement, limits?: Limits) => {
       await Promise.all(prepared);
       return run(async (client) => {
@@ -215,6 +222,10 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
           insert_deduplication_token: token,
         }),
       );
+    },
+    parquetToCsv: async (path, into) => {
+      await Promise.all(prepared);
+      await runOn((connection) => connection.parquetToCsv(path, into, settingsOf({ seconds: 3_600 })));
     },
     close: async () => {
       await Promise.all(tails);

@@ -12,6 +12,7 @@ import { permissionOf } from '../../bidder/privacy.ts';
 import { createUsers, type Users } from '../../bidder/users.ts';
 import { type Identifier, keyIdentifier } from '../../proto/identifier.ts';
 import { ADDED_CHANNEL, capsKey, profileKey } from '../../proto/keys.ts';
+import { pepperRing } from '../../proto/pepper.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { PEPPER } from './support/bidder.ts';
@@ -60,6 +61,25 @@ async function counted(name: 'profileCorrupt' | 'profileCache' | 'profileFailure
 }
 
 describe('a person', () => {
+  it('is found under every pepper that is honoured, the oldest first: whom nobody knows stays under the old key', async () => {
+    const pepper = pepperRing('a-newer-pepper-of-the-tests', PEPPER);
+    const asking = { exchange: 'x', pepper, now: NOW, deadline: performance.now() + 5_000 };
+    const newKey = keyIdentifier({ kind: 'ifa', value: 'tablet' }, pepper) as string;
+    await redis.set(profileKey(key('ifa', 'phone')), profileValue([1], NOW, { anchor: A }));
+    await redis.set(profileKey(newKey), profileValue([9], NOW, { anchor: B }));
+    await redis.hset(capsKey(key('ifa', 'stranger')), 'li:1:1', 4);
+    const users = createUsers(redis, metrics);
+    const of = async (ifa: string) => {
+      const request = requestOf({ ifa }, { buyeruid: 'ours', id: 'theirs' });
+      return users.read(request, { ...asking, permission: permissionOf(request) });
+    };
+    expect(await of('phone')).toMatchObject({ state: 'known', identifier: key('ifa', 'phone'), anchor: A });
+    expect(await of('tablet')).toMatchObject({ state: 'known', identifier: newKey, anchor: B });
+    const unknown = await of('stranger');
+    expect(unknown).toMatchObject({ state: 'unknown', identifier: key('ifa', 'stranger'), anchor: key('ifa', 'stranger') });
+    expect([...unknown.caps]).toEqual([['li:1:1', 4]]);
+  });
+
   it('is all of their identifiers: segments of every profile, caps of every anchor', async () => {
     await redis.set(profileKey(key('ifa', 'phone')), profileValue([1, 5], NOW, { anchor: A }));
     await redis.set(profileKey(key('cookie', 'ours')), profileValue([5, 9], NOW, { anchor: B }));

@@ -1,14 +1,17 @@
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readRecord } from '../../dmp/imports/records.ts';
 import { createCsvSplitter } from '../../dmp/imports/split-csv.ts';
 import { importWork, startImportWorker } from '../../dmp/imports/worker.ts';
+import { conversionsCsv, MEASURES } from '../../dmp/reports/csv.ts';
 import { type DataApp, startDataApp } from '../dmp/data-app.ts';
+import { bringFile } from './bring.ts';
 
 let data: DataApp;
 let worker: { close(): Promise<void> };
@@ -29,19 +32,8 @@ const MAPPING = {
 const HEADER = 'household,store,basket,product,value,time';
 const GOOD = '7001,st-1,r1,milk,1.25,2026-01-28T19:06:53Z';
 
-async function bring(file: string | Buffer, more: object = {}) {
-  const payload = { type: 'purchase', format: 'csv', mapping: MAPPING, ...more };
-  const made = await data.app.inject({ method: 'POST', url: '/v1/imports', payload });
-  expect(made.statusCode, made.body).toBe(201);
-  const { id } = made.json();
-  const sent = await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: file });
-  expect(sent.statusCode, sent.body).toBe(202);
-  for (;;) {
-    const job = (await data.app.inject({ url: `/v1/jobs/${sent.json().id}` })).json();
-    if (['succeeded', 'failed', 'cancelled'].includes(job.state)) return { id, job };
-    await sleep(20);
-  }
-}
+const bring = (file: string | Buffer, more: object = {}) =>
+  bringFile(data, { type: 'purchase', format: 'csv', mapping: MAPPING, ...more }, file);
 
 const codes = (job: { result: { errors: { code: string; count: number }[] } }) =>
   Object.fromEntries(job.result.errors.map(({ code, count }) => [code, count]));
@@ -257,4 +249,67 @@ test('a table is cut as csv-parse cuts it, wherever its pieces are cut', () => {
     ),
     { numRuns: 300 },
   );
+});
+
+describe('an upload that is cut in the middle', () => {
+  /** Sends the beginning of a body of `promised` bytes, and hangs up. */
+  async function sendHalf(id: string, half: string, promised: number): Promise<void> {
+    const { port } = data.app.server.address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.on('error', () => undefined);
+    const head = [`PUT /v1/imports/${id}/file HTTP/1.1`, 'host: x', 'content-type: text/csv', `content-length: ${promised}`];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${half}`);
+    await vi.waitFor(async () => expect((await parts(id)).length).toBe(1), 20_000);
+    socket.destroy();
+    await vi.waitFor(async () => expect(await parts(id)).toEqual([]), 20_000);
+  }
+  const parts = async (id: string) => (await readdir(data.deps.uploads)).filter((name) => name.startsWith(id));
+
+  test('leaves nothing, and the file can be sent again', async () => {
+    await data.app.listen({ host: '127.0.0.1', port: 0 });
+    const file = [HEADER, ...Array.from({ length: 50_000 }, (_, n) => GOOD.replace('r1', `r${n}`))].join('\n');
+    const made = await data.app.inject({
+      method: 'POST',
+      url: '/v1/imports',
+      payload: { type: 'purchase', format: 'csv', mapping: MAPPING },
+    });
+    const { id } = made.json();
+    for (const share of [0.01, 0.5, 0.99]) await sendHalf(id, file.slice(0, Math.floor(file.length * share)), file.length);
+    expect((await data.app.inject({ url: `/v1/imports/${id}` })).json()).toMatchObject({
+      status: 'created',
+      file: null,
+      job: null,
+    });
+    expect(await stores()).toEqual([]);
+    const sent = await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: file });
+    expect(sent.statusCode).toBe(202);
+    const job = await vi.waitFor(
+      async () => {
+        const one = (await data.app.inject({ url: `/v1/jobs/${sent.json().id}` })).json();
+        expect(one.state).toBe('succeeded');
+        return one;
+      },
+      { timeout: 30_000 },
+    );
+    expect(job.result).toMatchObject({ accepted: 50_000, quarantined: 0 });
+  }, 60_000);
+});
+
+test('a formula in a file survives as text, and no table that leaves gives it to a spreadsheet as one', async () => {
+  const { id, job } = await bring(
+    `${HEADER}\n7001,=cmd|' /C calc'!A0,r1,"=HYPERLINK(""http://x"")",1.25,2026-01-28T19:06:53Z\n7001,@SUM(1),r2,milk,x,2026-01-28\n`,
+  );
+  expect(job.result).toMatchObject({ accepted: 1, quarantined: 1 });
+  expect(await stores()).toEqual([{ receipt: 'r1', store: "=cmd|' /C calc'!A0", amount: '1250000' }]);
+  // What became of each row is told without its cells, as JSON: no spreadsheet runs it.
+  const result = await data.app.inject({ url: `/v1/imports/${id}/result` });
+  expect(result.headers['content-type']).toMatch(/^application\/x-ndjson/);
+  expect(result.body).not.toContain('cmd');
+  for (const line of result.body.trim().split('\n')) expect(line).toMatch(/^\{"line":/);
+  const measures = Object.fromEntries(MEASURES.map((name) => [name, 1])) as never;
+  const csv = (store: string) =>
+    conversionsCsv(['store'], [{ store, ...(measures as object) } as never], measures).split('\r\n')[1];
+  for (const formula of ["=cmd|' /C calc'!A0", '+1', '-1', '@SUM(1)', '\tx', '\rx'])
+    expect(csv(formula)?.replace(/^"/, '').startsWith(`'${formula}`.slice(0, 2)), formula).toBe(true);
 });

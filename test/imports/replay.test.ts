@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startImportWorker } from '../../dmp/imports/worker.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { type DataApp, NOW, PEPPER, startDataApp } from '../dmp/data-app.ts';
+import { bringFile, endedJob } from './bring.ts';
 
 let data: DataApp;
 let worker: { close(): Promise<void> };
@@ -26,24 +26,11 @@ const MAPPING = {
   identifiers: [{ kind: 'loyalty', column: 'who' }],
 };
 
-async function bring(rows: string): Promise<string> {
-  const { body } = await call('POST', '/v1/imports', { type: 'purchase', format: 'csv', mapping: MAPPING });
-  const sent = await data.app.inject({
-    method: 'PUT',
-    url: `/v1/imports/${body.id}/file`,
-    payload: `who,basket,product,value,time\n${rows}`,
-  });
-  await ended(sent.json().id);
-  return body.id;
-}
-
-async function ended(job: string) {
-  for (;;) {
-    const { body } = await call('GET', `/v1/jobs/${job}`);
-    if (['succeeded', 'failed', 'cancelled'].includes(body.state)) return body;
-    await sleep(20);
-  }
-}
+const bring = async (rows: string): Promise<string> => {
+  const input = { type: 'purchase', format: 'csv', mapping: MAPPING };
+  return (await bringFile(data, input, `who,basket,product,value,time\n${rows}`)).id;
+};
+const ended = (job: string) => endedJob(data, job);
 
 const quarantine = async (query = '') => (await call('GET', `/v1/quarantine${query}`)).body.data;
 

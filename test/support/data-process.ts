@@ -39,7 +39,12 @@ export async function createDataProcess(
     ...{ WALKIN_API_PORT: String(port), WALKIN_API_METRICS_PORT: String(metricsPort), ...more },
   };
   let child: ChildProcess | null = null;
-  const call: DataProcess['call'] = (method, path, body, headers = { 'content-type': 'application/json' }) =>
+  const call: DataProcess['call'] = (
+    method,
+    path,
+    body,
+    headers = body === undefined ? {} : { 'content-type': 'application/json' },
+  ) =>
     fetch(`http://127.0.0.1:${port}${path}`, {
       method,
       headers: { authorization: `Bearer ${ADMIN_KEY}`, ...headers },
