@@ -31,6 +31,8 @@ export interface RuleScope {
   readonly withheld?: readonly string[];
   /** Whose words count: who withdrew is nowhere, and rows of `recorded` sources count for who agreed only. Absent: nobody's. */
   readonly consents?: { readonly audience: readonly string[]; readonly recorded: readonly string[] };
+  /** Condition over `shard`: what is compared with everybody is compared with this part of them. Absent or empty: with all. */
+  readonly sampled?: string;
   /** Whether another segment's members may count here; all may where absent. */
   mayNest?(segment: string): boolean;
   /** Of money in rules that name none; null: there are several. Absent: USD. */
