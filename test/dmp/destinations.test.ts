@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cell } from '../../dmp/destinations/formats.ts';
@@ -156,6 +158,21 @@ describe('files', () => {
     );
     for (const value of ['=1', '+1', '-1', '@x', '\tx']) expect(cell(value).replace('"', '').startsWith("'"), value).toBe(true);
     expect(cell('a"b,c')).toBe('"a""b,c"');
+  });
+
+  test('of Parquet are read by ClickHouse', async () => {
+    await destination('columns', { kind: 'parquet', identifiers: ['cookie', 'ifa'] });
+    const record = await rig.send('columns');
+    const path = join(api.deps.uploads, 'exports', record.id, record.files[0]?.name ?? '');
+    if (!api.deps.warehouse.readsFiles) return;
+    const rows = await api.deps.warehouse.query({
+      sql: 'SELECT * FROM file({path:String}, Parquet) ORDER BY kind',
+      params: { path },
+    });
+    expect(rows).toEqual([
+      { segment: 'buyers', operation: 'add', kind: 'cookie', value: '=cmd|calc' },
+      { segment: 'buyers', operation: 'add', kind: 'ifa', value: IFA[1] },
+    ]);
   });
 
   test('wait until they are fetched, and only then are what the next is compared with', async () => {
@@ -326,6 +343,37 @@ describe('guard rails', () => {
 });
 
 describe('the rest', () => {
+  test('files are put to a store that is compatible with S3, signed with the digest of their content', async () => {
+    const puts: { url: string; headers: IncomingHttpHeaders; body: string }[] = [];
+    const store = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        puts.push({ url: `${request.method} ${request.url}`, headers: request.headers, body: Buffer.concat(chunks).toString() });
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+    Object.assign(api.deps, { fetchInside: true });
+    const endpoint = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    const delivery = { to: 's3', url: 's3://bucket/in/', endpoint, accessKeyId: 'AKID' };
+    const out = { kind: 'csv', identifiers: ['ifa'], delivery };
+    const refused = await api.call('PUT', '/v1/destinations/bucket', { advertiser: 'shop', name: 'B', segments: [], ...out });
+    expect(refused.json()).toMatchObject({ errors: [{ pointer: '/accessKeySecret', code: 'required' }] });
+    await destination('bucket', { ...out, accessKeySecret: 'secret' });
+    await rig.members('buyers', [ANNA]);
+    const record = await rig.send('bucket');
+    store.close();
+    Object.assign(api.deps, { fetchInside: false });
+    expect(record.state).toBe('delivered');
+    const [put] = puts;
+    expect(put?.url).toBe('PUT /bucket/in/bucket.1.update.csv');
+    expect(put?.headers['x-amz-content-sha256']).toBe(sha256(put?.body ?? ''));
+    expect(put?.headers['authorization']).toMatch(/^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/us-east-1\/s3\/aws4_request/);
+    expect(put?.body).toContain(`buyers,add,ifa,${IFA[1]}`);
+    await rig.members('buyers', [ANNA, JANE, ['cookie', '=cmd|calc'], ['email_google', sha256('fourth@example.com')]]);
+  });
+
   test('what the destination says of an export becomes its match rate', async () => {
     const { data } = await api.ok<{ data: { id: string }[] }>('GET', '/v1/destinations/google/exports');
     const id = data[0]?.id;
