@@ -79,7 +79,7 @@ function whole(owned: readonly Owned[]): { keys: string[]; profiles: number[] } 
 /** Memberships, texts and Redis. */
 async function emptyRest(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
   const { redis } = deps;
-  if (profiles.length > 0) await empty(deps, erasure, 'memberships', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  if (profiles.length > 0) await emptySegments(deps, erasure, keys, profiles);
   if (profiles.length > 0)
     await empty(deps, erasure, 'lookalike_scores', 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
   await empty(deps, erasure, 'quarantine', whereWritten(['original', 'value']), keys, null);
@@ -91,6 +91,32 @@ async function emptyRest(deps: Deps, erasure: string, keys: readonly string[], p
   // Now that they have no profile, the marks name none either.
   await optOut(deps, keys);
 }
+
+/** What is known by the number of the profile. */
+const BY_PROFILE = ['memberships', 'facts', 'facts_wanted', 'facts_found', 'placements', 'touches', 'segment_asked'] as const;
+
+async function emptySegments(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
+  // Who lives with them is asked again by rules that count by household.
+  const touch = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+    SELECT DISTINCT shard, profile, (SELECT max(fold) + 1 FROM touches) FROM facts
+    WHERE kind = 'person' AND profile NOT IN {profiles:Array(UInt32)}
+      AND household IN (SELECT household FROM facts WHERE kind = 'person' AND profile IN {profiles:Array(UInt32)})`;
+  await deps.warehouse.command({ sql: touch, params: { profiles } }, LIMITS);
+  for (const table of BY_PROFILE) await empty(deps, erasure, table, 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  const erased = 'bitmapBuild({profiles:Array(UInt32)})';
+  for (const [table, columns] of Object.entries(BITMAPS)) {
+    const change = columns.map((column) => `${column} = bitmapAndnot(${column}, ${erased})`).join(', ');
+    const held = columns.map((column) => `bitmapHasAny(${column}, ${erased})`).join(' OR ');
+    await empty(deps, erasure, table, held, keys, change, profiles);
+  }
+}
+
+/** Tables of sets of profiles. */
+const BITMAPS = {
+  segment_members: ['members'],
+  segment_held: ['members'],
+  segment_steps: ['members', 'entered', 'gone'],
+} as const;
 
 /** Rows are counted before they go, and the first count stays: a run that goes on finds fewer. */
 async function empty(
@@ -145,7 +171,7 @@ export async function countRows(deps: Deps, owned: readonly Owned[]): Promise<Re
   const { keys, profiles } = whole(owned);
   const places = [
     ...PLACES.map((place) => ({ table: place.table, where: whereNamed(place) })),
-    { table: 'memberships', where: 'profile IN {profiles:Array(UInt32)}' },
+    ...BY_PROFILE.map((table) => ({ table, where: 'profile IN {profiles:Array(UInt32)}' })),
     { table: 'lookalike_scores', where: 'profile IN {profiles:Array(UInt32)}' },
     { table: 'quarantine', where: whereWritten(['original', 'value']) },
     { table: 'audit_log', where: whereWritten(['id']) },

@@ -27,11 +27,12 @@ export async function search(
 ): Promise<Searched> {
   const places: string[] = [];
   const found: { place: string; rows: number }[] = [];
-  for (const { table, keys: columns, texts, hasProfile } of await readSchema(warehouse)) {
+  for (const { table, keys: columns, texts, bitmaps, hasProfile } of await readSchema(warehouse)) {
     if (TOMBSTONES.includes(table)) continue;
     const conditions = new Map(columns.map((column) => [column, `${column} IN {keys:Array(UUID)}`]));
     // Facts have a column for whom they are about; other tables may have the key within a text.
     if (columns.length === 0) for (const column of texts) conditions.set(column, whereWritten([column]));
+    for (const column of bitmaps) conditions.set(column, `bitmapHasAny(${column}, bitmapBuild({profiles:Array(UInt32)}))`);
     if (hasProfile) conditions.set('profile', 'profile IN {profiles:Array(UInt32)}');
     if (conditions.size === 0) continue;
     const counts = [...conditions.values()].map((condition, at) => `countIf(${condition}) AS n${at}`).join(', ');
