@@ -53,7 +53,7 @@ export interface EstimateOptions {
 
 /** A table with no more facts is read whole, of a larger one so many at first. */
 const EXACT_FACTS = 1_000_000;
-const FACTS = 600_000;
+const FACTS = 700_000;
 const PATIENCE_S = 0.1;
 /** So many who hold tell a size to about a tenth. */
 const ENOUGH = 400;
