@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cell } from '../../dmp/destinations/formats.ts';
 import { queueDue } from '../../dmp/destinations/schedule.ts';
+import { erase } from '../../dmp/erasures/erase.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { createSealer } from '../../dmp/identity/seal.ts';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
+import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
-import { body, type SendRig, sendRig } from './destinations-rig.ts';
+import { body, type SendRig, STEPS, sendRig } from './destinations-rig.ts';
 
 /** SHA-256 as reference/data-platform.md recomputed them, by what was sent. */
 const VECTORS = {
@@ -238,20 +240,18 @@ describe('deltas', () => {
     const word = { identifiers: [{ kind: 'email', value: 'b@v.example' }], purposes: ['personalised_ads'], status: 'withdrawn' };
     await api.ok('POST', '/v1/consents', { ...word, source: 'crm' });
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'b@v.example')]);
-    // As an erasure does: all of the person goes, what the destination was told stays until it is told.
     const key = keyOf('c@v.example');
     const [person] = await api.deps.warehouse.query<{ profile: number }>({
       sql: 'SELECT profile FROM identities FINAL WHERE identifier = {key:UUID}',
       params: { key },
     });
     const { profile } = person as { profile: number };
-    const keys = 'SELECT identifier FROM identities WHERE profile = {profile:UInt32}';
-    for (const sql of [
-      `DELETE FROM sealed WHERE identifier IN (${keys})`,
-      'DELETE FROM memberships WHERE profile = {profile:UInt32}',
-      'DELETE FROM identities WHERE profile = {profile:UInt32}',
-    ])
-      await api.deps.warehouse.command({ sql, params: { profile } });
+    const asked = await api.ok<{ id: string }>('POST', '/v1/erasures', {
+      identifiers: [{ kind: 'email', value: 'c@v.example' }],
+    });
+    const receipt = await erase(api.deps, () => createIdentity(api.deps).fold(), asked.id, STEPS);
+    expect(receipt.erased['sealed']).toBeGreaterThan(0);
+    expect(receipt.proof.found).toEqual([]);
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'c@v.example')]);
     const [left] = await api.deps.warehouse.query<{ n: string }>({
       sql: 'SELECT count() AS n FROM sent WHERE person = {profile:UInt32} AND destination = {id:String}',
