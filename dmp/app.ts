@@ -40,6 +40,7 @@ import { registerInsightRoutes } from './segments/insight-routes.ts';
 import { registerLookalikesRoutes } from './segments/lookalike-routes.ts';
 import { registerSegmentsRoutes } from './segments/routes.ts';
 import { registerSegmentUsesRoutes } from './segments/uses-routes.ts';
+import { registerSegmentVersionsRoutes } from './segments/versions-routes.ts';
 import { registerSnapshotRoutes } from './snapshot/routes.ts';
 import { registerSourcesRoutes } from './sources/routes.ts';
 import { registerStoresRoutes } from './stores/routes.ts';
@@ -91,6 +92,7 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerQuarantineRoutes(api, deps);
   registerSegmentsRoutes(api, deps);
   registerSegmentUsesRoutes(api, deps);
+  registerSegmentVersionsRoutes(api, deps);
   registerEstimateRoute(api, deps);
   registerInsightRoutes(api, deps);
   registerLookalikesRoutes(api, deps);

@@ -28,7 +28,7 @@ const drift = new Counter({
 /** Everybody is asked again so often, as an audit of the evaluations of some. */
 export const AUDIT_MS = 24 * 3_600_000;
 /** Leaves of one pass: its text, and the columns of a unit, grow with them. */
-const MOST_LEAVES = 120;
+const MOST_LEAVES = 250;
 /** A rule that failed so often is tried again after so long. */
 const TRIES = 3;
 const PATIENCE_MS = 600_000;
@@ -75,7 +75,7 @@ export async function evaluateSegments(
     for (const id of ids) {
       const segment = deps.things.get('segment', id);
       if (segment === undefined) continue;
-      const turn = turnOf(deps.things, segment, states, rebuilt);
+      const turn = turnOf(deps.things, segment, states, rebuilt, round.now);
       if (turn === null) await recordFailure(round, { id, revision: segment.revision, digest: '' }, 0, 'failed');
       else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
     }
@@ -208,7 +208,7 @@ async function askFor({ deps, now, after, states }: Round, turns: readonly Turn[
   const edges = new Set<number>();
   const nested: Record<string, number> = {};
   for (const turn of turns) {
-    for (const edge of turn.edges ?? []) edges.add(edge);
+    for (const age of turn.edges?.ages ?? []) edges.add(age);
     for (const id of turn.nested) {
       const version = turn.before?.nested[id] ?? 0;
       const current = (after.get(id) ?? states.known.get(id))?.version ?? 0;

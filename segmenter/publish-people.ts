@@ -45,16 +45,15 @@ export async function rangesOf(warehouse: Warehouse, { sql: condition, params }:
 }
 
 /**
- * The people of a range who changed, one after the other: all identifiers by which a bid request can name them, and those of their
+ * The people of a range who changed, as bytes for `eachPerson`: all identifiers by which a bid request can name them, and those of their
  * memberships that `numbers` (of segments, by id) has.
  */
-export async function eachPerson(
+export async function readPeople(
   warehouse: Warehouse,
   { sql: condition, params }: Change,
   { first, last }: Range,
   numbers: ReadonlyMap<string, number>,
-  take: (person: PersonRow) => void | Promise<void>,
-): Promise<void> {
+): Promise<Buffer[]> {
   const chosen = `profile BETWEEN {first:UInt32} AND {last:UInt32} AND ${condition}`;
   // No FINAL, which would merge all there are: only rows of identifiers that were theirs once are looked at.
   const newest = `SELECT identifier, argMax(i.profile, version) AS profile, argMax(i.anchor, version) AS anchor, argMax(i.kind, version) AS sort
@@ -68,6 +67,13 @@ export async function eachPerson(
     GROUP BY profile`;
   const sql = `SELECT profile, anchor, keys, held FROM (${people}) AS people LEFT JOIN (${members}) AS members USING profile`;
   const bound = { ...params, first, last, kinds: ADDRESSABLE, ids: [...numbers.keys()], numbers: [...numbers.values()] };
+  const pieces: Buffer[] = [];
+  for await (const piece of warehouse.scan({ sql, params: bound }, LIMITS)) pieces.push(piece);
+  return pieces;
+}
+
+/** Takes people out of pieces that may end within one, in order; waits for what `take` returns. */
+export async function eachPerson(pieces: readonly Buffer[], take: (person: PersonRow) => void | Promise<void>): Promise<void> {
   const person: PersonRow = {
     profile: 0,
     bytes: EMPTY,
@@ -78,7 +84,7 @@ export async function eachPerson(
     count: 0,
   };
   let rest = EMPTY;
-  for await (const piece of warehouse.scan({ sql, params: bound }, LIMITS)) {
+  for (const piece of pieces) {
     const bytes: Buffer = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
     let at = 0;
     for (let next = readPerson(bytes, at, person); next > 0; next = readPerson(bytes, at, person)) {

@@ -7,7 +7,7 @@ import { forgetPublished, notePublished, type PublishedSegment } from '../dmp/pu
 import { nextSequence, putValues, STATE_KEY, STREAMED_KEY, type Value } from '../dmp/publication/values.ts';
 import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
 import { hourOf, NOTHING_ADDED } from '../proto/profile.ts';
-import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf } from './publish-people.ts';
+import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf, readPeople } from './publish-people.ts';
 import { createValueWriter } from './publish-values.ts';
 
 const AGES = [1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3_600];
@@ -105,9 +105,16 @@ export async function publish(
   const passes = await passesOf(deps, change, streamed);
   const known = knownTo(evaluated, numbers);
   const sum = { profiles: 0, written: 0, late: 0 };
+  let reading: Promise<Part> | null = null;
   for (const [part, pass] of passes.entries()) {
     await between(part, passes.length);
-    const done = await writePart(deps, pass, numbers, known);
+    const read: Part = await (reading ?? readPart(deps, pass, numbers));
+    // The warehouse reads the next part while Redis takes this one.
+    const next = passes[part + 1];
+    reading = next === undefined ? null : readPart(deps, next, numbers);
+    // The fault is met where it is awaited.
+    reading?.catch(() => undefined);
+    const done = await writePart(deps, read, known);
     sum.profiles += done.profiles;
     sum.written += done.written;
     sum.late += done.late;
@@ -234,22 +241,40 @@ async function passesOf({ warehouse }: PublishDeps, change: Change, streamed: re
   return passes;
 }
 
-async function writePart(
-  { warehouse, redis, now }: PublishDeps,
+/** People as they were read, and whom they must be held against. */
+interface Part {
+  readonly sequence: number;
+  readonly people: readonly Buffer[];
+  readonly out: ReadonlySet<number>;
+  readonly held: ReadonlySet<number>;
+}
+
+async function readPart(
+  { warehouse, redis }: PublishDeps,
   { change, range }: Pass,
   numbers: ReadonlyMap<string, number>,
-  known: ReadonlyMap<number, number>,
-): Promise<{ profiles: number; written: number; late: number }> {
+): Promise<Part> {
   // Before anything is read: who withdraws or is evaluated later has a greater one.
   const sequence = await nextSequence(redis);
+  const [out, held, people] = await Promise.all([
+    optedOutProfiles(warehouse),
+    profilesNothingAdded(warehouse),
+    readPeople(warehouse, change, range, numbers),
+  ]);
+  return { sequence, people, out, held };
+}
+
+async function writePart(
+  { redis, now }: PublishDeps,
+  { sequence, people, out, held }: Part,
+  known: ReadonlyMap<number, number>,
+): Promise<{ profiles: number; written: number; late: number }> {
   const at = now();
-  const hour = hourOf(at);
   const put = { sequence, now: at, known };
-  const [out, held] = await Promise.all([optedOutProfiles(warehouse), profilesNothingAdded(warehouse)]);
-  const writer = createValueWriter(redis, put, { hour, hours: MEMBERSHIP_HOURS });
+  const writer = createValueWriter(redis, put, { hour: hourOf(at), hours: MEMBERSHIP_HOURS });
   const marks: Value[] = [];
   let profiles = 0;
-  await eachPerson(warehouse, change, range, numbers, (person) => {
+  await eachPerson(people, (person) => {
     profiles++;
     if (!out.has(person.profile)) return writer.add(person, held.has(person.profile) ? NOTHING_ADDED : 0);
     marks.push({ identifiers: identifiersOf(person), value: optedOutValue(person.profile, anchorOf(person), at, sequence) });

@@ -10,7 +10,7 @@ import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { decodeProfile, encodeProfile, hourOf, NOTHING_ADDED, OPTED_OUT, type PublishedProfile } from '../proto/profile.ts';
 import { anchorOf, identifiersOf, MEMBERSHIP_HOURS, type PublishDeps } from './publish.ts';
-import { eachPerson } from './publish-people.ts';
+import { eachPerson, readPeople } from './publish-people.ts';
 
 const compared = new Counter({
   name: 'walkin_reconciled_total',
@@ -144,7 +144,7 @@ async function wantedOf(
   const hour = hourOf(at);
   const wanted: Wanted[] = [];
   const change = { sql: 'cityHash64(profile) % {slices:UInt32} = {slice:UInt32}', params: { slices, slice } };
-  await eachPerson(warehouse, change, { first: 0, last: 0xffff_ffff }, numbers, (person) => {
+  await eachPerson(await readPeople(warehouse, change, { first: 0, last: 0xffff_ffff }, numbers), (person) => {
     const isOut = out.has(person.profile);
     const memberships = Array.from({ length: isOut ? 0 : person.count }, (_, index) => ({
       segment: person.memberships[index * 2] as number,

@@ -1,3 +1,4 @@
+import { forgetAged, forgetPast, forgetSource } from '../dmp/segments/forget.ts';
 import { rememberPresence } from '../dmp/sources/presence.ts';
 import { deletePast, deleteSource, type Kept, readKept, sourcesToErase } from '../dmp/sources/retention.ts';
 import type { Identity } from './identity.ts';
@@ -23,14 +24,18 @@ export async function retain(deps: RefreshDeps, identity: Identity, steps: Steps
   for (const [done, kept] of over.entries()) {
     await steps.checkpoint();
     await steps.progress({ done, total: over.length + erased.length, unit: 'kinds', stage: 'retention' });
-    await deletePast(warehouse, kept, now - (kept.days as number) * DAY_MS);
+    const cutoff = now - (kept.days as number) * DAY_MS;
+    await deletePast(warehouse, kept, cutoff);
+    await forgetPast(warehouse, kept.source, kept.kind, cutoff);
   }
   // Identity finds whom a source had linked by its links, so it must have let go of them before they are gone.
   if (erased.length > 0) await identity.fold();
   for (const source of erased) {
     await steps.checkpoint();
     await deleteSource(warehouse, source);
+    await forgetSource(warehouse, source);
   }
+  await forgetAged(warehouse, now);
   const deleted = over.map(({ source, kind, past }) => ({ source, kind, past }));
   return { deleted, erased, seconds: (performance.now() - began) / 1000 };
 }

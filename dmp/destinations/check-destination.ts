@@ -2,7 +2,7 @@ import type { NounContext } from '../http/noun.ts';
 import { referenceFault } from '../http/references.ts';
 import { urlOf } from '../imports/fetch.ts';
 import { type Fault, Problem } from '../problem.ts';
-import { isSensitive } from '../segments/sensitive.ts';
+import { isForbidden } from '../segments/guards.ts';
 import type { DestinationInput } from './destination.ts';
 
 export function checkDestination(input: DestinationInput, { deps, current }: NounContext<'destination'>): Fault[] {
@@ -19,8 +19,7 @@ export function checkDestination(input: DestinationInput, { deps, current }: Nou
   ];
 
   function sensitiveFaults(id: string, pointer: string): Fault[] {
-    const body = things.get('segment', id)?.body;
-    if (body === undefined || body.sensitiveAllowed === true || !isSensitive(things, id)) return [];
+    if (!isForbidden(things, id)) return [];
     return [{ pointer, code: 'sensitive_segment', message: `${id} is sensitive, and no admin has allowed its use` }];
   }
 }

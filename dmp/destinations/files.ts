@@ -5,8 +5,9 @@ import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Sealer } from '../identity/seal.ts';
 import type { Destination } from './destination.ts';
 import type { Export, ExportedFile } from './exports.ts';
-import { formatOf } from './formats.ts';
+import { COLUMNS, codesOf, formatOf, rowOf } from './formats.ts';
 import { readSent, type Which } from './ledger.ts';
+import { parquetOf } from './parquet.ts';
 import { messagesOf } from './webhook.ts';
 
 /** Files hold hashes of people: they are kept for as long as somebody may fetch them, and no longer. */
@@ -78,7 +79,16 @@ async function writeTables(deps: FileDeps, sealer: Sealer, destination: Destinat
         yield text;
       }
     };
-    const written = await writeFile(join(folderOf(deps.uploads, record.id), name), lines());
+    const codes = codesOf(destination.segments);
+    const rows = async function* (): AsyncGenerator<string[][]> {
+      for await (const sent of readSent(deps.warehouse, sealer, asked)) {
+        counts.rows += sent.length;
+        counts.identifiers += sent.length;
+        yield sent.map((one) => rowOf(one, codes));
+      }
+    };
+    const content = destination.kind === 'parquet' ? parquetOf(COLUMNS, rows()) : lines();
+    const written = await writeFile(join(folderOf(deps.uploads, record.id), name), content);
     files.push({ name, segment, operation, ...counts, ...written });
   }
   return files;
@@ -101,14 +111,14 @@ async function writeMessages(deps: FileDeps, sealer: Sealer, destination: Destin
 
 async function writeFile(
   path: string,
-  texts: AsyncIterable<string>,
+  texts: AsyncIterable<string | Buffer>,
 ): Promise<{ readonly bytes: number; readonly sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
   const handle = await open(`${path}.part`, 'w', 0o600);
   try {
     for await (const text of texts) {
-      const chunk = Buffer.from(text);
+      const chunk = typeof text === 'string' ? Buffer.from(text) : text;
       bytes += chunk.length;
       hash.update(chunk);
       if (chunk.length > 0) await handle.writeFile(chunk);

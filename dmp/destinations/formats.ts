@@ -58,6 +58,7 @@ export function formatOf(destination: Destination): Format {
   if (kind === 'google_customer_match') return table(GOOGLE);
   if (kind === 'meta_custom_audience') return table(META);
   if (kind === 'yandex_audience') return table(YANDEX);
+  if (kind === 'parquet') return { ...csv(destination), extension: 'parquet' };
   return kind === 'xandr' ? xandr(destination) : csv(destination);
 }
 
@@ -116,17 +117,23 @@ function xandr({ exchange, expirationDays, segments }: Destination): Format {
   };
 }
 
-/** One row an identifier, for people and programs alike. */
+/** Columns of what is for programs of any kind. */
+export const COLUMNS = ['segment', 'operation', 'kind', 'value'] as const;
+
+/** Their values: one row an identifier. */
+export function rowOf({ segment, op, kind, value }: Sent, codes: ReadonlyMap<string, string>): string[] {
+  return [codes.get(segment) ?? segment, op === 1 ? 'add' : 'remove', kind, value];
+}
+
 function csv({ segments }: Destination): Format {
   const codes = codesOf(segments);
   return {
     extension: 'csv',
     files: 'all',
-    header: 'segment,operation,kind,value\n',
+    header: `${COLUMNS.join(',')}\n`,
     lines: (sent) => {
       let text = '';
-      for (const { segment, op, kind, value } of sent)
-        text += `${cell(codes.get(segment) ?? segment)},${op === 1 ? 'add' : 'remove'},${kind},${cell(value)}\n`;
+      for (const one of sent) text += `${rowOf(one, codes).map(cell).join(',')}\n`;
       return { text, rows: sent.length, identifiers: sent.length, skipped: 0 };
     },
   };

@@ -89,14 +89,7 @@ function whole(owned: readonly Owned[]): { keys: string[]; profiles: number[] } 
 /** Memberships, texts, files and Redis. */
 async function emptyRest(deps: FileDeps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
   const { redis } = deps;
-  if (profiles.length > 0) {
-    for (const table of PROFILE_TABLES)
-      await empty(deps, erasure, table, 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
-    for (const { table, column } of BITMAPS) {
-      const without = `${column} = bitmapAndnot(${column}, bitmapBuild({profiles:Array(UInt32)}))`;
-      await empty(deps, erasure, table, whereMember(column), keys, without, profiles);
-    }
-  }
+  if (profiles.length > 0) await emptySegments(deps, erasure, keys, profiles);
   await empty(deps, erasure, 'quarantine', whereWritten(['original', 'value']), keys, null);
   // That somebody looked stays, at whom does not.
   const lookedAt = `${whereWritten(['id'])} OR (kind = 'profiles' AND toUInt32OrZero(id) IN {profiles:Array(UInt32)})`;
@@ -106,6 +99,24 @@ async function emptyRest(deps: FileDeps, erasure: string, keys: readonly string[
   await note(deps, erasure, 'redis caps', keys.length === 0 ? 0 : await redis.del(...keys.map(capsKey)));
   // Now that they have no profile, the marks name none either.
   await optOut(deps, keys);
+}
+
+/** What is known by the number of the profile. */
+async function emptySegments(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
+  // Who lives with them is asked again by rules that count by household.
+  const touch = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+    SELECT DISTINCT shard, profile, (SELECT max(fold) + 1 FROM touches) FROM facts
+    WHERE kind = 'person' AND profile NOT IN {profiles:Array(UInt32)}
+      AND household IN (SELECT household FROM facts WHERE kind = 'person' AND profile IN {profiles:Array(UInt32)})`;
+  await deps.warehouse.command({ sql: touch, params: { profiles } }, LIMITS);
+  for (const table of PROFILE_TABLES)
+    await empty(deps, erasure, table, 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  for (const { table, columns } of BITMAPS) {
+    const change = columns
+      .map((column) => `${column} = bitmapAndnot(${column}, bitmapBuild({profiles:Array(UInt32)}))`)
+      .join(', ');
+    await empty(deps, erasure, table, columns.map(whereMember).join(' OR '), keys, change, profiles);
+  }
 }
 
 /** Rows are counted before they go, and the first count stays: a run that goes on finds fewer. */
@@ -161,8 +172,7 @@ export async function countRows(deps: Deps, owned: readonly Owned[]): Promise<Re
   const { keys, profiles } = whole(owned);
   const places = [
     ...PLACES.map((place) => ({ table: place.table, where: whereNamed(place) })),
-    { table: 'memberships', where: 'profile IN {profiles:Array(UInt32)}' },
-    { table: 'lookalike_scores', where: 'profile IN {profiles:Array(UInt32)}' },
+    ...PROFILE_TABLES.map((table) => ({ table, where: 'profile IN {profiles:Array(UInt32)}' })),
     { table: 'quarantine', where: whereWritten(['original', 'value']) },
     { table: 'audit_log', where: whereWritten(['id']) },
   ];

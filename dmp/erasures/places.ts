@@ -54,11 +54,16 @@ export function whereNamed({ table, keys }: Pick<Place, 'table' | 'keys'>): stri
 }
 
 /** Rows that are a person's by the number of the profile alone. */
-export const PROFILE_TABLES: readonly string[] = ['memberships', 'facts', 'touches', 'lookalike_scores'];
+export const PROFILE_TABLES: readonly string[] = [
+  ...['memberships', 'facts', 'facts_fresh', 'facts_wanted', 'facts_found', 'placements', 'touches', 'segment_asked'],
+  'lookalike_scores',
+];
 
 /** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */
-export const BITMAPS: readonly { readonly table: string; readonly column: string }[] = [
-  { table: 'segment_members', column: 'members' },
+export const BITMAPS: readonly { readonly table: string; readonly columns: readonly string[] }[] = [
+  { table: 'segment_held', columns: ['members'] },
+  { table: 'segment_members', columns: ['members'] },
+  { table: 'segment_steps', columns: ['members', 'entered', 'gone'] },
 ];
 
 /** Bound: profiles. */

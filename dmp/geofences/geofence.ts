@@ -9,7 +9,12 @@ const Circle = Type.Object(
 
 /** A named place that is no store: a rival's shop, a stadium, a quarter. */
 export const Geofence = Type.Object(
-  { advertiser: Id('its advertiser'), name: Name, fence: variants('type', [Circle, Polygon]) },
+  {
+    advertiser: Id('its advertiser'),
+    name: Name,
+    fence: variants('type', [Circle, Polygon]),
+    rival: Type.Optional(Type.Boolean({ description: 'a shop of a rival: rules name all of them by `rivals`' })),
+  },
   { additionalProperties: false },
 );
 export type Geofence = Static<typeof Geofence>;

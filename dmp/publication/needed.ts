@@ -1,12 +1,13 @@
 import { segmentsOf } from '../campaigns/segment-rule.ts';
 import type { TargetingInput } from '../campaigns/targeting.ts';
 import { lookupsOf } from '../destinations/lookup.ts';
+import { isForbidden } from '../segments/guards.ts';
 import type { Thing, Things } from '../things/things.ts';
 
 /**
- * The segments whose members bidders must know: those that a line item names which is live or will be, or that
- * lookups tell of. Others are evaluated and counted
- * all the same, but a profile value that carried them would only be longer.
+ * The segments whose members bidders must know: those that a line item names which is live or will be, or that lookups tell of. Others
+ * are evaluated and counted all the same, but a profile value that carried them would only be longer. Of those that are sensitive and not
+ * allowed nobody is told who is in them, not even the bidders.
  */
 export function segmentsNeeded(things: Things, now: number): ReadonlySet<string> {
   const needed = new Set<string>();
@@ -19,7 +20,7 @@ export function segmentsNeeded(things: Things, now: number): ReadonlySet<string>
     for (const id of segmentsIn(body.targeting)) needed.add(id);
   }
   for (const { body } of lookupsOf(things, null)) for (const { segment } of body.segments) needed.add(segment);
-  return needed;
+  return new Set([...needed].filter((id) => !isForbidden(things, id)));
 }
 
 function segmentsIn({ segments = [], excludedSegments = [], segmentRule }: TargetingInput): string[] {

@@ -14,8 +14,8 @@ export const STATE_KEY = 'walkin:segmenter:published';
 export const STREAMED_KEY = 'walkin:publication:streamed';
 /** A value that nobody renews is forgotten: a segmenter that stands still must not leave people in segments for ever. */
 const EXPIRY_S = 30 * 86_400;
-/** People in one call, so that a bidder's question waits for a millisecond at most. */
-const TOGETHER = 200;
+/** People in one call, so that a bidder's question waits for half a millisecond: a value costs Redis 4.6 µs. */
+const TOGETHER = 100;
 const KEY_BYTES = 36;
 const STREAM_BYTES = 45;
 

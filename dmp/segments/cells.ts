@@ -1,4 +1,4 @@
-import { cellArea, cellToLatLng, gridDisk, latLngToCell } from 'h3-js';
+import { cellArea, cellToLatLng, compactCells, getResolution, gridDisk, latLngToCell } from 'h3-js';
 import { cellToUInt64, distance, type Fence, fenceCentre } from '../../proto/fence.ts';
 import { distanceToFence } from '../geofences/check-fence.ts';
 import type { Binder } from './binder.ts';
@@ -49,16 +49,23 @@ export function reachOf(fence: Fence, { lat, lon }: { lat: number; lon: number }
   return Math.max(0, ...(fence.rings[0] ?? []).map((corner) => distance(lat, lon, corner[1], corner[0])));
 }
 
-/** The condition that `cell` of a row is in one of the sets. Nothing is in none. */
+/** The condition that `cell` of a row is in one of the sets. Nothing is in none. Cells that fill a coarser one are written as that one. */
 export function inCells(sets: readonly NearCells[], bound: Binder): string {
-  const byResolution = new Map<number, Set<string>>();
+  const looked = new Map<number, Set<string>>();
   for (const { resolution, cells } of sets) {
-    const all = byResolution.get(resolution) ?? new Set();
+    const all = looked.get(resolution) ?? new Set();
     for (const cell of cells) all.add(cell);
-    byResolution.set(resolution, all);
+    looked.set(resolution, all);
   }
-  if (byResolution.size === 0) return '0';
-  const parts = [...byResolution].map(([resolution, cells]) => {
+  const written = new Map<number, Set<string>>();
+  for (const cells of looked.values())
+    for (const cell of compactCells([...cells])) {
+      const resolution = getResolution(cell);
+      const all = written.get(resolution) ?? new Set();
+      written.set(resolution, all.add(cell));
+    }
+  if (written.size === 0) return '0';
+  const parts = [...written].map(([resolution, cells]) => {
     // Numbers of 64 bits are bound as texts: JSON has no such numbers.
     const listed = bound.texts([...cells].map(cellToUInt64).sort());
     return `${parent(resolution)} IN (arrayMap(c -> toUInt64(c), ${listed}))`;

@@ -71,3 +71,12 @@ export function storesOf({ stores, storeGroups, near }: Places, { scope }: Compi
   ];
   return [...new Set(named)].sort();
 }
+
+/** The geofences that a node names, itself or as those of rivals; null where it names none. */
+export function fencesOf(
+  { geofences, rivals }: { readonly geofences?: readonly string[]; readonly rivals?: boolean },
+  { scope }: Compiler,
+): string[] | null {
+  if (geofences === undefined && rivals !== true) return null;
+  return [...new Set([...(geofences ?? []), ...(rivals === true ? (scope.places?.rivals() ?? []) : [])])].sort();
+}

@@ -53,7 +53,7 @@ export interface EstimateOptions {
 
 /** A table with no more facts is read whole, of a larger one so many at first. */
 const EXACT_FACTS = 1_000_000;
-const FACTS = 600_000;
+const FACTS = 700_000;
 const PATIENCE_S = 0.1;
 /** So many who hold tell a size to about a tenth. */
 const ENOUGH = 400;
@@ -145,7 +145,7 @@ const COUNTS = 2 ** 31;
 
 async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scope: RuleScope, { range }: Part): Promise<Counted> {
   const rule = (nodes[0] as RuleNode).rule;
-  const scan = compileScan([rule], scope);
+  const scan = compileScan([rule], { ...scope, sampled: range });
   const leaves = leavesOf(rule).slice(0, MOST_LEAVES);
   const bits = [...leaves.map(scan.holdsOf), scan.holdsOf(rule)].map((holds, at) => {
     const bit = at === leaves.length ? WHOLE : 2 ** at;
@@ -229,7 +229,7 @@ function peopleWith(scan: Scan, scope: RuleScope, range: string, mask: string): 
 /** Those whom a rule selects, or who stand for them, to be asked more about. */
 export async function groupOf(warehouse: Warehouse, rule: Rule, scope: RuleScope): Promise<Group> {
   const part = firstPart(await readShards(warehouse));
-  const scan = compileScan([rule], scope);
+  const scan = compileScan([rule], { ...scope, sampled: part.range });
   const masks = peopleWith(scan, scope, part.range, `toUInt32(${scan.holds[0]}) * ${WHOLE}`);
   return {
     people: `SELECT profile FROM (${masks}) WHERE has(masks, ${COUNTS + WHOLE})`,

@@ -39,13 +39,18 @@ export function minimumOf(things: Things, id: string): number {
   return own ?? (isSensitive(things, id) ? SENSITIVE_MINIMUM_SIZE : MINIMUM_SIZE);
 }
 
+/** Whether a segment is sensitive and no admin has allowed its use. */
+export function isForbidden(things: Things, id: string): boolean {
+  return things.get('segment', id)?.body.sensitiveAllowed !== true && isSensitive(things, id);
+}
+
 /** Whether a segment may be used, by its last evaluation and what is said of it. */
 export function verdictOf(things: Things, run: Run | undefined, id: string): Verdict {
   const segment = things.get('segment', id)?.body;
   if (segment === undefined) return verdict([]);
   const reasons: Reason[] = [];
   const because = (code: Reason['code'], message: string): void => void reasons.push({ segment: id, code, message });
-  if (segment.sensitiveAllowed !== true && isSensitive(things, id)) {
+  if (isForbidden(things, id)) {
     const why = sensitivityOf(segment) ?? 'it is made of a segment that is';
     because('sensitive', `the segment is sensitive (${why}) and no admin has allowed its use`);
   }

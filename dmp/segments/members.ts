@@ -28,6 +28,8 @@ export type Window = Static<typeof Window>;
 export const names = (description: string) =>
   Type.Array(Type.String({ maxLength: 512 }), { minItems: 1, maxItems: MAX_LIST, description });
 
+export const Rivals = Type.Boolean({ description: 'true: also any geofence that is a shop of a rival' });
+
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 

@@ -20,10 +20,11 @@ export interface FactsPlan {
   /** Rows that any measure looks at; others need not be read for this leaf. */
   readonly rows: string;
   /**
-   * Ages in ms at which a fact's passing of time may change the answer (the ends of sliding windows, now itself is 0). 'always': time may
-   * change it at any moment, so it is asked of everybody in each run.
+   * Ages in ms at which a fact's passing of time may change the answer (the ends of sliding windows, now itself is 0). 'midnight': it does
+   * when a UTC day ends, and where a fact is of the future. 'always': time may change it at any moment, so it is asked of everybody in
+   * each run.
    */
-  readonly edges: readonly number[] | 'always';
+  readonly edges: readonly number[] | 'midnight' | 'always';
   /** The facts of others may change the answer (quantiles of all people): asked of everybody in each run. */
   readonly ofOthers?: boolean;
 }
@@ -34,7 +35,7 @@ export interface UnitsPlan {
   /** The segment whose members they are: who entered or left it is asked again. */
   readonly segment?: string;
   /** As in FactsPlan; 'always' where nothing tells when the set changed. */
-  readonly edges: readonly number[] | 'always';
+  readonly edges: readonly number[] | 'midnight' | 'always';
 }
 
 export type LeafPlan = FactsPlan | UnitsPlan;

@@ -83,6 +83,14 @@ const RunView = Type.Object({
   entered: NullableInteger,
   left: NullableInteger,
   error: Type.Unsafe<string | null>({ type: ['string', 'null'], enum: ['timeout', 'memory', 'failed', null] }),
+  mode: Type.Unsafe<string>({
+    type: 'string',
+    enum: ['full', 'incremental', 'audit'],
+    description: 'of whom it was asked: everybody; who may have changed; everybody, to hold the runs before against it',
+  }),
+  asked: Type.Integer({ description: 'people' }),
+  rows: Type.Integer({ description: 'facts that were read, by a pass that may have answered other segments too' }),
+  bytes: Type.Integer({ description: 'of them, before compression' }),
 });
 
 const RunsQuery = Type.Object(
@@ -129,6 +137,10 @@ function viewOf(run: Run) {
     entered: counted.entered,
     left: counted.left,
     error: run.error === '' ? null : run.error,
+    mode: run.mode,
+    asked: run.asked,
+    rows: run.rows,
+    bytes: run.bytes,
   };
 }
 

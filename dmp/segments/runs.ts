@@ -17,8 +17,8 @@ export interface Run {
   readonly entered: number;
   readonly left: number;
   readonly error: RunError;
-  /** Of whom it was asked: everybody; who may have changed; everybody as an audit of that; nobody, members of before were restored. */
-  readonly mode: 'full' | 'incremental' | 'audit' | 'restored';
+  /** Of whom it was asked: everybody; who may have changed; everybody as an audit of that. */
+  readonly mode: 'full' | 'incremental' | 'audit';
   /** People who were asked; facts of theirs that were read, and their bytes. One pass reads for many segments. */
   readonly asked: number;
   readonly rows: number;
@@ -73,6 +73,14 @@ export async function lastRuns(warehouse: Warehouse, segments: readonly string[]
     ORDER BY started DESC LIMIT 1 BY segment`;
   const rows = await warehouse.query<Row>({ sql, params: { segments: [...segments] } });
   return new Map(rows.map((row) => [row.segment, runOf(row)]));
+}
+
+/** The revision by whose rule a version of the members was made last; null: there is no such version. */
+export async function revisionOfVersion(warehouse: Warehouse, segment: string, version: number): Promise<number | null> {
+  const sql = `SELECT revision FROM segment_runs WHERE segment = {segment:String} AND version = {version:UInt32} AND error = ''
+    ORDER BY started DESC LIMIT 1`;
+  const [row] = await warehouse.query<{ revision: number }>({ sql, params: { segment, version } });
+  return row?.revision ?? null;
 }
 
 function runOf({ left_count, started, asked, rows, bytes, ...rest }: Row): Run {

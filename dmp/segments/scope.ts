@@ -22,6 +22,8 @@ export interface RuleScope {
     fence(kind: 'store' | 'geofence', id: string): Fence | null;
     /** All that "any store" means where `stores` is null. */
     stores(): readonly string[];
+    /** Geofences that are shops of rivals. */
+    rivals(): readonly string[];
   };
   /** How a campaign of the advertiser holds people out, in hundredths of a percent; null: it does not. Absent: none does. */
   holdoutOf?(campaign: string): { readonly salt: string; readonly share: number } | null;
@@ -31,6 +33,8 @@ export interface RuleScope {
   readonly withheld?: readonly string[];
   /** Whose words count: who withdrew is nowhere, and rows of `recorded` sources count for who agreed only. Absent: nobody's. */
   readonly consents?: { readonly audience: readonly string[]; readonly recorded: readonly string[] };
+  /** Condition over `shard`: what is compared with everybody is compared with this part of them. Absent or empty: with all. */
+  readonly sampled?: string;
   /** Whether another segment's members may count here; all may where absent. */
   mayNest?(segment: string): boolean;
   /** Of money in rules that name none; null: there are several. Absent: USD. */
@@ -61,6 +65,11 @@ export function scopeOf(things: Things, advertiser: string | null, now: number):
         return store === undefined ? null : storeFence(store.body);
       },
       stores: () => stores().map(({ id }) => id),
+      rivals: () =>
+        things
+          .list('geofence')
+          .filter(({ body }) => body.rival === true && (advertiser === null || body.advertiser === advertiser))
+          .map(({ id }) => id),
     },
     holdoutOf: (campaign) => {
       const holdout = things.get('campaign', campaign)?.body.holdout ?? null;

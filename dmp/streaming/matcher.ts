@@ -38,6 +38,7 @@ interface Body {
   readonly urlContains?: string;
   readonly channel?: 'store' | 'online';
   readonly geofences?: readonly string[];
+  readonly rivals?: boolean;
   readonly metres?: number;
   readonly hours?: number;
 }
@@ -104,14 +105,15 @@ function filtersOf(body: Body, scope: RuleScope) {
 }
 
 /** The same cells as dmp/segments/nodes/near.ts looks for. */
-function areaOf({ stores, storeGroups, geofences, metres = NEAR_METRES }: Body, scope: RuleScope) {
-  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined;
+function areaOf({ stores, storeGroups, geofences, rivals, metres = NEAR_METRES }: Body, scope: RuleScope) {
+  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined && rivals !== true;
   const ids = isAny
     ? (scope.stores ?? scope.places?.stores() ?? [])
     : [...(stores ?? []), ...(storeGroups ?? []).flatMap((id) => scope.storesOf(id))];
   const fences = [
     ...ids.map((id) => scope.places?.fence('store', id)),
     ...(geofences ?? []).map((id) => scope.places?.fence('geofence', id)),
+    ...(rivals === true ? (scope.places?.rivals() ?? []) : []).map((id) => scope.places?.fence('geofence', id)),
   ];
   const sets = new Map<number, Set<string>>();
   for (const fence of fences) {

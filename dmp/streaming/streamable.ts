@@ -19,7 +19,7 @@ const FILTERS: Readonly<Record<string, readonly string[]>> = {
   pages: ['urlContains', 'sources'],
   actions: ['names', 'items', 'values', 'stores', 'storeGroups', 'near', 'sources'],
   exposures: ['campaigns', 'lineItems'],
-  near: ['stores', 'storeGroups', 'geofences', 'metres', 'hours'],
+  near: ['stores', 'storeGroups', 'geofences', 'rivals', 'metres', 'hours'],
 };
 
 const MEASURES: readonly string[] = ['count', 'clicks', 'last', 'window'];

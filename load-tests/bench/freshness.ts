@@ -53,7 +53,7 @@ interface Data extends Api {
   stop(): Promise<void>;
 }
 
-async function startData({ folder, pinning }: Rig, { env }: Options): Promise<Data> {
+export async function startData({ folder, pinning }: Rig, { env }: Options): Promise<Data> {
   const dataDir = join(folder, 'data');
   await mkdir(dataDir, { recursive: true });
   const [port, metricsPort] = [await freePort(), await freePort()];

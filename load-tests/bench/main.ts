@@ -6,6 +6,7 @@ import { benchFreshness } from './freshness.ts';
 import { benchIdentity } from './identity.ts';
 import { benchIngest } from './ingest.ts';
 import { benchLatency } from './latency.ts';
+import { benchLookup } from './lookup.ts';
 import { benchMatch } from './match.ts';
 import { benchNode24 } from './node24.ts';
 import { type BenchName, type Options, readOptions } from './options.ts';
@@ -34,6 +35,7 @@ async function run(options: Options): Promise<object> {
   if (options.name === 'identity') return benchIdentity(options);
   if (options.name === 'ingest') return benchIngest(options);
   if (options.name === 'freshness') return benchFreshness(options);
+  if (options.name === 'lookup') return benchLookup(options);
   if (options.name === 'publishing') return benchPublishing(options);
   if (options.name === 'segments') return benchSegments(options);
   const bench = ON_A_RIG[options.name];

@@ -6,7 +6,9 @@ import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Child, startChild } from './child.ts';
+import { benchFreshness } from './freshness.ts';
 import type { Options } from './options.ts';
+import { benchPublishing } from './publishing.ts';
 import { redisProgram } from './redis-program.ts';
 import { BenchError, say } from './say.ts';
 
@@ -44,9 +46,12 @@ const GROWN = 4;
 /** Mixed rules over everybody's facts, whole and after 1 % new events. */
 export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   const one = await timeSegments(options, 1);
-  if (!options.growth) return one;
-  const four = await timeSegments(options, GROWN);
-  return { ...one, growth: Math.round((four.fullS / one.fullS) * 100) / 100 };
+  const four = options.growth ? await timeSegments(options, GROWN) : null;
+  const growth = four === null ? one.growth : Math.round((four.fullS / one.fullS) * 100) / 100;
+  // Last, since they leave this process on a core of its own.
+  const { publishS } = await benchPublishing(options);
+  const { freshnessP95S } = await benchFreshness(options);
+  return { ...one, publishS, freshnessP95S, growth };
 }
 
 async function timeSegments({ scale, seed, env }: Options, times: number): Promise<SegmentsTiming> {

@@ -90,12 +90,24 @@ function daysOf(spans: readonly (readonly [number, number])[]): string[] {
   return [...days];
 }
 
-/** The ages at which time changes an answer; null: it may at any, or the facts of others may. */
-export function edgesOf(plans: readonly LeafPlan[]): number[] | null {
-  const edges = new Set<number>();
+/** When time changes an answer: as facts come to an age, in ms, and as days end. */
+export interface Edges {
+  readonly ages: readonly number[];
+  readonly isDaily: boolean;
+}
+
+/** Null: time may change the answer at any moment, or the facts of others may. */
+export function edgesOf(plans: readonly LeafPlan[]): Edges | null {
+  const ages = new Set<number>();
+  let isDaily = false;
   for (const plan of plans) {
     if (plan.edges === 'always' || ('ofOthers' in plan && plan.ofOthers === true)) return null;
-    for (const edge of plan.edges) edges.add(edge);
+    if (plan.edges === 'midnight') isDaily = true;
+    for (const age of plan.edges === 'midnight' ? [0] : plan.edges) ages.add(age);
   }
-  return [...edges];
+  return { ages: [...ages], isDaily };
+}
+
+export function isOtherDay(before: number, now: number): boolean {
+  return Math.floor(before / DAY_MS) !== Math.floor(now / DAY_MS);
 }

@@ -74,11 +74,18 @@ function heldOf(scan: Scan, range: string): string {
       : `SELECT * FROM (SELECT DISTINCT shard, profile, ${scan.level} AS unit FROM facts WHERE kind = 'person'${range === '' ? '' : ` AND ${range}`}) AS people
         INNER JOIN (${units}) AS units USING (shard, unit)`;
   const sets = scan.holds.map((_, n) => `groupBitmapStateIf(profile, h${n})`).join(', ');
-  return `INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0, optimize_aggregation_in_order = 1
+  return `INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0, ${IN_ORDER}
     SELECT id, shard, members FROM (
       SELECT shard, [${sets}] AS sets FROM (${people})${agreed === '' ? '' : ` WHERE ${agreed}`} GROUP BY shard)
     ARRAY JOIN sets AS members, {passIds:Array(String)} AS id WHERE bitmapCardinality(members) > 0`;
 }
+
+/**
+ * Rows come in the order of the key, so that people are done one after the other and nothing is kept of them: 140 MB for 200 rules, where a
+ * table of everybody takes 10 % less time and gigabytes. Also what is small is read by all cores.
+ */
+const IN_ORDER =
+  'optimize_aggregation_in_order = 1, merge_tree_min_rows_for_concurrent_read = 8192, merge_tree_min_bytes_for_concurrent_read = 1';
 
 /** Members so far. Binds passIds and versions. */
 const SO_FAR = `SELECT segment, shard, members FROM segment_members FINAL WHERE segment IN {passIds:Array(String)}

@@ -6,7 +6,7 @@ import { compileScan } from '../../dmp/segments/scan.ts';
 import { type RuleScope, scopeOf } from '../../dmp/segments/scope.ts';
 import type { Segment } from '../../dmp/segments/segment.ts';
 import type { Thing, Things } from '../../dmp/things/things.ts';
-import { edgesOf } from './asked.ts';
+import { type Edges, edgesOf, isOtherDay } from './asked.ts';
 import type { Evaluated, EvaluatedStates } from './state.ts';
 
 /** A segment whose turn it is. */
@@ -18,8 +18,8 @@ export interface Turn {
   readonly advertiser: string | null;
   /** Of what the rule comes to, wherever that is written: stores of a group, sources, rates. */
   readonly digest: string;
-  /** Ages at which time changes the answer; null: everybody is asked each time. */
-  readonly edges: readonly number[] | null;
+  /** When time changes the answer; null: everybody is asked each time. */
+  readonly edges: Edges | null;
   readonly nested: readonly string[];
   readonly before: Evaluated | undefined;
   /** Everybody is asked. */
@@ -32,7 +32,13 @@ export interface Turn {
 const SOME_TIME = Date.UTC(2026, 0, 1);
 
 /** Null: the rule cannot be compiled. */
-export function turnOf(things: Things, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
+export function turnOf(
+  things: Things,
+  segment: Thing<Segment>,
+  states: EvaluatedStates,
+  rebuilt: number,
+  now: number,
+): Turn | null {
   const { id, revision, body } = segment;
   const before = states.known.get(id);
   const { rule, level = 'person', advertiser } = body;
@@ -47,6 +53,7 @@ export function turnOf(things: Things, segment: Thing<Segment>, states: Evaluate
       before.digest !== digest ||
       before.fold < rebuilt ||
       edges === null ||
+      (edges.isDaily && isOtherDay(before.at, now)) ||
       nested.some((one) => before.nested[one] === undefined);
     return { id, revision, rule, level, advertiser, digest, edges, nested, before, isWhole, isSuspect: states.failed.has(id) };
   } catch {

@@ -41,9 +41,14 @@ async function time(): Promise<Publishing> {
     `number % 2 = 0 AND n = intDiv(number, 2) % ${task.segments}`,
     `if(cityHash64(number, n) % ${SHARE} = 0, -1, 1)`,
   );
+  await redis.config('RESETSTAT');
   const cpu = process.cpuUsage();
   const changed = await publish(deps);
   const { user, system } = process.cpuUsage(cpu);
+  const calls = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await redis.info('commandstats'));
+  console.log(
+    `Redis: ${calls?.[1]} calls, ${(Number(calls?.[2]) / 1e6).toFixed(2)} s, ${(Number(calls?.[2]) / Number(calls?.[1]) / 1e3).toFixed(2)} ms each`,
+  );
   tell('Those who changed', changed);
   console.log(
     `${((user + system) / 1e6).toFixed(1)} s of the processor beside Redis; nothing left to do: ${(await publish(deps)).profiles} people`,

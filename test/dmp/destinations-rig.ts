@@ -23,7 +23,7 @@ export interface SendRig {
   fetchAll(record: Export): Promise<void>;
 }
 
-const STEPS: JobContext = { id: 'job', progress: async () => undefined, checkpoint: async () => undefined };
+export const STEPS: JobContext = { id: 'job', progress: async () => undefined, checkpoint: async () => undefined };
 
 export function sendRig(api: TestApi): SendRig {
   const { warehouse, pepper } = api.deps;

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cell } from '../../dmp/destinations/formats.ts';
 import { queueDue } from '../../dmp/destinations/schedule.ts';
+import { erase } from '../../dmp/erasures/erase.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { createSealer } from '../../dmp/identity/seal.ts';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
+import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
-import { body, type SendRig, sendRig } from './destinations-rig.ts';
+import { body, type SendRig, STEPS, sendRig } from './destinations-rig.ts';
 
 /** SHA-256 as reference/data-platform.md recomputed them, by what was sent. */
 const VECTORS = {
@@ -158,6 +162,17 @@ describe('files', () => {
     expect(cell('a"b,c')).toBe('"a""b,c"');
   });
 
+  test('of Parquet are read by ClickHouse', async () => {
+    await destination('columns', { kind: 'parquet', identifiers: ['cookie', 'ifa'] });
+    const record = await rig.send('columns');
+    const path = join(api.deps.uploads, 'exports', record.id, record.files[0]?.name ?? '');
+    const text = `${path}.csv`;
+    await api.deps.warehouse.parquetToCsv(path, text);
+    const [header, ...lines] = (await readFile(text, 'utf8')).trim().replaceAll('"', '').split('\n');
+    expect(header).toBe('segment,operation,kind,value');
+    expect(lines.sort()).toEqual(['buyers,add,cookie,=cmd|calc', `buyers,add,ifa,${IFA[1]}`]);
+  });
+
   test('wait until they are fetched, and only then are what the next is compared with', async () => {
     const again = await rig.send('table');
     expect(again.segments).toMatchObject([{ added: 2 }]);
@@ -221,20 +236,18 @@ describe('deltas', () => {
     const word = { identifiers: [{ kind: 'email', value: 'b@v.example' }], purposes: ['personalised_ads'], status: 'withdrawn' };
     await api.ok('POST', '/v1/consents', { ...word, source: 'crm' });
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'b@v.example')]);
-    // As an erasure does: all of the person goes, what the destination was told stays until it is told.
     const key = keyOf('c@v.example');
     const [person] = await api.deps.warehouse.query<{ profile: number }>({
       sql: 'SELECT profile FROM identities FINAL WHERE identifier = {key:UUID}',
       params: { key },
     });
     const { profile } = person as { profile: number };
-    const keys = 'SELECT identifier FROM identities WHERE profile = {profile:UInt32}';
-    for (const sql of [
-      `DELETE FROM sealed WHERE identifier IN (${keys})`,
-      'DELETE FROM memberships WHERE profile = {profile:UInt32}',
-      'DELETE FROM identities WHERE profile = {profile:UInt32}',
-    ])
-      await api.deps.warehouse.command({ sql, params: { profile } });
+    const asked = await api.ok<{ id: string }>('POST', '/v1/erasures', {
+      identifiers: [{ kind: 'email', value: 'c@v.example' }],
+    });
+    const receipt = await erase(api.deps, () => createIdentity(api.deps).fold(), asked.id, STEPS);
+    expect(receipt.erased['sealed']).toBeGreaterThan(0);
+    expect(receipt.proof.found).toEqual([]);
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'c@v.example')]);
     const [left] = await api.deps.warehouse.query<{ n: string }>({
       sql: 'SELECT count() AS n FROM sent WHERE person = {profile:UInt32} AND destination = {id:String}',
@@ -326,6 +339,37 @@ describe('guard rails', () => {
 });
 
 describe('the rest', () => {
+  test('files are put to a store that is compatible with S3, signed with the digest of their content', async () => {
+    const puts: { url: string; headers: IncomingHttpHeaders; body: string }[] = [];
+    const store = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        puts.push({ url: `${request.method} ${request.url}`, headers: request.headers, body: Buffer.concat(chunks).toString() });
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+    Object.assign(api.deps, { fetchInside: true });
+    const endpoint = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    const delivery = { to: 's3', url: 's3://bucket/in/', endpoint, accessKeyId: 'AKID' };
+    const out = { kind: 'csv', identifiers: ['ifa'], delivery };
+    const refused = await api.call('PUT', '/v1/destinations/bucket', { advertiser: 'shop', name: 'B', segments: [], ...out });
+    expect(refused.json()).toMatchObject({ errors: [{ pointer: '/accessKeySecret', code: 'required' }] });
+    await destination('bucket', { ...out, accessKeySecret: 'secret' });
+    await rig.members('buyers', [ANNA]);
+    const record = await rig.send('bucket');
+    store.close();
+    Object.assign(api.deps, { fetchInside: false });
+    expect(record.state).toBe('delivered');
+    const [put] = puts;
+    expect(put?.url).toBe('PUT /bucket/in/bucket.1.update.csv');
+    expect(put?.headers['x-amz-content-sha256']).toBe(sha256(put?.body ?? ''));
+    expect(put?.headers['authorization']).toMatch(/^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/us-east-1\/s3\/aws4_request/);
+    expect(put?.body).toContain(`buyers,add,ifa,${IFA[1]}`);
+    await rig.members('buyers', [ANNA, JANE, ['cookie', '=cmd|calc'], ['email_google', sha256('fourth@example.com')]]);
+  });
+
   test('what the destination says of an export becomes its match rate', async () => {
     const { data } = await api.ok<{ data: { id: string }[] }>('GET', '/v1/destinations/google/exports');
     const id = data[0]?.id;

@@ -144,10 +144,8 @@ test('every table with keys is emptied by an erasure: who adds one says so in PL
   expect(Object.fromEntries(schema.map(({ table, keys }) => [table, keys]))).toEqual(Object.fromEntries(covered));
   const withProfile = (await readSchema(api.deps.warehouse)).filter(({ hasProfile }) => hasProfile).map(({ table }) => table);
   expect(withProfile).toEqual(['erased', 'identities', ...PROFILE_TABLES].sort());
-  const bitmaps = (await readSchema(api.deps.warehouse)).flatMap(({ table, bitmaps: columns }) =>
-    columns.map((column) => ({ table, column })),
-  );
-  expect(bitmaps).toEqual(BITMAPS);
+  const bitmaps = (await readSchema(api.deps.warehouse)).filter(({ bitmaps: columns }) => columns.length > 0);
+  expect(bitmaps.map(({ table, bitmaps: columns }) => ({ table, columns }))).toEqual(BITMAPS);
 });
 
 test('it is told what would go, and nothing goes', async () => {
@@ -176,7 +174,10 @@ test('a person is erased from everything, the receipt proves it, and the other o
   expect(receipt.proof.searched).toContain('purchases.identifier');
   expect(receipt.proof.searched).toContain('quarantine.original');
   expect(receipt.proof.searched).toEqual(expect.arrayContaining(['facts.identifier', 'segment_members.members', 'files']));
-  expect(receipt.erased).toMatchObject({ touches: 1, segment_members: 1, files: 1 });
+  // The row that was put there, and what refreshes made.
+  expect(receipt.erased['touches']).toBeGreaterThanOrEqual(1);
+  expect(receipt.erased['segment_members']).toBeGreaterThanOrEqual(1);
+  expect(receipt.erased['files']).toBe(1);
   // The file that names the other one stays until it is mended or a day is over.
   expect(receipt.proof.files).toBe(1);
   expect(await files()).toHaveLength(1);
@@ -207,7 +208,7 @@ async function bobs() {
   const keys = [keyOf(bob), keyOf(bobPhone)].map((key) => `'${key}'`).join(', ');
   const rows: Record<string, number> = {};
   for (const { table, keys: columns } of PLACES)
-    if (table !== 'identity_scope' && table !== 'links' && table !== 'facts')
+    if (!/^(identity_scope|links|facts|facts_\w+)$/.test(table))
       rows[table] = await count(table, columns.map((column) => `${column} IN (${keys})`).join(' OR '));
   const members = await warehouse.query({
     sql: `SELECT count() AS n FROM memberships WHERE profile IN (SELECT profile FROM identities FINAL WHERE identifier IN (${keys}))`,

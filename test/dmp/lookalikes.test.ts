@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CurvePoint, LookalikeFit } from '../../dmp/segments/lookalike.ts';
 import { dueLookalikes, fitLookalike } from '../../dmp/segments/lookalike-fit.ts';
+import { startSegmenter } from '../../segmenter/schedule.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 import { type FactRow, people, putFacts, putMembers } from './segments-facts.ts';
 import { pick, seeded } from './segments-world.ts';
@@ -238,3 +239,15 @@ test('of a look-alike that is gone nothing is left', async () => {
   expect(await scoresOf('lal_told')).toEqual([]);
   expect(api.deps.things.get('lookalike-fit', 'lal_told')).toBeUndefined();
 });
+
+test('the segmenter fits one when it is asked to', async () => {
+  const segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
+  try {
+    const { id } = await api.ok<{ id: string }>('POST', '/v1/lookalikes/lal_fresh/fit');
+    const job = () => api.ok<{ state: string }>('GET', `/v1/jobs/${id}`);
+    await expect.poll(async () => (await job()).state, { timeout: 60_000 }).toBe('succeeded');
+    expect(await api.ok('GET', '/v1/lookalikes/lal_fresh')).toMatchObject({ state: 'ready', fit: { refused: null } });
+  } finally {
+    await segmenter.close();
+  }
+}, 90_000);

@@ -31,6 +31,10 @@ beforeAll(async () => {
       SELECT household % 64, person, household, 'attribute', 's', concat('draw', toString(n)), toString(u), u, n + 1 FROM (
         SELECT *, arrayJoin(range(${DRAWS})) AS n, cityHash64(n, household, if(n < ${SHARED}, 0, person), 'x') / 18446744073709551616. AS u FROM (${everybody}))`,
   });
+  await warehouse.command({
+    sql: `INSERT INTO facts (shard, profile, household, kind, at, amount, currency, once, id)
+      SELECT household % 64, person, household, 'purchase', toDateTime(1700000000), 1000000 + cityHash64(person, 'spent') % 1000000, 'USD', 1, 9999 FROM (${everybody})`,
+  });
   const [row] = await warehouse.query<{ n: string }>({ sql: 'SELECT count() AS n FROM facts' });
   total = Number(row?.n);
 });
@@ -148,6 +152,14 @@ describe('of many people', () => {
     const small = await estimate(warehouse, draw(3, 0.01), scope, { facts: total / 16, patienceS: 0 });
     const large = await estimate(warehouse, draw(3, 0.01), scope, { facts: total / 16, patienceS: 60 });
     expect(large.sample?.people ?? large.profiles).toBeGreaterThan(4 * (small.sample?.people as number));
+  });
+
+  test('who is among the best fifth is told by the best fifth of the sample', async () => {
+    const best: Rule = { rfm: { monetary: { min: 5 } } };
+    const { size } = await estimate(warehouse, best, scope);
+    const told = await estimate(warehouse, best, scope, { facts: total / 8, patienceS: 0 });
+    expect(told.method).toBe('sample');
+    expect(Math.abs((told.size as number) / (size as number) - 1)).toBeLessThan(0.05);
   });
 
   test('of too few in the sample only the most that they can be is told', async () => {

@@ -139,6 +139,7 @@ export const ages = (random: Random): { first?: Bounds; last?: Bounds } => ({
 export const DAY = 86_400_000;
 export const STORES = ['st_1', 'st_2', 'st_3'];
 export const FENCES = ['gf_1', 'gf_2'];
+export const RIVAL = 'gf_2';
 export const SOURCES = ['till', 'bank'];
 export const PRODUCTS = ['', 'milk', 'beer', 'soap'];
 export const CATEGORIES = ['', 'DAIRY', 'Food', 'Food/Dairy', 'Food > Drinks', 'Foodless'];
@@ -366,7 +367,7 @@ export function scopeIn(world: World, level: RuleScope['level'] = 'person'): Rul
     stores: null,
     storesOf: (group) => world.groups[group] ?? [],
     storesNear: (near) => storesNear(near, world),
-    places: { fence: (_kind, id) => world.fences[id] ?? null, stores: () => STORES },
+    places: { fence: (_kind, id) => world.fences[id] ?? null, stores: () => STORES, rivals: () => [RIVAL] },
     holdoutOf: (campaign) => world.holdouts[campaign] ?? null,
     withheld: world.withheld,
     currency: world.currency,

@@ -189,6 +189,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/segments/{id}/runs': {},
   'GET /v1/segments/{id}/uses': {},
   'POST /v1/segments/{id}/evaluate': {},
+  'POST /v1/segments/{id}/restore': { body: { version: 1 } },
   'POST /v1/segments:estimate': {
     body: { advertiser: 'adv_a', rule: { all: [{ purchases: { sources: ['src_a'], stores: ['st_a'] } }, { segment: 'seg_a' }] } },
     answers: [422],

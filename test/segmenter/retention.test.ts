@@ -2,9 +2,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readPresence } from '../../dmp/sources/presence.ts';
 import { readKept } from '../../dmp/sources/retention.ts';
 import type { Source } from '../../dmp/sources/source.ts';
+import { createFacts } from '../../segmenter/facts.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { retain } from '../../segmenter/retention.ts';
-import { type Rig, startRig, uuid } from './rig.ts';
+import { allFacts } from './facts-world.ts';
+import { putPeople, type Rig, startRig, uuid } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -133,4 +135,28 @@ test('a source that was revoked to be erased leaves nothing, and the others all 
   expect(await rig.warehouse.query({ sql: 'SELECT sources FROM visits' })).toEqual([{ sources: ['kept'] }]);
   // What was used was used: the cost of the past still knows it.
   expect((await readPresence(rig.warehouse)).get('purchase')?.has('gone')).toBe(true);
+});
+
+test('facts go with the rows that they were made of, and their people are asked again', async () => {
+  await source('short', { retention: { purchase: 10 } });
+  const facts = createFacts(rig);
+  await putPeople(rig, [1, 2]);
+  await rig.warehouse.insert('purchases', [
+    purchase('short', 'past', 10 * DAY - 1_000),
+    purchase('short', 'on time', 0),
+    purchase('other', 'old', 1_000 * DAY, { identifier: uuid(2) }),
+  ]);
+  await facts.fold();
+  rig.pass(2_000);
+  await run();
+  const kept = `SELECT toString(source) AS s, count() AS n FROM facts WHERE kind = 'purchase' GROUP BY s ORDER BY s`;
+  expect(await rig.warehouse.query({ sql: kept })).toEqual([
+    { s: 'other', n: '1' },
+    { s: 'short', n: '1' },
+  ]);
+  const again = 'SELECT profile FROM touches WHERE fold > 1';
+  expect(await rig.warehouse.query({ sql: again })).toEqual([{ profile: 1 }]);
+  const before = await allFacts(rig);
+  await facts.fold();
+  expect(await allFacts(rig)).toEqual(before);
 });

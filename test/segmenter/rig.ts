@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { type Logger, pino } from 'pino';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import type { Jobs } from '../../dmp/jobs/jobs.ts';
+import { createJobs } from '../../dmp/jobs/queue.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import type { Things } from '../../dmp/things/things.ts';
 import { plainThings } from '../support/plain-things.ts';
@@ -15,6 +20,10 @@ export interface Rig {
   things: Things;
   readonly log: Logger;
   readonly now: () => number;
+  readonly pepper: string;
+  /** There are none. */
+  readonly uploads: string;
+  readonly jobs: Jobs;
   /** Moves the clock, milliseconds. */
   pass(ms: number): void;
   /** Empties everything. */
@@ -54,6 +63,8 @@ export async function startRig(): Promise<Rig> {
   const server = await startRedis();
   const redis = server.connect();
   const { warehouse, stop } = await startWarehouse();
+  const uploads = await mkdtemp(join(tmpdir(), 'walkin-uploads-'));
+  const jobs = createJobs({ connection: server.connect(), prefix: 'rig' });
   let clock = Date.now();
   const rig: Rig = {
     warehouse,
@@ -62,6 +73,9 @@ export async function startRig(): Promise<Rig> {
     things: plainThings(),
     log: pino({ level: process.env['WALKIN_TEST_LOG'] ?? 'silent' }),
     now: () => clock,
+    pepper: 'pepper',
+    uploads,
+    jobs,
     pass: (ms) => {
       clock += ms;
     },
@@ -79,6 +93,8 @@ export async function startRig(): Promise<Rig> {
       await rig.things.put('store', id, { ...body, fence: { type: 'circle', radius } }, BY);
     },
     stop: async () => {
+      await jobs.close();
+      await rm(uploads, { recursive: true, force: true });
       await stop();
       await server.stop();
     },

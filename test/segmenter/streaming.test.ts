@@ -198,7 +198,7 @@ test('a click that the bidder booked is streamed too', async () => {
   const stream = createStream(api.deps);
   const row = { type: 'click', campaign: 'cmp_1', line_item: 'li', bid: 'b1', detail: '', test: 0, identifier: keyOfIfa(n) };
   const at = new Date().toISOString();
-  const edge = { a: keyOfIfa(n), b: keyOfIfa(n), kind_a: '', kind_b: '', source: 'ad-events', first_seen: at };
+  const edge = { a: keyOfIfa(n), b: keyOfIfa(n), kind_a: '', kind_b: '', source: 'ad-events', first_seen: at, confidence: 1 };
   stream.takeAds([{ ...row, at } as never, { ...row, at, campaign: 'other' } as never], [edge]);
   await stream.drained();
   expect(await streamedTo(keyOfIfa(n))).toEqual([4]);

@@ -71,7 +71,7 @@ export const attribute: NodeKind<Attribute> = {
       measures: [`groupArrayIf((source, at, identifier, toUInt8(${fits})), ${rows})`],
       holds: ([said]) =>
         `arrayExists(v -> v.4 = 1 AND NOT arrayExists(w -> w.1 = v.1 AND (w.2, w.3) > (v.2, v.3), ${said}), ${said})`,
-      edges: daysAgo === undefined ? [] : 'always',
+      edges: daysAgo === undefined ? [] : 'midnight',
     };
   },
   sentence: ({ name, in: listed, min, max, since, before, daysAgo, sources }, language) => {

@@ -2,8 +2,8 @@ import { Type } from 'typebox';
 import type { Fence } from '../../../proto/fence.ts';
 import { cellsNear, inCells } from '../cells.ts';
 import { checkOwned } from '../check-members.ts';
-import { both } from '../conditions.ts';
-import { type BodyOf, names } from '../members.ts';
+import { both, fencesOf } from '../conditions.ts';
+import { type BodyOf, names, Rivals } from '../members.ts';
 import type { Language, NodeCheck, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { rowsThatCount } from '../rows.ts';
@@ -13,6 +13,7 @@ const PLACES = {
   stores: names('stores'),
   storeGroups: names('groups of stores'),
   geofences: names('geofences: a quarter, a trade area, a rival’s shop'),
+  rivals: Rivals,
   metres: Type.Number({ minimum: 0, maximum: 50_000, description: 'at most so far from the fence of one of them; absent: 500' }),
 };
 const FIELDS = {
@@ -31,7 +32,7 @@ const HOURS = 1;
 const HOUR_MS = 3_600_000;
 
 export const near: NodeKind<Near> = {
-  says: 'Is near a place now, or was there when a source last saw one of the person’s devices. Without stores, groups or geofences: near any store. To about 200 m, as positions are kept in cells; beyond 8 km to 500 m and beyond 20 km to 1,400 m.',
+  says: 'Is near a place now, or was there when a source last saw one of the person’s devices. Without stores, groups, geofences or rivals: near any store. To about 200 m, as positions are kept in cells; beyond 8 km to 500 m and beyond 20 km to 1,400 m.',
   fields: FIELDS,
   examples: [
     { stores: ['st_1'], metres: 1_000 },
@@ -70,7 +71,7 @@ export const work = livesOrWorks(
 
 function livesOrWorks(kind: 'home' | 'work', verb: Readonly<Record<Language, string>>, what: string): NodeKind<Area> {
   return {
-    says: `Has the ${kind} near a place or in an area, by the positions of a device: ${what}, three at least. Without stores, groups or geofences: near any store. To about 200 m, as of \`near\`.`,
+    says: `Has the ${kind} near a place or in an area, by the positions of a device: ${what}, three at least. Without stores, groups, geofences or rivals: near any store. To about 200 m, as of \`near\`.`,
     fields: PLACES,
     examples: [
       { stores: ['st_1'], metres: 3_000 },
@@ -92,8 +93,11 @@ function checkArea(body: Area, pointer: string, check: NodeCheck): void {
 }
 
 /** The condition that the row's cell is near one of the places. A place that is gone is nowhere. */
-function inArea({ stores, storeGroups, geofences, metres = METRES }: Area, { scope, bound }: Compiler): string {
-  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined;
+function inArea(area: Area, compiler: Compiler): string {
+  const { scope, bound } = compiler;
+  const { stores, storeGroups, metres = METRES } = area;
+  const geofences = fencesOf(area, compiler);
+  const isAny = stores === undefined && storeGroups === undefined && geofences === null;
   const ids = isAny
     ? (scope.stores ?? scope.places?.stores() ?? [])
     : [...(stores ?? []), ...(storeGroups ?? []).flatMap((group) => scope.storesOf(group))];
@@ -107,7 +111,7 @@ function inArea({ stores, storeGroups, geofences, metres = METRES }: Area, { sco
   );
 }
 
-function areaWords({ stores, storeGroups, geofences, metres = METRES }: Area, language: Language): string {
+function areaWords({ stores, storeGroups, geofences, rivals, metres = METRES }: Area, language: Language): string {
   const en = language === 'en';
   const said = (ids: readonly string[] | undefined, words: string): string[] =>
     ids === undefined ? [] : [`${words} ${anyOf(ids, language)}`];
@@ -115,6 +119,7 @@ function areaWords({ stores, storeGroups, geofences, metres = METRES }: Area, la
     ...said(stores, en ? 'store' : 'магазина'),
     ...said(storeGroups, en ? 'a store of group' : 'магазина группы'),
     ...said(geofences, en ? 'geofence' : 'зоны'),
+    ...(rivals === true ? [en ? 'a rival’s shop' : 'магазина конкурента'] : []),
   ];
   const places = of.length === 0 ? (en ? 'any store' : 'любого магазина') : of.join(en ? ' or ' : ' или ');
   if (metres === 0) return en ? `within ${places}` : `в пределах ${places}`;

@@ -54,7 +54,7 @@ export const rfm: NodeKind<Rfm> = {
     const values = ['max(at)', 'uniqExact(once)', `sum(${amount})`];
     // Where the groups begin, each at the person of this place in the order. The share is a number of the code, as the function wants it.
     const places = Array.from({ length: groups - 1 }, (_, n) => (n + 1) / groups).join(', ');
-    const others = `SELECT ${values.map((value, n) => `${value} AS v${n}`).join(', ')} FROM facts WHERE ${both(rows, level === 'device' ? 'device != 0' : '')} GROUP BY ${unit}`;
+    const others = `SELECT ${values.map((value, n) => `${value} AS v${n}`).join(', ')} FROM facts WHERE ${both(rows, level === 'device' ? 'device != 0' : '', scope.sampled ?? '')} GROUP BY ${unit}`;
     const starts = `(SELECT (${values.map((_, n) => `quantilesExact(${places})(v${n})`).join(', ')}) FROM (${others}))`;
     return {
       measures: [`maxIf(at, ${rows})`, `uniqExactIf(once, ${rows})`, `sumIf(${amount}, ${rows})`],

@@ -45,7 +45,7 @@ export const rhythm: NodeKind<Rhythm> = {
       measures: [`groupUniqArrayIf(toInt32(toUInt16(day)), ${rows})`],
       rows,
       // Each midnight is another day for everybody.
-      edges: 'always',
+      edges: 'midnight',
       holds: ([days]) => {
         const gaps = `arraySort(arrayPopFront(arrayDifference(arraySort(${days}))))`;
         const middle = (array: string): string =>

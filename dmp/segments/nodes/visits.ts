@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { checkBounds, checkHours, checkOwned, checkPlaces, checkSources, checkWindow } from '../check-members.ts';
-import { among, atHours, between, both, edgesOf, onDays, storesOf, within } from '../conditions.ts';
+import { among, atHours, between, both, edgesOf, fencesOf, onDays, storesOf, within } from '../conditions.ts';
 import type { EventKind } from '../event.ts';
 import { age, different, edgesOfAges, measured, planOfMeasures } from '../measures.ts';
-import { type BodyOf, bounds, HourSpan, Near, names, Weekdays, Window } from '../members.ts';
+import { type BodyOf, bounds, HourSpan, Near, names, Rivals, Weekdays, Window } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { rowsThatCount } from '../rows.ts';
@@ -29,6 +29,7 @@ const FILTERS = {
   storeGroups: names('groups of stores'),
   near: Near,
   geofences: names('geofences: a visit of one of these or of one of the stores'),
+  rivals: Rivals,
   minDwellSeconds: Type.Number({ minimum: 0, description: 'visits of at least so many seconds only' }),
   weekdays: Weekdays,
   hours: HourSpan,
@@ -75,7 +76,8 @@ export const visited: EventKind<Filters> = {
     const { geofences, minDwellSeconds, sources } = filters;
     const stores = placeWords(filters, language);
     const fences = geofences === undefined ? '' : `${en ? 'in geofence' : 'в зоне'} ${anyOf(geofences, language)}`;
-    const places = [stores, fences].filter((place) => place !== '').join(en ? ' or ' : ' или ');
+    const rivals = filters.rivals !== true ? '' : en ? 'at a rival’s' : 'у конкурента';
+    const places = [stores, fences, rivals].filter((place) => place !== '').join(en ? ' or ' : ' или ');
     return spaced(
       en ? 'were' : 'были',
       places === '' ? (en ? 'at a store' : 'в магазине') : places,
@@ -89,24 +91,26 @@ export const visited: EventKind<Filters> = {
   },
 };
 
-/** Without stores, groups, distance or geofences: any store. */
+/** Without stores, groups, distance, geofences or rivals: any store. */
 function placesOf(filters: Filters, compiler: Compiler): string {
   const { bound, scope } = compiler;
   const stores = storesOf(filters, compiler);
-  if (stores === null && filters.geofences === undefined)
+  const fences = fencesOf(filters, compiler);
+  if (stores === null && fences === null)
     return both("name = 'store'", scope.stores === null ? '' : among('place', scope.stores, bound));
   const parts = [
     ...(stores === null ? [] : [`name = 'store' AND ${among('place', stores, bound)}`]),
-    ...(filters.geofences === undefined ? [] : [`name = 'geofence' AND ${among('place', filters.geofences, bound)}`]),
+    ...(fences === null ? [] : [`name = 'geofence' AND ${among('place', fences, bound)}`]),
   ];
   return `(${parts.map((part) => `(${part})`).join(' OR ')})`;
 }
 
 export const visits: NodeKind<Visits> = {
-  says: 'Visits of the person to places, once a place and day. Without stores, groups, distance or geofences: to any store.',
+  says: 'Visits of the person to places, once a place and day. Without stores, groups, distance, geofences or rivals: to any store.',
   fields: FIELDS,
   examples: [
     { count: { min: 2 }, stores: ['st_1'], window: { days: 30 } },
+    { count: { min: 1 }, rivals: true, window: { days: 30 } },
     {
       days: { min: 3 },
       geofences: ['gf_1'],

@@ -13,6 +13,7 @@ describe('what one more event can only bring people into is streamed', () => {
     { redemptions: { coupons: ['c1'] } },
     { actions: { names: ['app_opened'], last: { max: 1 } } },
     { exposures: { clicks: { min: 1 }, window: day } },
+    { near: { stores: ['st_1'], rivals: true, metres: 300, hours: 2 } },
     { any: [{ purchases: {} }, { all: [{ pages: {} }, { actions: {} }] }] },
   ];
   test.each(rules)('%j', (rule) => {

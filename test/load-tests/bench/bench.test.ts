@@ -70,6 +70,15 @@ describe('the benches', { timeout: 180_000 }, () => {
     expect(result).toMatchObject({ lineItems: 100, liveMs: expect.any(Number), errors: 0 });
   });
 
+  it('evaluate mixed rules, whole and again', async () => {
+    const result = await bench('segments', '--scale', '0.001');
+    const figures = ['fullS', 'incrementalS', 'estimateP95S', 'overlapS', 'publishS', 'freshnessP95S', 'peakMb', 'growth'];
+    expect(Object.keys(result)).toEqual(figures);
+    for (const figure of ['fullS', 'incrementalS', 'estimateP95S', 'overlapS', 'peakMb'])
+      expect(result[figure], figure).toBeGreaterThan(0);
+    expect(result['growth']).toBeNull();
+  });
+
   it('time who is who, and an opt-out until nobody bids', async () => {
     const result = await bench('identity');
     expect(Object.keys(result)).toEqual(['fullS', 'incrementalS', 'optOutP95S']);

@@ -2,12 +2,13 @@ import { cellToLatLng, cellToParent, latLngToCell } from 'h3-js';
 import type { Area, Near } from '../../../../dmp/segments/nodes/near.ts';
 import { contains, distance, type Fence } from '../../../../proto/fence.ts';
 import type { Oracle } from '../../segments-oracle.ts';
-import { type Fact, FENCES, maybe, pick, type Random, STORES, some, type World } from '../../segments-world.ts';
+import { type Fact, FENCES, maybe, pick, type Random, RIVAL, STORES, some, type World } from '../../segments-world.ts';
 
 const randomArea = (random: Random): Area => ({
   ...maybe(random, 0.5, { stores: some(random, STORES) }),
   ...maybe(random, 0.2, { storeGroups: some(random, ['sg_1', 'sg_2', 'sg_none']) }),
   ...maybe(random, 0.4, { geofences: some(random, FENCES) }),
+  ...maybe(random, 0.15, { rivals: true }),
   ...maybe(random, 0.8, { metres: pick(random, [0, 300, 1_000, 3_000, 9_000, 21_000]) }),
 });
 
@@ -15,11 +16,16 @@ const randomArea = (random: Random): Area => ({
 const answers = new Map<string, boolean>();
 
 /** The middle of the fact's cell against the fence of each place. */
-function isInArea({ cell }: Fact, { stores, storeGroups, geofences, metres = 500 }: Area, world: World): boolean {
-  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined;
+function isInArea({ cell }: Fact, { stores, storeGroups, geofences, rivals, metres = 500 }: Area, world: World): boolean {
+  const isAny = stores === undefined && storeGroups === undefined && geofences === undefined && rivals !== true;
   const ids = isAny
     ? STORES
-    : [...(stores ?? []), ...(storeGroups ?? []).flatMap((group) => world.groups[group] ?? []), ...(geofences ?? [])];
+    : [
+        ...(stores ?? []),
+        ...(storeGroups ?? []).flatMap((group) => world.groups[group] ?? []),
+        ...(geofences ?? []),
+        ...(rivals === true ? [RIVAL] : []),
+      ];
   return ids.some((id) => {
     const fence = world.fences[id];
     if (fence === undefined || cell === '0') return false;

@@ -1,6 +1,6 @@
 import type { Visits } from '../../../../dmp/segments/nodes/visits.ts';
 import { different, inWindow, isAged, isTimed, measured, type Oracle, storesIn } from '../../segments-oracle.ts';
-import { ages, FENCES, int, maybe, places, range, SOURCES, some, times, window } from '../../segments-world.ts';
+import { ages, FENCES, int, maybe, places, RIVAL, range, SOURCES, some, times, window } from '../../segments-world.ts';
 
 export const visits: Oracle<Visits> = {
   weight: 2,
@@ -13,13 +13,14 @@ export const visits: Oracle<Visits> = {
     ...window(random),
     ...places(random),
     ...maybe(random, 0.25, { geofences: some(random, FENCES) }),
+    ...maybe(random, 0.15, { rivals: random() < 0.8 }),
     ...maybe(random, 0.2, { minDwellSeconds: int(random, 0, 9_000) }),
     ...times(random),
     ...maybe(random, 0.1, { sources: some(random, SOURCES) }),
   }),
   holds: (body, { facts, world }) => {
     const stores = storesIn(body, world);
-    const anywhere = stores === null && body.geofences === undefined;
+    const anywhere = stores === null && body.geofences === undefined && body.rivals !== true;
     const rows = facts.filter(
       (row) =>
         row.kind === 'visit' &&
@@ -29,7 +30,7 @@ export const visits: Oracle<Visits> = {
         (body.sources === undefined || row.sources.some((source) => body.sources?.includes(source))) &&
         (row.name === 'store'
           ? anywhere || (stores?.includes(row.place) ?? false)
-          : (body.geofences?.includes(row.place) ?? false)),
+          : body.geofences?.includes(row.place) === true || (body.rivals === true && row.place === RIVAL)),
     );
     const longest = new Map<number, number>();
     for (const row of rows) longest.set(row.once, Math.max(longest.get(row.once) ?? 0, row.dwell));

@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { DmpDeps } from '../deps.ts';
+import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
+import { answerJob } from '../jobs/view.ts';
+import { maySee, requireScope } from '../keys/auth.ts';
+import { invalid, notFound } from '../problem.ts';
+import { checkRule } from './check.ts';
+import { revisionOfVersion } from './runs.ts';
+import type { Segment } from './segment.ts';
+
+const SCHEMA = {
+  tags: ['segments'],
+  operationId: 'restoreSegment',
+  summary: 'Give a segment the rule back that a version of its members was made by, and evaluate it',
+  params: Type.Object({ id: Type.String({ maxLength: 200 }) }),
+  body: Type.Object(
+    { version: Type.Integer({ minimum: 1, description: 'as in the runs of the segment' }) },
+    { additionalProperties: false },
+  ),
+  response: { ...PROBLEM_RESPONSES },
+};
+
+/** POST /v1/segments/{id}/restore: a new revision with the old rule and level; all else stays. */
+export function registerSegmentVersionsRoutes(app: FastifyInstance, deps: DmpDeps): void {
+  const { warehouse, things, jobs } = deps;
+  app.post('/v1/segments/:id/restore', { schema: SCHEMA }, async (request, reply) => {
+    requireScope(request, 'segments:write');
+    const { id } = request.params as { id: string };
+    const segment = things.get('segment', id);
+    if (segment === undefined || !maySee(request.principal, segment.body.advertiser)) throw notFound('segment');
+    const { version } = request.body as { version: number };
+    const revision = await revisionOfVersion(warehouse, id, version);
+    const old = revision === null ? null : await readBody(deps, id, revision);
+    if (old === null) throw invalid([{ pointer: '/version', code: 'not_found', message: `no version ${version} is known` }]);
+    const { advertiser, number } = segment.body;
+    const faults = checkRule(old.rule, { things, advertiser, self: id });
+    if (faults.length > 0) throw invalid(faults, 'The rule of that version is not valid any more');
+    const { principal } = request;
+    await things.put(
+      'segment',
+      id,
+      { ...segment.body, rule: old.rule, level: old.level ?? 'person', advertiser, number },
+      { actor: principal.id, expected: segment.revision },
+    );
+    return answerJob(reply, await jobs.enqueue('evaluate', { segment: id }, principal.id));
+  });
+}
+
+async function readBody({ warehouse }: DmpDeps, id: string, revision: number): Promise<Segment | null> {
+  const sql = `SELECT body FROM revisions WHERE kind = 'segment' AND id = {id:String} AND revision = {revision:UInt32} AND deleted = 0 LIMIT 1`;
+  const [row] = await warehouse.query<{ body: string }>({ sql, params: { id, revision } });
+  return row === undefined ? null : (JSON.parse(row.body) as Segment);
+}

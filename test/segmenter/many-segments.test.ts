@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Rule } from '../../dmp/segments/rule.ts';
+import { evaluateSegments } from '../../segmenter/evaluate.ts';
+import { createFacts } from '../../segmenter/facts.ts';
+import { membersOf, putAttribute, putPeople, type Rig, startRig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await startRig();
+});
+afterAll(() => rig.stop());
+beforeEach(() => rig.reset());
+
+async function evaluateAll() {
+  await createFacts(rig).fold();
+  return evaluateSegments(rig, undefined);
+}
+
+const number = (name: string, min: number, max = min): Rule => ({ attribute: { name, min, max } });
+
+test('a segment of everybody, an empty one and two thousand of ten people are right, and stay so', {
+  timeout: 300_000,
+}, async () => {
+  const people = Array.from({ length: 500 }, (_, n) => n + 1);
+  await putPeople(rig, people);
+  for (let value = 0; value < 50; value++) await putAttribute(rig, 'ten', people.slice(value * 10, value * 10 + 10), value);
+  await rig.segment('all', { not: number('nothing', 1) }, 1);
+  await rig.segment('none', number('nothing', 1), 2);
+  for (let n = 0; n < 2_000; n++) await rig.segment(`small${n}`, number('ten', n % 50), n + 3);
+  const runs = await evaluateAll();
+  expect(runs.filter(({ error }) => error !== '')).toEqual([]);
+  const sizes = new Map(runs.map(({ segment, members }) => [segment, members]));
+  expect(sizes.get('all')).toBe(500);
+  expect(sizes.get('none')).toBe(0);
+  expect([...sizes].filter(([id, size]) => id.startsWith('small') && size !== 10)).toEqual([]);
+  expect(await membersOf(rig, 'small1777')).toEqual(people.slice(270, 280));
+  rig.pass(1_000);
+  await putAttribute(rig, 'ten', [5], 27);
+  const again = (await evaluateAll()).filter(({ entered, left }) => entered + left > 0);
+  // Of each 40 that person 5 left and entered; the others have no new version.
+  expect(again).toHaveLength(80);
+  expect(await membersOf(rig, 'small1777')).toEqual([5, ...people.slice(270, 280)]);
+});
+
+test('a rule that is too much for the others fails alone, and is tried alone until it is another', async () => {
+  await putPeople(rig, [1, 2]);
+  await putAttribute(rig, 'x', [1], 1);
+  for (let n = 0; n < 6; n++) await rig.segment(`s${n}`, number(n === 4 ? 'poison' : 'x', 1), n + 1);
+  let passes = 0;
+  const isPoisoned = (values: Readonly<Record<string, unknown>> | undefined): boolean =>
+    JSON.stringify(values ?? {}).includes('poison');
+  const warehouse: Rig['warehouse'] = {
+    ...rig.warehouse,
+    command: (statement, limits) => {
+      const isPass = statement.sql.startsWith('INSERT INTO segment_held');
+      if (isPass) passes++;
+      return isPass && isPoisoned(statement.params)
+        ? Promise.reject(new Error('Timeout exceeded: elapsed 180 seconds (TIMEOUT_EXCEEDED)'))
+        : rig.warehouse.command(statement, limits);
+    },
+  };
+  const evaluate = async () => {
+    rig.pass(1_000);
+    passes = 0;
+    await createFacts(rig).fold();
+    const runs = await evaluateSegments({ ...rig, warehouse, things: rig.things }, undefined);
+    return Object.fromEntries(runs.map(({ segment, error, members }) => [segment, error === '' ? members : error]));
+  };
+  expect(await evaluate()).toEqual({ s0: 1, s1: 1, s2: 1, s3: 1, s4: 'timeout', s5: 1 });
+  expect(passes).toBeGreaterThan(3);
+  await putAttribute(rig, 'x', [2], 1);
+  // Now the others need no halves any more.
+  expect(await evaluate()).toEqual({ s0: 2, s1: 2, s2: 2, s3: 2, s4: 'timeout', s5: 2 });
+  expect(passes).toBe(2);
+  await evaluate();
+  expect(Object.keys(await evaluate())).not.toContain('s4');
+  rig.pass(700_000);
+  expect(Object.keys(await evaluate())).toContain('s4');
+  await rig.segment('s4', number('x', 1), 5);
+  expect(await evaluate()).toMatchObject({ s4: 2 });
+});
+
+test('cut off between its steps an evaluation is completed by the next, and nobody enters twice', {
+  timeout: 120_000,
+}, async () => {
+  await putPeople(rig, [1, 2, 3, 4]);
+  await putAttribute(rig, 'x', [1, 2], 1);
+  await rig.segment('a', number('x', 1), 1);
+  await rig.segment('b', { not: { segment: 'a' } }, 2);
+  await evaluateAll();
+  const cut = [
+    /^INSERT INTO segment_held/,
+    /^INSERT INTO segment_steps/,
+    /^INSERT INTO segment_members/,
+    /^INSERT INTO memberships/,
+    'segment_runs',
+  ];
+  let out = 1;
+  for (const at of cut) {
+    rig.pass(1_000);
+    await putAttribute(rig, 'x', [out], 0);
+    await putAttribute(rig, 'x', [out + 2], 1);
+    const die = (text: string): void => {
+      if (typeof at === 'string' ? text === at : at.test(text)) throw new Error('killed');
+    };
+    const warehouse: Rig['warehouse'] = {
+      ...rig.warehouse,
+      command: async (statement, limits) => {
+        const isWritten = /^INSERT INTO (segment_members|memberships)/.test(statement.sql);
+        // A statement that writes what readers see dies after it, the others before.
+        if (!isWritten) die(statement.sql);
+        await rig.warehouse.command(statement, limits);
+        if (isWritten) die(statement.sql);
+      },
+      // The process is dead: nothing else is answered or written.
+      insert: async (table, rows, token) => {
+        die(table);
+        return rig.warehouse.insert(table, rows, token);
+      },
+      query: async (statement, limits) => {
+        if (statement.sql === 'SELECT 1') throw new Error('killed');
+        return rig.warehouse.query(statement, limits);
+      },
+    };
+    await createFacts(rig).fold();
+    await expect(evaluateSegments({ ...rig, warehouse, things: rig.things }, undefined)).rejects.toThrow('killed');
+    rig.pass(1_000);
+    const runs = await evaluateAll();
+    expect(runs.map(({ members }) => members)).toEqual([2, 2]);
+    const expected = [1, 2, 3, 4].filter((n) => n !== out && (n === out + 2 || n === 2 || (n === 1 && out !== 1)));
+    expect((await membersOf(rig, 'a')).length, String(at)).toBe(2);
+    expect(await membersOf(rig, 'a')).toContain(out + 2);
+    expect(expected).toContain(out + 2);
+    expect([...(await membersOf(rig, 'a')), ...(await membersOf(rig, 'b'))].sort()).toEqual([1, 2, 3, 4]);
+    // Back to where it began.
+    rig.pass(1_000);
+    await putAttribute(rig, 'x', [out], 1);
+    await putAttribute(rig, 'x', [out + 2], 0);
+    await evaluateAll();
+    out = out === 1 ? 2 : 1;
+  }
+  // What each entered and left follows one on the other.
+  const sql = `SELECT segment, profile, arrayMap(x -> x.2, arraySort(groupArray((version, status)))) AS way FROM memberships FINAL GROUP BY segment, profile`;
+  for (const { way } of await rig.warehouse.query<{ way: number[] }>({ sql }))
+    expect(
+      way.every((status, n) => n === 0 || status !== way[n - 1]),
+      JSON.stringify(way),
+    ).toBe(true);
+});
