@@ -102,9 +102,7 @@ describe('a budget', () => {
     // 500 micros an impression, and a tenth of its 2,000.
     const data = { cpm: 500_000, share: 1_000 };
     const each = COST + 700;
-    const [bidder] = (await start(1, [{ ...withBudget('a', { total: 10 * each }), data }], { leaseMs: 300 })) as [
-      TestBidder,
-    ];
+    const [bidder] = (await start(1, [{ ...withBudget('a', { total: 10 * each }), data }], { leaseMs: 300 })) as [TestBidder];
     let turn = 0;
     const count = await drain(bidder, 1_000, (bid) => bidder.call(turn++ % 3 === 0 ? bid.lurl : bid.burl, PRICE));
     const billed = count - Math.ceil(count / 3);
