@@ -30,6 +30,8 @@ export interface Options {
   readonly profile: boolean;
   /** `segments` also with four times as many people and events. */
   readonly growth: boolean;
+  /** `segments` without the benches `publishing` and `freshness`. */
+  readonly alone: boolean;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Where the valid corpus is, or null. */
@@ -46,6 +48,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
+    .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -56,9 +59,10 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seed: number;
     profile: boolean;
     growth: boolean;
+    alone: boolean;
     sizes?: number[];
   }>();
-  const { scale, seconds, seed, profile, growth, sizes = null } = given;
+  const { scale, seconds, seed, profile, growth, alone, sizes = null } = given;
   return {
     name: name as BenchName,
     scale,
@@ -66,6 +70,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seed,
     profile,
     growth,
+    alone,
     sizes,
     shared: env['WALKIN_SHARED'] ?? '../shared',
     env,

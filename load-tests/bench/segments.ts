@@ -48,6 +48,7 @@ export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   const one = await timeSegments(options, 1);
   const four = options.growth ? await timeSegments(options, GROWN) : null;
   const growth = four === null ? one.growth : Math.round((four.fullS / one.fullS) * 100) / 100;
+  if (options.alone) return { ...one, growth };
   // Last, since they leave this process on a core of its own.
   const { publishS } = await benchPublishing(options);
   const { freshnessP95S } = await benchFreshness(options);
