@@ -11,7 +11,7 @@ import { differenceOf, writeRows } from './identity/write.ts';
 
 /**
  * Hash in Redis: `seen` newest link that was resolved, `met` when it was met first, `ran` the last run (epoch ms), `revoked` sources that
- * did not count then, `rules` the version of the rules, `profile` the greatest id ever given.
+ * did not count then, `rules` the version of the rules, `profile` the greatest id ever given, `version` the greatest of the rows.
  */
 const STATE_KEY = 'walkin:segmenter:identity';
 /** With more of the identifiers touched than this, all of them at once cost less. */
@@ -69,7 +69,11 @@ async function fold(deps: IdentityDeps): Promise<Folded> {
   const { nodes, changed, moves } = differenceOf(graph, numbers, groups.shared);
   // First the ids, so that none is given twice; last what was seen, so that what is cut off is done again.
   await redis.hset(STATE_KEY, 'profile', numbers.greatest);
-  if (nodes.length > 0) await writeRows(warehouse, graph, numbers, groups.shared, nodes, (await lastVersion(deps)) + 1);
+  if (nodes.length > 0) {
+    const version = (await lastVersion(deps)) + 1;
+    await redis.hset(STATE_KEY, 'version', version);
+    await writeRows(warehouse, graph, numbers, groups.shared, nodes, version);
+  }
   await carryCaps(redis, moves);
   const met = before !== null && before.since.seen === seen ? before.since.met : conditions.now;
   await saveState(deps, { seen, met, ran: conditions.now, revoked: conditions.revoked });
@@ -145,9 +149,10 @@ async function newestLink({ warehouse }: IdentityDeps): Promise<number> {
   return Math.max(0, Number(row?.at ?? 0));
 }
 
-async function lastVersion({ warehouse }: IdentityDeps): Promise<number> {
+/** Versions rise also where an erasure took the newest rows: who reads what is newer would miss the next ones. */
+async function lastVersion({ warehouse, redis }: IdentityDeps): Promise<number> {
   const [row] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
-  return Number(row?.version ?? 0);
+  return Math.max(Number(row?.version ?? 0), Number((await redis.hget(STATE_KEY, 'version')) ?? 0));
 }
 
 /** An id is never given twice, not even that of a profile which is no more. */

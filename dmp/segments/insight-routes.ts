@@ -206,7 +206,7 @@ function viewerOf(request: FastifyRequest, segment: Thing<Segment>): string | nu
 
 async function evaluated({ warehouse }: DmpDeps, segments: readonly string[]): Promise<Versions> {
   const versions = await versionsOf(warehouse, segments);
-  const never = segments.filter((_, at) => versions.versions[at] === 0);
+  const { never } = versions;
   if (never.length > 0)
     throw new Problem(409, 'conflict', 'The segment was not evaluated yet', { detail: `${never.join(', ')}: evaluate it first` });
   return versions;

@@ -66,13 +66,13 @@ const refusal = (refused: LookalikeRefusal, seeds = 0, population = 0): Outcome 
 async function fitOf(deps: Deps, { id, body }: Thing<Lookalike>, at: number, steps: Steps): Promise<Outcome> {
   const { warehouse, things } = deps;
   if (isSensitive(things, body.seed) || selectsSensitive(things, body.population)) return refusal('sensitive_seed');
-  const versions = await versionsOf(warehouse, [body.seed]);
-  if (versions.versions[0] === 0) return refusal('seed_not_evaluated');
+  const { segments, versions, never } = await versionsOf(warehouse, [body.seed]);
+  if (never.length > 0) return refusal('seed_not_evaluated');
 
   const scope = scopeOf(things, body.advertiser, at);
   const asked = askedOf(scope, body);
   const { bound, where, seed } = asked;
-  Object.assign(bound.values, versions);
+  Object.assign(bound.values, { segments, versions });
   await steps.checkpoint();
   const counts = await countPeople(deps, asked);
   if (counts.seeds < LEAST_SEEDS) return refusal('seed_too_small', counts.seeds, counts.others);

@@ -6,17 +6,22 @@ import { SHARDS } from './shards.ts';
 /** The members of segments as their last runs left them. */
 export interface Versions {
   readonly segments: readonly string[];
-  /** Of each of them; 0: never evaluated, nobody. */
+  /** Of each of them; 0: nobody yet. */
   readonly versions: readonly number[];
+}
+
+export interface LastVersions extends Versions {
+  /** Those that were never evaluated. */
+  readonly never: readonly string[];
 }
 
 const LIMITS = { seconds: 60, memoryBytes: 2 * 1024 ** 3 };
 /** Statements that the embedded engine runs at once; each has its own range of shards. */
 const AT_ONCE = 4;
 
-export async function versionsOf(warehouse: Warehouse, segments: readonly string[]): Promise<Versions> {
+export async function versionsOf(warehouse: Warehouse, segments: readonly string[]): Promise<LastVersions> {
   const runs = await lastRuns(warehouse, segments);
-  return { segments, versions: segments.map((id) => runs.get(id)?.version ?? 0) };
+  return { segments, versions: segments.map((id) => runs.get(id)?.version ?? 0), never: segments.filter((id) => !runs.has(id)) };
 }
 
 /** Rows of `segment` (its place in the list, from 1), `shard`, `members`. Bound: segments, versions. */

@@ -59,23 +59,14 @@ export function money(bounds: Bounds, currency: string | undefined, language: La
 
 /** "a, b or c" */
 export function anyOf(values: readonly (string | number | boolean)[], language: Language): string {
-  return listed(values, language, 'disjunction');
-}
-
-/** "a, b and c" */
-export function allOf(values: readonly string[], language: Language): string {
-  return listed(values, language, 'conjunction');
+  const shown = values.slice(0, NAMED).map((value) => (value === '' ? '""' : String(value)));
+  const rest = values.length - shown.length;
+  if (rest > 0) shown.push(language === 'en' ? `${rest} more` : `ещё ${rest}`);
+  return new Intl.ListFormat(language, { type: 'disjunction' }).format(shown);
 }
 
 /** Of a long list a sentence names the first. */
 const NAMED = 5;
-
-function listed(values: readonly (string | number | boolean)[], language: Language, type: 'conjunction' | 'disjunction'): string {
-  const shown = values.slice(0, NAMED).map((value) => (value === '' ? '""' : String(value)));
-  const rest = values.length - shown.length;
-  if (rest > 0) shown.push(language === 'en' ? `${rest} more` : `ещё ${rest}`);
-  return new Intl.ListFormat(language, { type }).format(shown);
-}
 
 export const TIMES: Forms = { en: ['time', 'times'], ru: ['раз', 'раза', 'раз'] };
 export const DAYS: Forms = { en: ['day', 'days'], ru: ['день', 'дня', 'дней'] };

@@ -30,6 +30,8 @@ export interface Options {
   readonly profile: boolean;
   /** `segments` also with four times as many people and events. */
   readonly growth: boolean;
+  /** `segments` without the benches `publishing` and `freshness`. */
+  readonly alone: boolean;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Of the file that `ingest` sends; null: as `scale` says. */
@@ -49,6 +51,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
     .option('--gigabytes <n>', 'ingest: a file of that size, of wide lines, and the memory while it is taken', positive)
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
+    .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -59,10 +62,11 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seed: number;
     profile: boolean;
     growth: boolean;
+    alone: boolean;
     sizes?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, growth, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, growth, alone, sizes = null, gigabytes = null } = given;
   return {
     name: name as BenchName,
     scale,
@@ -70,6 +74,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seed,
     profile,
     growth,
+    alone,
     sizes,
     gigabytes,
     shared: env['WALKIN_SHARED'] ?? '../shared',

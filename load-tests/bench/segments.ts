@@ -48,6 +48,7 @@ export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   const one = await timeSegments(options, 1);
   const four = options.growth ? await timeSegments(options, GROWN) : null;
   const growth = four === null ? one.growth : Math.round((four.fullS / one.fullS) * 100) / 100;
+  if (options.alone) return { ...one, growth };
   // Last, since they leave this process on a core of its own.
   const { publishS } = await benchPublishing(options);
   const { freshnessP95S } = await benchFreshness(options);
@@ -65,7 +66,7 @@ async function timeSegments({ scale, seed, env }: Options, times: number): Promi
   );
   try {
     const extension = extname(import.meta.url);
-    return await timeInChild({
+    const task = {
       people: Math.max(500, Math.round(PEOPLE * scale * times)),
       events: Math.max(5_000, Math.round(EVENTS * scale * times)),
       rules: scale < 0.005 ? 44 : RULES,
@@ -74,14 +75,15 @@ async function timeSegments({ scale, seed, env }: Options, times: number): Promi
       folder,
       modules: new URL('../../', import.meta.url).href,
       extension,
-    });
+    };
+    return await timeInChild(task, env);
   } finally {
     await redis.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function timeInChild(task: SegmentsTask): Promise<SegmentsTiming> {
+function timeInChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<SegmentsTiming> {
   // It must import the segmenter, which only tests may (test/architecture.test.ts).
   const script = new URL(
     task.extension === '.ts' ? '../../test/bench/segments-process.ts' : '../../../test/bench/segments-process.ts',
@@ -89,7 +91,7 @@ function timeInChild(task: SegmentsTask): Promise<SegmentsTiming> {
   );
   const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(script), JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '16', TZ: 'UTC' },
+    env: { ...env, UV_THREADPOOL_SIZE: '16', TZ: 'UTC' },
   });
   process.once('exit', () => child.kill('SIGKILL'));
   return new Promise((resolve, reject) => {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { mixedRules, NAMES } from '../../load-tests/bench/segment-rules.ts';
 import type { SegmentsTask, SegmentsTiming } from '../../load-tests/bench/segments.ts';
 import { plainThings } from '../support/plain-things.ts';
+import { mixedRules, NAMES } from './segment-rules.ts';
 
 const task = JSON.parse(process.argv[2] as string) as SegmentsTask;
 const load = async <T>(path: string): Promise<T> => (await import(`${task.modules}${path}${task.extension}`)) as T;

@@ -89,6 +89,28 @@ test('people are added, taken out, and replaced; what is taken out is gone from 
   expect(row?.n).toBe('1');
 });
 
+test('of a source with recorded consents only who agreed counts, and of one that is withheld nobody', async () => {
+  const patch = (body: object) => api.ok('PATCH', '/v1/sources/crm', body, { headers: any });
+  await patch({ consent: 'recorded' });
+  expect(await membersOf('lst_1')).toBe(0);
+  const person = {
+    identifiers: [{ kind: 'email', value: 'bob@example.org' }],
+    proof: { document: 'form', version: '1', channel: 'till' },
+  };
+  await api.ok('POST', '/v1/consents', {
+    ...person,
+    purposes: ['profiles'],
+    status: 'granted',
+    at,
+    expires: '2099-01-01T00:00:00Z',
+  });
+  expect(await membersOf('lst_1')).toBe(1);
+  await patch({ consent: 'asserted', purposes: ['measurement'] });
+  expect(await membersOf('lst_1')).toBe(0);
+  await patch({ purposes: ['profiles', 'personalised_ads', 'measurement'] });
+  expect(await membersOf('lst_1')).toBe(1);
+});
+
 test('a list needs a source that the advertiser may use and whose contract has such identifiers', async () => {
   const body = { advertiser: 'adv_a', name: 'x', kind: 'email', source: 'phones' };
   const refused = await api.call('POST', '/v1/lists', body);

@@ -181,6 +181,19 @@ describe('overlap', () => {
     ]);
   });
 
+  test('a segment that was evaluated and has nobody yet is nobody', async () => {
+    await api.ok('PUT', '/v1/segments/seg_nobody', { name: 'nobody', rule: { purchases: { categories: ['NONE'] } } });
+    const run = { segment: 'seg_nobody', version: 0, revision: 1, started: new Date().toISOString(), seconds: 0, members: 0 };
+    await api.deps.warehouse.insert('segment_runs', [{ ...run, entered: 0, left_count: 0, error: '' }]);
+    const told = await api.ok<{ matrix: object }>('POST', '/v1/segments:overlap', { segments: ['seg_tea', 'seg_nobody'] });
+    expect(told.matrix).toEqual([
+      [1_000, null],
+      [null, null],
+    ]);
+    expect(await api.ok('GET', '/v1/segments/seg_nobody/insight')).toMatchObject({ people: null, traits: [] });
+    expect(await api.ok('GET', '/v1/segments/seg_nobody/reach')).toMatchObject({ people: null, kinds: [], cells: [] });
+  });
+
   test('needs segments that there are and that were evaluated', async () => {
     const body = { segments: ['seg_tea', 'seg_gone'] };
     expect((await api.call('POST', '/v1/segments:overlap', body)).json().errors).toMatchObject([
