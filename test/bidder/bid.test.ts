@@ -244,7 +244,12 @@ describe('the bid endpoint', () => {
   });
 
   it('says which snapshot it serves', async () => {
-    expect((await bidder.worker.app.inject('/readyz')).json()).toEqual({ ready: true, reasons: [], snapshotVersion: 1 });
+    expect((await bidder.worker.app.inject('/readyz')).json()).toEqual({
+      ready: true,
+      reasons: [],
+      snapshotVersion: 1,
+      snapshotRefused: null,
+    });
     expect((await bidder.worker.app.inject('/livez')).statusCode).toBe(200);
     const workers = await redis.connect().hgetall(WORKERS_KEY);
     expect(Object.values(workers).map((value) => (JSON.parse(value) as { version: number }).version)).toEqual([1]);
