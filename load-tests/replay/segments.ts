@@ -22,7 +22,8 @@ export type SegmentName = keyof typeof SEGMENTS;
 export const SEGMENT_NAMES = Object.keys(SEGMENTS) as SegmentName[];
 
 export async function createSegments(api: Api): Promise<void> {
-  for (const name of SEGMENT_NAMES) await api.put(`/v1/segments/${name}`, { name, rule: SEGMENTS[name] });
+  // A small folder is to be bid on too: the least size of a segment protects people, and here are none.
+  for (const name of SEGMENT_NAMES) await api.put(`/v1/segments/${name}`, { name, rule: SEGMENTS[name], minimumSize: 1 });
 }
 
 /** Identity, visits, all segments, publication; returns when the bidders can read the profiles. */
