@@ -5,6 +5,7 @@ import { capsKey, profileKey } from '../../proto/keys.ts';
 import { decodeProfile } from '../../proto/profile.ts';
 import { type Segmenter, startSegmenter } from '../../segmenter/schedule.ts';
 import { startApi, type TestApi } from '../support/api.ts';
+import { putLineItem } from './rig.ts';
 
 const HOUR = 3_600_000;
 const SHOWN = Date.parse('2026-11-02T10:00:00Z');
@@ -56,6 +57,7 @@ beforeAll(async () => {
     holdout,
   });
   await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} } });
+  await putLineItem(api.deps, 'live', ['buyers']);
   const bought = { type: 'purchase', id: 'r1', at: time(SHOWN + HOUR), store: 'st', identifiers: [card] };
   await api.ok('POST', '/v1/events', [{ ...bought, lines: [{ amountMicros: 5_000_000 }] }]);
   for (const device of [phone, tablet])

@@ -9,6 +9,7 @@ import { pepperRing } from '../../proto/pepper.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
 import { type Segmenter, startSegmenter } from '../../segmenter/schedule.ts';
 import { startApi, type TestApi } from '../support/api.ts';
+import { putLineItem } from './rig.ts';
 
 const OLD = 'the-pepper-of-the-first-year';
 const NEW = 'the-pepper-of-the-second-year';
@@ -59,19 +60,7 @@ beforeAll(async () => {
   setPepper(OLD);
   segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
   await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: { count: { min: 2 } } } });
-  // What no live line item needs is not published.
-  const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
-  const campaign = { advertiser: 'adv', name: 'live', status: 'active', ...flight };
-  await api.deps.things.put('campaign', 'live', campaign as never, { actor: 'test' });
-  const lineItem = {
-    campaign: 'live',
-    name: 'live',
-    status: 'active',
-    targeting: { segments: [['buyers']] },
-    creatives: ['c'],
-    caps: [],
-  };
-  await api.deps.things.put('line-item', 'live', lineItem as never, { actor: 'test' });
+  await putLineItem(api.deps, 'live', ['buyers']);
   await send(buy([mail('ann'), ifa(1)], 'a1'), buy([mail('bob'), ifa(2)], 'b1'), buy([mail('bob'), ifa(2)], 'b2'));
   await send(buy([mail('eve'), ifa(3)], 'e1'), buy([mail('kim'), ifa(4)], 'k1'), buy([mail('zoe'), ifa(5)], 'z1'));
   await refresh();

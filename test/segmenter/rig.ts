@@ -103,11 +103,16 @@ export async function startRig(): Promise<Rig> {
 }
 
 /** A line item that is live and wants people of these segments: what no line item needs is not published. */
-export async function putLineItem(rig: Rig, id: string, segments: readonly string[], status = 'active'): Promise<void> {
+export async function putLineItem(
+  { things }: Pick<Rig, 'things'>,
+  id: string,
+  segments: readonly string[],
+  status = 'active',
+): Promise<void> {
   const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
-  await rig.things.put('campaign', 'live', { advertiser: 'adv', name: 'live', status: 'active', ...flight } as never, BY);
+  await things.put('campaign', 'live', { advertiser: 'adv', name: 'live', status: 'active', ...flight } as never, BY);
   const lineItem = { campaign: 'live', name: id, status, targeting: { segments: [segments] }, creatives: ['c'], caps: [] };
-  await rig.things.put('line-item', id, lineItem as never, BY);
+  await things.put('line-item', id, lineItem as never, BY);
 }
 
 /** One identifier of each of these profiles. */
