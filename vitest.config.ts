@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     // The embedded ClickHouse breaks under worker threads.
     pool: 'forks',
+    // Most tests wait for other processes half of the time.
+    maxWorkers: '100%',
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
