@@ -6,7 +6,8 @@ import { timeZoneFaults } from '../http/time-zone.ts';
 import type { Fault } from '../problem.ts';
 import { hoursFaults } from '../stores/hours.ts';
 import type { Things } from '../things/things.ts';
-import { segmentRuleFaults, segmentsOf } from './segment-rule.ts';
+import { segmentRuleFaults } from './check-segment-rule.ts';
+import { segmentsOf } from './segment-rule.ts';
 import type { GeoNameInput, TargetingInput } from './targeting.ts';
 
 const AT = '/targeting';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Name, nullable, oneOf } from '../http/schema.ts';
 import { createChecker } from '../http/validation.ts';
-import { PRESET_NAMES } from './presets.ts';
+import { PRESET_NAMES } from './preset-name.ts';
 
 const closed = { additionalProperties: false } as const;
 

@@ -1,4 +1,5 @@
 import type { Preset } from './preset.ts';
+import type { PresetName } from './preset-name.ts';
 import { generic } from './presets/generic.ts';
 import { google } from './presets/google.ts';
 import { index } from './presets/index-exchange.ts';
@@ -8,19 +9,6 @@ import { prebidServer } from './presets/prebid-server.ts';
 import { pubmatic } from './presets/pubmatic.ts';
 import { xandr } from './presets/xandr.ts';
 import { yandex } from './presets/yandex.ts';
-
-export const PRESET_NAMES = [
-  'google',
-  'xandr',
-  'magnite',
-  'pubmatic',
-  'openx',
-  'index',
-  'yandex',
-  'prebid-server',
-  'generic',
-] as const;
-export type PresetName = (typeof PRESET_NAMES)[number];
 
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   google,

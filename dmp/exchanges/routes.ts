@@ -8,7 +8,8 @@ import { requireScope } from '../keys/auth.ts';
 import { checkExchange } from './check-exchange.ts';
 import { ExchangeInput, keptExchange, settingsOf } from './exchange.ts';
 import { registerMatchRateRoute } from './match-rate.ts';
-import { PRESET_NAMES, PRESETS, withPreset } from './presets.ts';
+import { PRESET_NAMES } from './preset-name.ts';
+import { PRESETS, withPreset } from './presets.ts';
 
 const EXCHANGES: Noun<'exchange', ExchangeInput> = {
   kind: 'exchange',

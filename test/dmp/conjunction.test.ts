@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { segmentRuleFaults } from '../../dmp/campaigns/check-segment-rule.ts';
 import { conjunctionOf, MOST_CLAUSES } from '../../dmp/campaigns/conjunction.ts';
-import { type SegmentRule, segmentRuleFaults } from '../../dmp/campaigns/segment-rule.ts';
+import type { SegmentRule } from '../../dmp/campaigns/segment-rule.ts';
 
 /** By segment, hours since the person entered it. */
 type Memberships = ReadonlyMap<string, number>;
