@@ -26,7 +26,6 @@ export const PLACES: readonly Place[] = [
   { table: 'list_entries', keys: ['identifier', 'entry'], act: 'delete' },
   { table: 'links', keys: ['node', 'neighbour'], act: 'delete' },
   { table: 'identity_scope', keys: ['identifier'], act: 'delete' },
-  { table: 'facts', keys: ['identifier'], act: 'delete' },
   { table: 'placements', keys: ['identifier'], act: 'delete' },
   { table: 'facts_scope', keys: ['identifier'], act: 'delete' },
   { table: 'facts_fresh', keys: ['identifier'], act: 'delete' },
