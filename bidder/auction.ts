@@ -8,7 +8,8 @@ import type { Admission, Refusal } from './admission.ts';
 import { withinBytes } from './answer-size.ts';
 import { eventOf } from './booking.ts';
 import { clockOf } from './clock.ts';
-import { type Choice, decide } from './core/decide.ts';
+import type { Choice } from './core/choice.ts';
+import { decide, shutOut } from './core/decide.ts';
 import type { Index, LineItem } from './core/index.ts';
 import type { Person } from './core/person.ts';
 import { auctionTypeOf } from './core/ways.ts';
@@ -121,16 +122,26 @@ function answerAuction(
   deps.metrics.privacy.add(permission.why);
   if (!permission.bid) return 'privacy';
   const now = clockOf(exchange, call.statedTime);
-  const asking = { exchange: exchange.id, pepper: deps.pepper, permission, now, deadline: deadline - DECISION_MS };
-  const person = deps.users.read(request, asking);
+  // A quarter of what is not bid on: nobody need be looked up for it.
+  const shut = shutOut(index, { request, exchange });
   // Written out: a spread of these fields takes longer than all of the above but the JSON.
   const go = (found: Person): Verdict | Promise<Verdict> =>
     bidOn({ deps, index, exchange, request, permission, person: found, deadline, now, format, notes });
-  const verdict = person instanceof Promise ? person.then(go) : go(person);
+  const verdict = shut ?? withPerson(deps, request, { exchange, permission, now, deadline }, go);
   // Of children nothing is kept.
   if (!permission.childOnly && deps.sample?.wants())
     deps.sample.take({ body, format, exchange: exchange.id, request, permission, verdict });
   return verdict;
+}
+
+function withPerson(
+  { users, pepper }: AuctionDeps,
+  request: BidRequest,
+  { exchange, permission, now, deadline }: Pick<Auction, 'exchange' | 'permission' | 'now' | 'deadline'>,
+  go: (person: Person) => Verdict | Promise<Verdict>,
+): Verdict | Promise<Verdict> {
+  const person = users.read(request, { exchange: exchange.id, pepper, permission, now, deadline: deadline - DECISION_MS });
+  return person instanceof Promise ? person.then(go) : go(person);
 }
 
 function shed({ metrics }: AuctionDeps, { id }: LiveExchange, cause: 'sampled' | 'time'): NoBidReason {

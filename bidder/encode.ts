@@ -2,7 +2,7 @@ import type { BidRecord } from '../proto/ad-event.ts';
 import type { WireBid, WireResponse } from '../proto/openrtb.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import { CONTENT_1, categoriesIn } from './core/categories.ts';
-import type { Choice } from './core/decide.ts';
+import type { Choice } from './core/choice.ts';
 import { attributesOf } from './core/fit.ts';
 import { fillMacros, macroValues } from './core/texts.ts';
 import { bannerMarkup } from './markup/banner.ts';

@@ -33,8 +33,10 @@ export const CELL_RESOLUTION = 11;
 export const COARSEST_RESOLUTION = 7;
 export const MAX_RADIUS = 50_000;
 
-const EARTH_RADIUS = 6_371_008.8;
-const RADIANS = Math.PI / 180;
+/** Metres. */
+export const EARTH_RADIUS = 6_371_008.8;
+/** Of a degree. */
+export const RADIANS = Math.PI / 180;
 
 /** Great-circle distance in metres. */
 export function distance(latA: number, lonA: number, latB: number, lonB: number): number {

@@ -2,7 +2,7 @@ import type { Micros } from '../../proto/money.ts';
 import type { LiveStore } from '../../proto/snapshot.ts';
 import { type Question, type Round, roundOf } from './decide.ts';
 import type { Index } from './index.ts';
-import type { Failure } from './match.ts';
+import { type Failure, failuresOf } from './why-not.ts';
 
 /** A line item against a request, apart from what depends on the imp. */
 export interface Explained {
@@ -23,9 +23,10 @@ export function explain(index: Index, question: Question, position: number): Exp
 }
 
 /** The same for a request that has begun, of which many line items are asked. */
-export function explainAt({ index: { match } }: Round, position: number): Explained {
+export function explainAt({ index }: Round, position: number): Explained {
+  const { match } = index;
   const offer = match.offerOf(position) ?? match.offerOf(position, true);
   if (offer !== null && !offer.shown) match.show(offer);
   const price = offer?.price ?? 0;
-  return { failures: match.failuresOf(position, true), store: offer?.store ?? null, metres: offer?.metres ?? null, price };
+  return { failures: failuresOf(index, position, true), store: offer?.store ?? null, metres: offer?.metres ?? null, price };
 }

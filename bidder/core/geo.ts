@@ -1,15 +1,25 @@
-import { CELL_RESOLUTION, COARSEST_RESOLUTION, cellOf, distance, parentHigh, parentLow, splitCell } from '../../proto/fence.ts';
-import type { Sections } from './layout.ts';
+import {
+  CELL_RESOLUTION,
+  COARSEST_RESOLUTION,
+  cellOf,
+  distance,
+  EARTH_RADIUS,
+  parentHigh,
+  parentLow,
+  RADIANS,
+  splitCell,
+} from '../../proto/fence.ts';
+import type { NumberList, Sections } from './layout.ts';
 import { slotOf } from './places.ts';
 
 /** Geo first: cells of covers lead to the few places that can hold a point, so fenced line items are never scanned. */
 
-/** The places whose fence holds the point, exactly; each once. The point must be in range. `resolutions`: bits of those there are. */
-export function placesAt(sections: Sections, resolutions: number, lat: number, lon: number): number[] {
-  const found: number[] = [];
-  if (resolutions === 0) return found;
+/** Finds the places whose fence holds the point, exactly; each once. The point must be in range. `resolutions`: bits of those there are. */
+export function findPlaces(sections: Sections, resolutions: number, lat: number, lon: number, found: NumberList): void {
+  if (resolutions === 0) return;
   const { cellSlots, cellStart, cellPlaces } = sections;
   const { high, low } = splitCell(cellOf(lat, lon));
+  const cosine = Math.cos(lat * RADIANS);
   for (let resolution = CELL_RESOLUTION; resolution >= COARSEST_RESOLUTION; resolution--) {
     if ((resolutions & (1 << resolution)) === 0) continue;
     const cell = cellSlots[slotOf(cellSlots, parentHigh(high, resolution), parentLow(low, resolution)) + 2] as number;
@@ -17,28 +27,22 @@ export function placesAt(sections: Sections, resolutions: number, lat: number, l
     const end = cellStart[cell] as number;
     for (let at = cellStart[cell - 1] as number; at < end; at++) {
       const place = (cellPlaces[at] as number) >>> 1;
-      if (((cellPlaces[at] as number) & 1) === 0 || isInPlace(sections, place, lat, lon)) found.push(place);
+      if (((cellPlaces[at] as number) & 1) === 0 || isInPlace(sections, place, lat, lon, cosine)) found.push(place);
     }
   }
-  return found;
 }
 
-/** Metres by which a degree of latitude is surely no shorter: the box of a circle must not be too small. */
-const METRES_PER_DEGREE = 111_000;
-
-/** As `contains` of proto/fence.ts, digit for digit. */
-export function isInPlace(
+/** As `contains` of proto/fence.ts, digit for digit. `cosine`: of the latitude. */
+function isInPlace(
   { placeShapes, placeRings, ringStart, corners }: Sections,
   place: number,
   lat: number,
   lon: number,
+  cosine: number,
 ): boolean {
   const radius = placeShapes[place * 4 + 2] as number;
-  if (!Number.isNaN(radius)) {
-    const centre = placeShapes[place * 4] as number;
-    if (Math.abs(lat - centre) * METRES_PER_DEGREE > radius) return false;
-    return distance(centre, placeShapes[place * 4 + 1] as number, lat, lon) <= radius;
-  }
+  if (!Number.isNaN(radius))
+    return isInCircle(placeShapes[place * 4] as number, placeShapes[place * 4 + 1] as number, radius, lat, lon, cosine);
   let inside = false;
   for (let ring = placeRings[place] as number; ring < (placeRings[place + 1] as number); ring++) {
     const start = ringStart[ring] as number;
@@ -52,4 +56,29 @@ export function isInPlace(
     }
   }
   return inside;
+}
+
+/** Angles, in radians, within which the bounds below hold. */
+const NEAR = 0.02;
+/** What the bounds leave out and what floating point loses is less than this share. */
+const LESS = 1 - 1e-4;
+const MORE = 1 + 1e-3;
+
+/**
+ * The distance is asked only close to the rim; elsewhere it is enough to bound it: of a dozen circles around a point one is near. With n
+ * and e the differences of latitude and longitude the angle squared is about n² + cos a · cos b · e², and a cosine differs from the other
+ * one's by n at most (0.02 µs in place of 0.1).
+ */
+function isInCircle(centre: number, centreLon: number, radius: number, lat: number, lon: number, cosine: number): boolean {
+  const reach = radius / EARTH_RADIUS;
+  const north = Math.abs(lat - centre) * RADIANS;
+  if (north * LESS > reach) return false;
+  const east = Math.abs(lon - centreLon) * RADIANS;
+  if (north < NEAR && east < NEAR) {
+    const least = north * north + cosine * Math.max(0, cosine - north) * east * east;
+    if (least * LESS > reach * reach) return false;
+    const most = north * north + cosine * Math.min(1, cosine + north) * east * east;
+    if (most * MORE < reach * reach) return true;
+  }
+  return distance(centre, centreLon, lat, lon) <= radius;
 }

@@ -70,6 +70,12 @@ export interface Stages {
 export const COUNTS = REASONS.length + 1;
 export const BIDS = REASONS.length;
 
+/** Counts a reason or a bid of a line item, by its number. */
+export function countAt({ counts }: Pick<Index, 'counts'>, position: number, number: number): void {
+  const at = position * COUNTS + number;
+  counts[at] = (counts[at] as number) + 1;
+}
+
 export interface LineItem {
   readonly id: string;
   /** In the index, by falling price. */

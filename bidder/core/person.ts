@@ -1,4 +1,6 @@
+import type { NoBidReason } from '../../proto/no-bid.ts';
 import { hourOf, visitMemberships } from '../../proto/profile.ts';
+import { FLAGS } from './clauses.ts';
 
 /** What is known of the person a request is about, as the decision needs it. */
 export interface Person {
@@ -30,6 +32,30 @@ function blank(state: Person['state']): Person {
 export const NOBODY = blank('nobody');
 export const WITHHELD = blank('withheld');
 export const UNREAD = blank('unread');
+
+/**
+ * Flags that a line item must not have. One with segments, caps or a holdout needs a person: without one it can neither be targeted nor
+ * capped nor measured. Where the store was not read, a profile might exist under another anchor, so the bucket is unknown too. Caps alone
+ * can be kept without knowing more of a person than a count. What a request tells of a person is used only where the person may be known.
+ */
+export const FORBIDDEN: Readonly<Record<Person['state'], number>> = {
+  known: 0,
+  unknown: 0,
+  nobody: FLAGS.needsPerson,
+  unread: FLAGS.needsPerson,
+  counted: FLAGS.needsProfile | FLAGS.usesTold,
+  withheld: FLAGS.needsPerson | FLAGS.usesTold,
+};
+
+/** Why a line item with such a flag does not bid. */
+export const STATE_REASONS: Readonly<Record<Person['state'], NoBidReason>> = {
+  known: 'segment',
+  unknown: 'segment',
+  nobody: 'unmatched_user',
+  unread: 'storage',
+  counted: 'privacy',
+  withheld: 'privacy',
+};
 
 /** Field of the caps hash: impressions of a line item in the window that holds the time. */
 export function capField(lineItem: string, windowMs: number, at: number): string {

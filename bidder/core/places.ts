@@ -1,4 +1,12 @@
-import { CELL_RESOLUTION, COARSEST_RESOLUTION, type Cover, type Fence, fenceRadius, splitCell } from '../../proto/fence.ts';
+import {
+  CELL_RESOLUTION,
+  type Cell,
+  COARSEST_RESOLUTION,
+  type Cover,
+  type Fence,
+  fenceRadius,
+  splitCell,
+} from '../../proto/fence.ts';
 import { groupBy, mixed, NumberList, slotsFor, startsOf } from './layout.ts';
 
 /**
@@ -11,42 +19,27 @@ const CELLS_OF_POLYGON = 48;
 
 /** Writes fences as a hash of cells, and what of a fence must be asked exactly. Only of places that line items are bound to. */
 export class PlaceWriter {
-  readonly #shapes: number[] = [];
+  readonly #fences: Fence[] = [];
   readonly #stores = new NumberList();
-  readonly #rings = new NumberList();
-  readonly #ringStarts = new NumberList();
-  readonly #corners: number[] = [];
-  readonly #cellHigh = new NumberList();
-  readonly #cellLow = new NumberList();
-  readonly #cellPlaces = new NumberList();
+  /** Cells of each, as numbers of `coarsened`. */
+  readonly #keyStarts = new NumberList();
+  readonly #keys: number[] = [];
   readonly #items = new NumberList();
   readonly #itemPlaces = new NumberList();
   resolutions = 0;
 
-  /** `store`: its number, or -1. Gives the place's number. */
+  /** `store`: its number, or -1. Gives what `bind` is to be called with. */
   add(fence: Fence, cover: Cover, store: number): number {
-    const place = this.#stores.length;
+    this.#fences.push(fence);
     this.#stores.push(store + 1);
-    this.#rings.push(this.#ringStarts.length);
-    const circle = fence.type === 'circle';
-    if (fence.type === 'circle') this.#shapes.push(fence.lat, fence.lon, fence.radius, fence.radius);
-    else {
-      this.#shapes.push(0, 0, Number.NaN, fenceRadius(fence));
-      for (const ring of fence.rings) {
-        this.#ringStarts.push(this.#corners.length / 2);
-        for (const [lon, lat] of ring) this.#corners.push(lon, lat);
-      }
-    }
-    const cells = coarsened(cover, circle ? CELLS_OF_CIRCLE : CELLS_OF_POLYGON);
+    this.#keyStarts.push(this.#keys.length);
+    const cells = coarsened(cover, fence.type === 'circle' ? CELLS_OF_CIRCLE : CELLS_OF_POLYGON);
     for (let i = 0; i < cells.length; i++) {
-      const key = Math.floor((cells[i] as number) / 2);
-      const resolution = resolutionIn(key);
-      this.#cellHigh.push(IS_CELL + resolution * HALF + Math.floor(key / HALF));
-      this.#cellLow.push((((key % HALF) << 12) | 0xfff) >>> 0);
-      this.#cellPlaces.push(place * 2 + ((cells[i] as number) % 2));
-      this.resolutions |= 1 << resolution;
+      const key = cells[i] as number;
+      this.#keys.push(key);
+      this.resolutions |= 1 << resolutionIn(Math.floor(key / 2));
     }
-    return place;
+    return this.#fences.length - 1;
   }
 
   bind(place: number, item: number): void {
@@ -56,48 +49,89 @@ export class PlaceWriter {
 
   /** `positions`: of the line items by their numbers. */
   sections(positions: Uint32Array) {
-    this.#rings.push(this.#ringStarts.length);
-    this.#ringStarts.push(this.#corners.length / 2);
-    const places = this.#itemPlaces.view();
-    const placeItemStart = startsOf(places, this.#stores.length);
+    this.#keyStarts.push(this.#keys.length);
+    const order = this.#alongGrid();
+    const numbers = new Uint32Array(order.length);
+    for (let place = 0; place < order.length; place++) numbers[order[place] as number] = place;
+    const places = this.#itemPlaces.view().map((place) => numbers[place] as number);
+    const placeItemStart = startsOf(places, order.length);
     const placeItems = groupBy(
       places,
       this.#items.view().map((item) => positions[item] as number),
       placeItemStart,
     );
-    for (let place = 0; place < this.#stores.length; place++)
+    for (let place = 0; place < order.length; place++)
       placeItems.subarray(placeItemStart[place], placeItemStart[place + 1]).sort();
     return {
-      ...this.#cellSections(),
-      placeShapes: Float64Array.from(this.#shapes),
-      placeRings: this.#rings.view(),
-      ringStart: this.#ringStarts.view(),
-      corners: Float64Array.from(this.#corners),
-      placeStores: this.#stores.view(),
+      ...this.#cellSections(order),
+      ...this.#shapeSections(order),
+      placeStores: order.map((place) => this.#stores.at(place)),
       placeItemStart,
       placeItems,
     };
   }
 
-  /** Slots are [high, low, 1 + number of the cell]. */
-  #cellSections() {
-    const high = this.#cellHigh.view();
-    const low = this.#cellLow.view();
-    let slots = new Uint32Array(3 * slotsFor(Math.min(high.length, 1 << 16)));
-    const numbers = new Uint32Array(high.length);
-    let cells = 0;
-    for (let i = 0; i < high.length; i++) {
-      if (cells * 3 * 3 > slots.length * 2) slots = widened(slots);
-      const slot = slotOf(slots, high[i] as number, low[i] as number);
-      if (slots[slot + 2] === 0) {
-        slots[slot] = high[i] as number;
-        slots[slot + 1] = low[i] as number;
-        slots[slot + 2] = ++cells;
+  /** Places that are near to each other lie together in memory: a request asks a dozen neighbours. */
+  #alongGrid(): Uint32Array<ArrayBuffer> {
+    const first = (place: number): number => this.#keys[this.#keyStarts.at(place)] ?? 0;
+    return Uint32Array.from(this.#fences.keys()).sort((a, b) => first(a) - first(b) || a - b);
+  }
+
+  #shapeSections(order: Uint32Array) {
+    const shapes = new Float64Array(order.length * 4);
+    const rings = new NumberList();
+    const ringStarts = new NumberList();
+    const corners: number[] = [];
+    for (let place = 0; place < order.length; place++) {
+      const fence = this.#fences[order[place] as number] as Fence;
+      rings.push(ringStarts.length);
+      if (fence.type === 'circle') {
+        shapes.set([fence.lat, fence.lon, fence.radius, fence.radius], place * 4);
+        continue;
       }
-      numbers[i] = (slots[slot + 2] as number) - 1;
+      shapes.set([0, 0, Number.NaN, fenceRadius(fence)], place * 4);
+      for (const ring of fence.rings) {
+        ringStarts.push(corners.length / 2);
+        for (const [lon, lat] of ring) corners.push(lon, lat);
+      }
+    }
+    rings.push(ringStarts.length);
+    ringStarts.push(corners.length / 2);
+    return {
+      placeShapes: shapes,
+      placeRings: rings.view(),
+      ringStart: ringStarts.view(),
+      corners: Float64Array.from(corners),
+    };
+  }
+
+  /** Slots are [high, low, 1 + number of the cell]. */
+  #cellSections(order: Uint32Array) {
+    const count = this.#keys.length;
+    let slots = new Uint32Array(3 * slotsFor(Math.min(count, 1 << 16)));
+    const numbers = new Uint32Array(count);
+    const places = new Uint32Array(count);
+    let cells = 0;
+    let pair = 0;
+    for (let place = 0; place < order.length; place++) {
+      const given = order[place] as number;
+      const end = this.#keyStarts.at(given + 1);
+      for (let i = this.#keyStarts.at(given); i < end; i++) {
+        if (cells * 3 * 3 > slots.length * 2) slots = widened(slots);
+        const key = this.#keys[i] as number;
+        const { high, low } = cellOfKey(Math.floor(key / 2));
+        const slot = slotOf(slots, high, low);
+        if (slots[slot + 2] === 0) {
+          slots[slot] = high;
+          slots[slot + 1] = low;
+          slots[slot + 2] = ++cells;
+        }
+        numbers[pair] = (slots[slot + 2] as number) - 1;
+        places[pair++] = place * 2 + (key % 2);
+      }
     }
     const cellStart = startsOf(numbers, cells);
-    return { cellSlots: slots, cellStart, cellPlaces: groupBy(numbers, this.#cellPlaces.view(), cellStart) };
+    return { cellSlots: slots, cellStart, cellPlaces: groupBy(numbers, places, cellStart) };
   }
 }
 
@@ -167,6 +201,11 @@ function withoutRepeats(count: number): number {
 function keyOf(cell: string): number {
   const { high, low } = splitCell(cell);
   return (high & (HALF - 1)) * HALF + (low >>> 12);
+}
+
+function cellOfKey(key: number): Cell {
+  const high = IS_CELL + resolutionIn(key) * HALF + Math.floor(key / HALF);
+  return { high, low: (((key % HALF) << 12) | 0xfff) >>> 0 };
 }
 
 function resolutionIn(key: number): number {

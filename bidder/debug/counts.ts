@@ -3,8 +3,8 @@ import type { LineItemCounts, PassedOver } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { wordsFor } from '../core/compile.ts';
 import { BIDS, COUNTS, type Index } from '../core/index.ts';
-import { ROW_REASONS } from '../core/match.ts';
 import { REASONS } from '../core/reason.ts';
+import { ROW_REASONS } from '../core/rows.ts';
 import { VALUE_PARTS } from '../core/terms.ts';
 
 /** What became of line items since the worker started, whatever index it served. */

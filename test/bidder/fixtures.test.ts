@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Choice, decide } from '../../bidder/core/decide.ts';
+import type { Choice } from '../../bidder/core/choice.ts';
+import { decide } from '../../bidder/core/decide.ts';
 import type { SpotFit } from '../../bidder/core/fit-spot.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
 import { NOBODY, type Person, UNREAD, WITHHELD } from '../../bidder/core/person.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placesAt } from '../../bidder/core/geo.ts';
-import { buildIndex } from '../../bidder/core/index.ts';
+import { findPlaces } from '../../bidder/core/geo.ts';
+import { buildIndex, type Index } from '../../bidder/core/index.ts';
+import { NumberList } from '../../bidder/core/layout.ts';
 import { contains, type Fence } from '../../proto/fence.ts';
 import { geofence, lineItem, snapshot } from './support/live.ts';
 
@@ -35,9 +36,8 @@ describe('the geo index', () => {
       fc.property(fences, points, (given, where) => {
         const index = indexOf(given);
         for (const [lat, lon] of [...where, ...edgePoints(given)]) {
-          const found = placesAt(index.sections, index.meta.resolutions, lat, lon);
-          const expected = given.flatMap((fence, id) => (contains(fence, lat, lon) ? [id] : []));
-          expect(found.sort()).toEqual(expected);
+          const expected = given.flatMap((fence, id) => (contains(fence, lat, lon) ? [`${id}`] : []));
+          expect(fencesAt(index, lat, lon).sort()).toEqual(expected);
         }
       }),
       { numRuns: 60, seed: 7 },
@@ -46,15 +46,22 @@ describe('the geo index', () => {
 
   it('finds nothing where nothing is', () => {
     const index = indexOf([]);
-    expect(placesAt(index.sections, index.meta.resolutions, 55, 37)).toEqual([]);
+    expect(fencesAt(index, 55, 37)).toEqual([]);
   });
 });
 
-/** Places are numbered as line items are bound to them. */
-function indexOf(fences: readonly Fence[]) {
+/** Each fence with a line item of its own, so that a place tells which it is. */
+function indexOf(fences: readonly Fence[]): Index {
   const geofences = fences.map((fence, id) => geofence(`${id}`, fence));
-  const bound = lineItem('li', { targeting: { geofences: geofences.map(({ id }) => id) } });
-  return buildIndex(snapshot({ geofences, lineItems: [bound] }));
+  const lineItems = geofences.map(({ id }) => lineItem(id, { targeting: { geofences: [id] } }));
+  return buildIndex(snapshot({ geofences, lineItems }));
+}
+
+function fencesAt(index: Index, lat: number, lon: number): string[] {
+  const { sections, meta } = index;
+  const found = new NumberList();
+  findPlaces(sections, meta.resolutions, lat, lon, found);
+  return Array.from(found.view(), (place) => index.idAt(sections.placeItems[sections.placeItemStart[place] as number] as number));
 }
 
 /** Points just inside and just outside of each edge, where covers err. */

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Choice, choiceOf, decide, type Question, roundOf, screenAll } from '../../bidder/core/decide.ts';
+import { type Choice, choiceOf } from '../../bidder/core/choice.ts';
+import { decide, type Question, roundOf, screenAll } from '../../bidder/core/decide.ts';
 import { explain } from '../../bidder/core/explain.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
 import { type Person, WITHHELD } from '../../bidder/core/person.ts';
