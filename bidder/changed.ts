@@ -14,7 +14,7 @@ const KEY_BYTES = 36;
 const MOST = 50_000;
 
 /**
- * Listens on a connection of its own.
+ * Listens on a connection for subscribing only.
  *
  * @param lifeMs longest life of what is known from before
  */
@@ -25,7 +25,8 @@ export function followChanged(redis: Redis, lifeMs: number): Changed {
   const subscribe = (): void => void redis.subscribe(ADDED_CHANNEL).catch(() => undefined);
   redis.on('ready', subscribe);
   if (redis.status === 'ready') subscribe();
-  redis.on('message', (_channel: string, identifiers: string) => {
+  redis.on('message', (channel: string, identifiers: string) => {
+    if (channel !== ADDED_CHANNEL) return;
     turn();
     for (let at = 0; at < identifiers.length && young.size < MOST; at += KEY_BYTES)
       young.add(identifiers.slice(at, at + KEY_BYTES));

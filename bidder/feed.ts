@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { WORKERS_KEY } from '../proto/keys.ts';
 import type { Stop } from '../proto/stop.ts';
-import { openCompiled } from './compiler/compiled.ts';
-import type { IndexSource, Refusal } from './compiler/source.ts';
-import type { Index } from './core/index.ts';
+import type { IndexSource } from './compiler/source.ts';
+import { type Index, openIndex } from './core/index.ts';
+import type { Refusal } from './messages.ts';
 import type { Metrics } from './metrics.ts';
 
 /** The index that this worker serves: a request keeps the one it began with, a swap is one reference. */
@@ -13,6 +13,8 @@ export interface Feed {
   current(): Index | null;
   /** What is wrong with the snapshot that was published last; null where it is served. */
   refused(): Refusal | null;
+  /** These line items must not bid any more, whatever an index says that was made before. */
+  stop(stop: Stop): void;
   /** Looks for a new snapshot now. Never rejects. */
   refresh(): Promise<void>;
   start(): Promise<void>;
@@ -45,11 +47,11 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
   let stops: readonly (Stop & { readonly heard: number })[] = [];
   let timer: NodeJS.Timeout | null = null;
   let reporting: Promise<unknown> = Promise.resolve();
-  return { current: () => index, refused: () => refusal, refresh: () => source.refresh(), start, close };
+  return { current: () => index, refused: () => refusal, stop, refresh: () => source.refresh(), start, close };
 
   async function start(): Promise<void> {
     timer = setInterval(report, reportMs);
-    await source.start({ index: swap, refused: refuse, stopped });
+    await source.start({ index: swap, refused: refuse });
     await reporting;
   }
 
@@ -59,8 +61,9 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
   }
 
   function swap(bytes: ArrayBuffer): void {
+    const since = performance.now();
     try {
-      const opened = openCompiled(bytes);
+      const opened = openIndex(bytes);
       refusal = null;
       if (opened.version === index?.version) return;
       for (const stop of recentStops()) apply(stop, opened);
@@ -75,11 +78,12 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
     log.info({ version: index.version, lineItems: index.size }, 'snapshot');
     report();
     onSwap?.(index);
+    metrics.snapshotSwap.set((performance.now() - since) / 1_000);
   }
 
-  function stopped(stop: Stop): void {
-    stops = [...recentStops(), { ...stop, heard: performance.now() }];
-    if (index !== null) apply(stop, index);
+  function stop(told: Stop): void {
+    stops = [...recentStops(), { ...told, heard: performance.now() }];
+    if (index !== null) apply(told, index);
   }
 
   /** A snapshot that was made before may come after. */

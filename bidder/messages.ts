@@ -1,5 +1,3 @@
-import type { Stop } from '../proto/stop.ts';
-
 /** What the bidder's processes tell each other: workers and the compiler their primary, the primary its workers. */
 
 /** From a worker, every second. */
@@ -25,11 +23,21 @@ export interface IndexMade {
   readonly type: 'walkin:index';
   readonly version: number;
   readonly path: string;
+  /** Milliseconds that each step took. */
+  readonly took: { readonly [Step in CompilerStep]: number };
 }
 
+/** To read what was new of the snapshot, to compile it, and to leave the index in a file. */
+export const COMPILER_STEPS = ['read', 'compile', 'write'] as const;
+export type CompilerStep = (typeof COMPILER_STEPS)[number];
+
 /** From the compiler, and by the primary to all workers: a snapshot was published that is broken. */
-export interface SnapshotRefused {
+export interface SnapshotRefused extends Refusal {
   readonly type: 'walkin:refused';
+}
+
+/** What is wrong with a snapshot. */
+export interface Refusal {
   /** Null where it cannot be told. */
   readonly version: number | null;
   readonly error: string;
@@ -40,30 +48,18 @@ export interface Compiling {
   readonly type: 'walkin:compiling';
 }
 
-/** From the compiler, and by the primary to all workers: line items must not bid any more. */
-export interface Stopped {
-  readonly type: 'walkin:stopped';
-  readonly stop: Stop;
-}
-
 /** From the compiler, and by the primary to workers: nothing has been published yet. */
 export interface NoIndex {
   readonly type: 'walkin:no-index';
 }
 
 export type WorkerMessage = WorkerState | WorkerFault | IndexWanted;
-export type CompilerMessage = Compiling | IndexMade | SnapshotRefused | Stopped | NoIndex;
-export type PrimaryMessage = IndexMade | SnapshotRefused | Stopped | NoIndex;
+export type CompilerMessage = Compiling | IndexMade | SnapshotRefused | NoIndex;
+export type PrimaryMessage = IndexMade | SnapshotRefused | NoIndex;
 
 const FROM_WORKER: ReadonlySet<string> = new Set(['walkin:state', 'walkin:fault', 'walkin:index-wanted']);
-const FROM_COMPILER: ReadonlySet<string> = new Set([
-  'walkin:compiling',
-  'walkin:index',
-  'walkin:refused',
-  'walkin:stopped',
-  'walkin:no-index',
-]);
-const FROM_PRIMARY: ReadonlySet<string> = new Set(['walkin:index', 'walkin:refused', 'walkin:stopped', 'walkin:no-index']);
+const FROM_COMPILER: ReadonlySet<string> = new Set(['walkin:compiling', 'walkin:index', 'walkin:refused', 'walkin:no-index']);
+const FROM_PRIMARY: ReadonlySet<string> = new Set(['walkin:index', 'walkin:refused', 'walkin:no-index']);
 
 /** Other libraries use the same channel. */
 export const isWorkerMessage = (message: unknown): message is WorkerMessage => FROM_WORKER.has(typeOf(message));

@@ -37,6 +37,7 @@ export interface Metrics {
   readonly snapshotTime: Gauge;
   readonly snapshotAge: Gauge;
   readonly snapshotRefused: Counter;
+  readonly snapshotSwap: Gauge;
   readonly leases: Counter<'result'>;
   readonly leasedMicros: Counter<'way'>;
 }
@@ -223,6 +224,12 @@ export function createMetrics(registry = new Registry()): Metrics {
       name: 'walkin_snapshot_timestamp_seconds',
       help: 'When the served snapshot was made; of several workers the oldest.',
       aggregator: 'min',
+      registers,
+    }),
+    snapshotSwap: new Gauge({
+      name: 'walkin_snapshot_swap_seconds',
+      help: 'For how long the last swap held up the requests of a worker; of several workers the longest.',
+      aggregator: 'max',
       registers,
     }),
     snapshotAge: new Gauge({

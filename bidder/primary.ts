@@ -6,7 +6,14 @@ import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import { WORKERS_KEY } from '../proto/keys.ts';
 import { startCompilerChild } from './compiler/child.ts';
-import { type IndexMade, isWorkerMessage, type PrimaryMessage, type WorkerMessage, type WorkerState } from './messages.ts';
+import {
+  COMPILER_STEPS,
+  type IndexMade,
+  isWorkerMessage,
+  type PrimaryMessage,
+  type WorkerMessage,
+  type WorkerState,
+} from './messages.ts';
 import { isRunning, workerName } from './pid.ts';
 
 export interface PrimaryOptions {
@@ -52,11 +59,19 @@ export function createPrimary(redis: Redis, log: Logger, { workers, env, flags, 
     help: 'Compilers of snapshots that died.',
     registers,
   });
+  const steps = new Gauge({
+    name: 'walkin_snapshot_step_seconds',
+    help: 'What each step of the compiler took for the newest index.',
+    labelNames: ['step'],
+    registers,
+  });
   const compiler = startCompilerChild(log, {
     env,
-    onIndex: tellAll,
+    onIndex: (index) => {
+      for (const step of COMPILER_STEPS) steps.set({ step }, index.took[step] / 1_000);
+      tellAll(index);
+    },
     onRefused: tellAll,
-    onStopped: tellAll,
     onNothing: () => tellAll({ type: 'walkin:no-index' }),
     onDeath: () => deaths.inc(),
   });

@@ -22,6 +22,7 @@ import { createOutbox } from './outbox.ts';
 import { connectRedis, whenReady } from './redis.ts';
 import { watchPauses } from './runtime.ts';
 import { spenderAt } from './spender.ts';
+import { followStops } from './stops.ts';
 import { createMatches } from './sync.ts';
 import { createUsers } from './users.ts';
 
@@ -102,6 +103,8 @@ export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logg
       ? compileHere(background, subscriber as Redis, log, defined({ pollMs: options.pollMs }))
       : fromPrimary(primary);
   const feed = createFeed({ redis: background, source, metrics, log }, { worker: options.name, onSwap });
+  // Not through the compiler, which may be busy for seconds.
+  followStops(changes, feed.stop);
   const clients = [reads, writes, background, changes, subscriber].filter((client) => client !== null);
   const outbox = createOutbox(writes, metrics);
   const admission = createAdmission({ workers: options.workers });

@@ -18,8 +18,9 @@ export const noticeKey = (campaign: string, bid: string, event: string): string 
 
 export const NOTICE_MEMORY_S = 48 * 3600;
 
-/** The published snapshot (see `snapshot.ts`), and the channel on which a new version number is announced. */
+/** The published snapshot (see `snapshot-parts.ts`): its head, a hash of its parts, and the channel on which a new version number is announced. */
 export const SNAPSHOT_KEY = 'walkin:snapshot';
+export const SNAPSHOT_PARTS_KEY = 'walkin:snapshot:parts';
 export const SNAPSHOT_VERSION_KEY = 'walkin:snapshot:version';
 export const SNAPSHOT_CHANNEL = 'walkin:snapshot';
 /** Channel on which line items are stopped ahead of the next snapshot (see `stop.ts`). */

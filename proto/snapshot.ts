@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Cover, Fence } from './fence.ts';
 import type { WeekSpans } from './hours.ts';
 import type { DataPrice, Micros } from './money.ts';
@@ -340,27 +339,3 @@ export interface LiveNative extends LiveCreativeBase {
 }
 
 export type LiveCreative = LiveBanner | LiveVideo | LiveAudio | LiveNative;
-
-const MAGIC = 'WKSN';
-const FORMAT = 1;
-const HEADER = 44;
-
-/** Header: magic, UInt32 format, UInt32 version, 32 bytes SHA-256 of the JSON that follows. */
-export function encodeSnapshot(snapshot: Snapshot): Buffer {
-  const body = Buffer.from(JSON.stringify(snapshot));
-  const header = Buffer.alloc(HEADER);
-  header.write(MAGIC, 0, 'latin1');
-  header.writeUInt32LE(FORMAT, 4);
-  header.writeUInt32LE(snapshot.version, 8);
-  createHash('sha256').update(body).digest().copy(header, 12);
-  return Buffer.concat([header, body]);
-}
-
-/** Throws an Error that says what is broken; the caller keeps the snapshot it has. */
-export function decodeSnapshot(value: Buffer): Snapshot {
-  if (value.length < HEADER || value.toString('latin1', 0, 4) !== MAGIC) throw new Error('snapshot: not a snapshot');
-  if (value.readUInt32LE(4) !== FORMAT) throw new Error(`snapshot: format ${value.readUInt32LE(4)} is not ${FORMAT}`);
-  const body = value.subarray(HEADER);
-  if (!createHash('sha256').update(body).digest().equals(value.subarray(12, HEADER))) throw new Error('snapshot: wrong digest');
-  return JSON.parse(body.toString()) as Snapshot;
-}

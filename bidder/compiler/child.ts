@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { type CompilerMessage, type IndexMade, isCompilerMessage, type SnapshotRefused, type Stopped } from '../messages.ts';
+import { type CompilerMessage, type IndexMade, isCompilerMessage, type SnapshotRefused } from '../messages.ts';
 import { keepOnly, makeIndexFolder, removeIndexFolder } from './folder.ts';
 
 /** The compiler as its primary sees it: a process that is started again whenever it ends. */
@@ -22,7 +22,6 @@ export interface CompilerOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly onIndex: (index: IndexMade) => void;
   readonly onRefused: (refused: SnapshotRefused) => void;
-  readonly onStopped: (stopped: Stopped) => void;
   /** There is nothing published to make one of. */
   readonly onNothing: () => void;
   readonly onDeath: () => void;
@@ -37,10 +36,7 @@ const HEAP_MB = 8_192;
 /** Of our own node flags those that are not meant for it: one profile a run is enough, and memory is its own. */
 const NOT_INHERITED = /^--(cpu-prof|heap-prof|max-|inspect)/;
 
-export function startCompilerChild(
-  log: Logger,
-  { env, onIndex, onRefused, onStopped, onNothing, onDeath }: CompilerOptions,
-): CompilerChild {
+export function startCompilerChild(log: Logger, { env, onIndex, onRefused, onNothing, onDeath }: CompilerOptions): CompilerChild {
   const entry = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
   const execArgv = [...process.execArgv.filter((flag) => !NOT_INHERITED.test(flag)), `--max-old-space-size=${HEAP_MB}`];
   let child: ChildProcess | null = null;
@@ -75,10 +71,6 @@ export function startCompilerChild(
   }
 
   function take(message: CompilerMessage): void {
-    if (message.type === 'walkin:stopped') {
-      onStopped(message);
-      return;
-    }
     compiling = message.type === 'walkin:compiling';
     if (message.type === 'walkin:refused') refuse(message);
     nothing = message.type === 'walkin:no-index';

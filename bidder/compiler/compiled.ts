@@ -1,26 +1,57 @@
-import { decodeSnapshot } from '../../proto/snapshot.ts';
+import type { Redis } from 'ioredis';
+import { SNAPSHOT_KEY } from '../../proto/keys.ts';
+import { decodeHead, joinSnapshot, type SnapshotHead, versionIn } from '../../proto/snapshot-parts.ts';
 import { compileIndex } from '../core/compile.ts';
-import { type Index, openIndex } from '../core/index.ts';
-import { checkSnapshot } from './check.ts';
+import type { Refusal } from '../messages.ts';
+import { createParts, type Parts } from './parts.ts';
 
-/** A published value as the workers open it. */
+/** A published snapshot as the workers open it. */
 export interface Compiled {
   readonly version: number;
-  readonly lineItems: number;
   readonly bytes: ArrayBuffer;
+  /** Milliseconds that it took to read what was new of it, and to compile it. */
+  readonly took: { readonly read: number; readonly compile: number };
 }
 
-/** Throws an Error that says what is broken: the caller keeps what it has. */
-export function compileValue(value: Buffer): Compiled {
-  const snapshot = decodeSnapshot(value);
-  checkSnapshot(snapshot);
-  return {
-    version: snapshot.version,
-    lineItems: snapshot.lineItems.length,
-    bytes: compileIndex(snapshot),
-  };
+export interface Compiler {
+  /**
+   * The index of the snapshot whose head this is, or why it is refused; null where another one was published meanwhile. Rejects where
+   * Redis is away.
+   */
+  compile(value: Buffer): Promise<Compiled | Refusal | null>;
 }
 
-export function openCompiled(bytes: ArrayBuffer): Index {
-  return openIndex(bytes);
+export function createCompiler(redis: Redis): Compiler {
+  const parts = createParts(redis);
+  return { compile };
+
+  async function compile(value: Buffer): Promise<Compiled | Refusal | null> {
+    const since = performance.now();
+    const head = orFault(() => decodeHead(value));
+    if (typeof head === 'string') return { version: versionIn(value), error: head };
+    const fault = await parts.load(head);
+    if (fault !== null) return (await isStillThere(value)) ? { version: head.version, error: fault } : null;
+    const read = performance.now();
+    const bytes = orFault(() => compileParts(head, parts));
+    if (typeof bytes === 'string') return { version: head.version, error: bytes };
+    parts.keepOnly(head);
+    return { version: head.version, bytes, took: { read: read - since, compile: performance.now() - read } };
+  }
+
+  /** Who publishes takes the parts of the one before away. */
+  async function isStillThere(value: Buffer): Promise<boolean> {
+    return (await redis.getBuffer(SNAPSHOT_KEY))?.equals(value) ?? false;
+  }
+}
+
+function compileParts(head: SnapshotHead, parts: Parts): ArrayBuffer {
+  return compileIndex(joinSnapshot(head, parts.bytesOf));
+}
+
+function orFault<Result>(make: () => Result): Result | string {
+  try {
+    return make();
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { readSettings } from '../../proto/settings.ts';
 import type { CompilerMessage } from '../messages.ts';
 import { connectRedis, whenReady } from '../redis.ts';
-import { type Compiled, compileValue } from './compiled.ts';
+import { createCompiler } from './compiled.ts';
 import { removeIndexFolder, writeIndex } from './folder.ts';
 import { followPublished } from './published.ts';
 
@@ -17,7 +17,7 @@ const Settings = Type.Object({
 });
 
 const CONNECT_MS = 2_000;
-/** Hundreds of megabytes. */
+/** A megabyte, of a Redis that is busy. */
 const READ_MS = 60_000;
 /** Behind the workers where cores are short: a swap may take longer then, a request may not. */
 const NICE = 15;
@@ -37,38 +37,24 @@ setPriority(NICE);
 
 const redis = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-compiler', commandTimeout: READ_MS }, log);
 const subscriber = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-snapshot' }, log);
+const compiler = createCompiler(redis);
 await Promise.all([redis, subscriber].map((client) => whenReady(client, CONNECT_MS)));
-await followPublished(redis, subscriber, {
-  take,
-  onStop: (stop) => tell({ type: 'walkin:stopped', stop }),
-  onNothing: () => tell({ type: 'walkin:no-index' }),
-}).start();
+await followPublished(redis, subscriber, { take, onNothing: () => tell({ type: 'walkin:no-index' }) }).start();
 
-async function take(value: Buffer): Promise<void> {
+async function take(head: Buffer): Promise<void> {
   tell({ type: 'walkin:compiling' });
-  const compiled = compile(value);
+  const compiled = await compiler.compile(head);
   if (compiled === null) return;
-  const { version, bytes } = compiled;
+  if ('error' in compiled) return tell({ type: 'walkin:refused', ...compiled });
+  const { version, bytes, took } = compiled;
+  const since = performance.now();
   try {
-    tell({ type: 'walkin:index', version, path: await writeIndex(folder, version, bytes) });
+    const path = await writeIndex(folder, version, bytes);
+    tell({ type: 'walkin:index', version, path, took: { ...took, write: performance.now() - since } });
   } catch (error) {
     log.fatal({ version, error: (error as Error).message }, 'an index cannot be written');
     process.exit(1);
   }
-}
-
-function compile(value: Buffer): Compiled | null {
-  try {
-    return compileValue(value);
-  } catch (error) {
-    tell({ type: 'walkin:refused', version: versionIn(value), error: (error as Error).message });
-    return null;
-  }
-}
-
-/** As the header says it, see proto/snapshot.ts. */
-function versionIn(value: Buffer): number | null {
-  return value.length < 12 ? null : value.readUInt32LE(8);
 }
 
 function tell(message: CompilerMessage): void {

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, STOPPED_CHANNEL } from '../../proto/keys.ts';
-import { decodeStop, type Stop } from '../../proto/stop.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY } from '../../proto/keys.ts';
 
 /** Follows the snapshot that is published: by its announcements, and by looking now and then, since an announcement may be lost. */
 export interface Published {
@@ -12,25 +11,19 @@ export interface Published {
 
 export interface PublishedOptions {
   readonly pollMs?: number;
-  /** Takes a value that was not there before. Must not reject. */
-  readonly take: (value: Buffer) => Promise<void>;
-  /** Line items that must not bid any more, ahead of the next value. */
-  readonly onStop: (stop: Stop) => void;
+  /** Takes a head that was not there before, see proto/snapshot-parts.ts. Where it rejects it is given that head again at the next look. */
+  readonly take: (head: Buffer) => Promise<void>;
   /** Called after a look that found nothing there. */
   readonly onNothing?: () => void;
 }
 
 const POLL_MS = 5_000;
-/** Of the header of a snapshot, see proto/snapshot.ts: enough to tell one from another without reading hundreds of megabytes. */
-const HEADER = 44;
-/** Read at once: Redis copies what it sends, and serves nobody meanwhile. */
-const PIECE = 1 << 20;
 
-/** `subscriber` is a connection for subscribing only; null to look only. */
-export function followPublished(redis: Redis, subscriber: Redis | null, options: PublishedOptions): Published {
-  const { pollMs = POLL_MS, take, onStop, onNothing } = options;
-  /** Header and length of the value that was taken last, whatever became of it. */
-  let taken: string | null = null;
+/** `subscriber` is a connection for subscribing only. */
+export function followPublished(redis: Redis, subscriber: Redis, options: PublishedOptions): Published {
+  const { pollMs = POLL_MS, take, onNothing } = options;
+  /** The head that was taken last, whatever became of it. */
+  let taken: Buffer | null = null;
   let looking: Promise<void> | null = null;
   let again = false;
   let timer: NodeJS.Timeout | null = null;
@@ -38,20 +31,14 @@ export function followPublished(redis: Redis, subscriber: Redis | null, options:
 
   async function start(): Promise<void> {
     timer = setInterval(() => void refresh(), pollMs);
-    if (subscriber !== null) {
-      subscriber.on('message', (channel: string, message: string) => {
-        if (channel === SNAPSHOT_CHANNEL) void refresh();
-        const stop = channel === STOPPED_CHANNEL ? decodeStop(message) : null;
-        if (stop !== null) onStop(stop);
-      });
-      // What was announced while we were away is found at once, not at the next look.
-      subscriber.on('ready', () => {
-        subscriber.subscribe(SNAPSHOT_CHANNEL, STOPPED_CHANNEL).then(refresh, () => undefined);
-      });
-      if (subscriber.status === 'ready') {
-        await subscriber.subscribe(SNAPSHOT_CHANNEL, STOPPED_CHANNEL).catch(() => undefined);
-      }
-    }
+    subscriber.on('message', (channel: string) => {
+      if (channel === SNAPSHOT_CHANNEL) void refresh();
+    });
+    // What was announced while we were away is found at once, not at the next look.
+    subscriber.on('ready', () => {
+      subscriber.subscribe(SNAPSHOT_CHANNEL).then(refresh, () => undefined);
+    });
+    if (subscriber.status === 'ready') await subscriber.subscribe(SNAPSHOT_CHANNEL).catch(() => undefined);
     await refresh();
   }
 
@@ -73,33 +60,13 @@ export function followPublished(redis: Redis, subscriber: Redis | null, options:
   }
 
   async function look(): Promise<void> {
-    let there = await peek();
-    while (there !== null && there.mark !== taken) {
-      const { mark, length } = there;
-      const value = await read(length);
-      there = await peek();
-      // Else another one was published in the midst of it.
-      if (there?.mark !== mark) continue;
-      taken = mark;
-      await take(value);
+    for (;;) {
+      const head = await redis.getBuffer(SNAPSHOT_KEY);
+      if (head === null || taken?.equals(head) === true) break;
+      await take(head);
+      taken = head;
     }
     if (taken === null) onNothing?.();
-  }
-
-  /** What tells the value that is there from others; null where there is none. */
-  async function peek(): Promise<{ readonly mark: string; readonly length: number } | null> {
-    const [exists, header, length] = await Promise.all([
-      redis.exists(SNAPSHOT_KEY),
-      redis.getrangeBuffer(SNAPSHOT_KEY, 0, HEADER - 1),
-      redis.strlen(SNAPSHOT_KEY),
-    ]);
-    return exists === 0 ? null : { mark: `${header.toString('latin1')}${length}`, length };
-  }
-
-  async function read(length: number): Promise<Buffer> {
-    const pieces: Buffer[] = [];
-    for (let at = 0; at < length; at += PIECE) pieces.push(await redis.getrangeBuffer(SNAPSHOT_KEY, at, at + PIECE - 1));
-    return Buffer.concat(pieces);
   }
 
   async function close(): Promise<void> {

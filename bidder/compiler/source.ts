@@ -1,8 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Stop } from '../../proto/stop.ts';
-import { type IndexMade, isPrimaryMessage, type SnapshotRefused, type WorkerMessage } from '../messages.ts';
-import { compileValue } from './compiled.ts';
+import { type IndexMade, isPrimaryMessage, type Refusal, type WorkerMessage } from '../messages.ts';
+import { createCompiler } from './compiled.ts';
 import { readIndex } from './folder.ts';
 import { followPublished, type Published } from './published.ts';
 
@@ -20,12 +19,7 @@ export interface Tell {
   readonly index: (bytes: ArrayBuffer) => void;
   /** A snapshot that is broken; it is in the log. */
   readonly refused: (refusal: Refusal) => void;
-  /** Line items that must not bid any more, whatever the index says. */
-  readonly stopped: (stop: Stop) => void;
 }
-
-/** What is wrong with a snapshot, and its version where that can be told. */
-export type Refusal = Pick<SnapshotRefused, 'version' | 'error'>;
 
 /** For a worker that is alone: compiles on its own thread. */
 export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { pollMs }: { pollMs?: number } = {}): IndexSource {
@@ -35,17 +29,17 @@ export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { poll
   return { start, refresh: async () => published?.refresh(), close: async () => published?.close() };
 
   async function start(tell: Tell): Promise<void> {
-    const take = async (value: Buffer): Promise<void> => {
-      try {
-        tell.index(compileValue(value).bytes);
-      } catch (error) {
-        const { message } = error as Error;
-        if (refused !== message) log.error({ error: message }, 'snapshot refused, the old one serves on');
-        refused = message;
-        tell.refused({ version: null, error: message });
-      }
+    const compiler = createCompiler(redis);
+    const take = async (head: Buffer): Promise<void> => {
+      const compiled = await compiler.compile(head);
+      if (compiled === null) return;
+      if ('bytes' in compiled) return tell.index(compiled.bytes);
+      const { error } = compiled;
+      if (refused !== error) log.error({ error }, 'snapshot refused, the old one serves on');
+      refused = error;
+      tell.refused(compiled);
     };
-    published = followPublished(redis, subscriber, { take, onStop: tell.stopped, ...(pollMs === undefined ? {} : { pollMs }) });
+    published = followPublished(redis, subscriber, { take, ...(pollMs === undefined ? {} : { pollMs }) });
     await published.start();
   }
 }
@@ -89,7 +83,6 @@ export function fromPrimary(channel: Channel): IndexSource {
   function listen(message: unknown): void {
     if (!isPrimaryMessage(message)) return;
     if (message.type === 'walkin:index') take(message);
-    else if (message.type === 'walkin:stopped') tell?.stopped(message.stop);
     else {
       if (message.type === 'walkin:refused') tell?.refused({ version: message.version, error: message.error });
       firstKnown();

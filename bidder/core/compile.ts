@@ -1,4 +1,5 @@
-import type { LiveLineItem, LiveStore, Snapshot } from '../../proto/snapshot.ts';
+import type { LiveGeofence, LiveLineItem, LiveStore } from '../../proto/snapshot.ts';
+import type { StreamedSnapshot } from '../../proto/snapshot-parts.ts';
 import { FLAGS, ROWS } from './clauses.ts';
 import { TEXT } from './dictionary.ts';
 import { ByteList, groupBy, NumberList, startsOf, writeSections } from './layout.ts';
@@ -13,17 +14,14 @@ import { TermWriter } from './terms.ts';
  * one: the caller keeps what it has. Line items are taken one by one, and may be made as they are asked for: a million of them are
  * never on the heap at once.
  */
-export function compileIndex(snapshot: CompiledSnapshot): ArrayBuffer {
+export function compileIndex(snapshot: StreamedSnapshot): ArrayBuffer {
   const compiler = new Compiler(snapshot);
   for (const lineItem of snapshot.lineItems) compiler.add(lineItem);
   return compiler.finish();
 }
 
-/** A snapshot whose line items need not be in memory. */
-export type CompiledSnapshot = Omit<Snapshot, 'lineItems'> & { readonly lineItems: Iterable<LiveLineItem> };
-
 class Compiler {
-  readonly #snapshot: CompiledSnapshot;
+  readonly #snapshot: StreamedSnapshot;
   readonly #terms: TermWriter;
   readonly #places = new PlaceWriter();
   readonly #stores: ReadonlyMap<string, number>;
@@ -49,7 +47,7 @@ class Compiler {
   readonly #shapedItems = new NumberList();
   readonly #itemShapes = new NumberList();
 
-  constructor(snapshot: CompiledSnapshot) {
+  constructor(snapshot: StreamedSnapshot) {
     this.#snapshot = snapshot;
     this.#terms = new TermWriter(snapshot.lists);
     this.#stores = numbered('store', snapshot.stores);
@@ -105,7 +103,7 @@ class Compiler {
       const geofence = known(this.#geofences, name, 'geofence', id);
       let place = this.#placeOfGeofence.get(geofence);
       if (place === undefined) {
-        const { fence, cover } = this.#snapshot.geofences[geofence] as Snapshot['geofences'][number];
+        const { fence, cover } = this.#snapshot.geofences[geofence] as LiveGeofence;
         place = this.#places.add(fence, cover, -1);
         this.#placeOfGeofence.set(geofence, place);
       }

@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Cover, coverOf, type Fence } from '../../proto/fence.ts';
-import type { Snapshot } from '../../proto/snapshot.ts';
+import { fewCellsOf } from '../../proto/cover.ts';
+import type { Cover, Fence } from '../../proto/fence.ts';
 
 /** Covers by their fence. One takes 10 to 300 ms to make, which is why they are kept, and made one a turn of the event loop. */
 export interface Covers {
-  /** Takes over what a snapshot holds, so that a process that starts makes none again. */
-  learn(snapshot: Snapshot): void;
+  /** Takes over what was published, so that a process that starts makes none again. */
+  learn(fenced: readonly { readonly fence: Fence; readonly cover: Cover }[]): void;
   /** Calls `build` with all covers that it asks for; what it did not ask for is forgotten. */
   with<T>(build: (cover: (fence: Fence) => Cover) => T): Promise<T>;
 }
@@ -17,7 +17,7 @@ export function createCovers(log: Logger): Covers {
   let known = new Map<string, Cover>();
   const make = (fence: Fence): Cover => {
     try {
-      return coverOf(fence);
+      return fewCellsOf(fence);
     } catch (error) {
       // One fence that has no cover must not keep all else from being published.
       log.error({ fence, err: error }, 'a fence has no cover');
@@ -25,8 +25,8 @@ export function createCovers(log: Logger): Covers {
     }
   };
   return {
-    learn: ({ stores, geofences }) => {
-      for (const { fence, cover } of [...stores, ...geofences]) known.set(JSON.stringify(fence), cover);
+    learn: (fenced) => {
+      for (const { fence, cover } of fenced) known.set(JSON.stringify(fence), cover);
     },
     with: async (build) => {
       for (;;) {

@@ -1,18 +1,13 @@
-import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
-import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 import type { DmpDeps } from '../deps.ts';
 import { heldBack } from '../segments/guards.ts';
 import { noteLive } from '../segments/uses.ts';
 import { readDataPrices } from '../sources/data-prices.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
+import { putSnapshot, readFenced, readHead } from './published.ts';
 import { restoreSpend } from './spend.ts';
 import { announceStops } from './stops.ts';
 
-/** Digest of what the published snapshot says, so that nothing is published twice. */
-const DIGEST_KEY = 'walkin:snapshot:digest';
 const DEBOUNCE_MS = 100;
 const RETRIES_MS = 60_000;
 const RETRY_MS = 1_000;
@@ -29,7 +24,7 @@ type PublisherDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'l
 
 /** Publishes at the start, shortly after any change, and when Redis comes back, since it may have lost what it knew. */
 export function startPublisher(deps: PublisherDeps): Publisher {
-  const { redis, things, log } = deps;
+  const { warehouse, redis, things, log } = deps;
   const covers = createCovers(log);
   let version = 0;
   let tail: Promise<unknown> = Promise.resolve();
@@ -39,15 +34,18 @@ export function startPublisher(deps: PublisherDeps): Publisher {
 
   const publish = (): Promise<number> => {
     const result = tail.then(async () => {
-      const before = version === 0 ? await readPublished(redis) : null;
-      if (before !== null) covers.learn(before);
-      held = await heldBack(deps.warehouse, things);
+      const before = version === 0 ? await readHead(redis) : null;
+      if (before !== null) covers.learn(await readFenced(redis, before));
+      held = await heldBack(warehouse, things);
       const dataPriceOf = await readDataPrices(deps);
       const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), { held, dataPriceOf }));
       // Before they are live: no use goes unrecorded.
       const ids = live.lineItems.map(({ id }) => id);
       await noteLive(deps, ids);
-      version = await publishOnce(deps, live, Math.max(version, before?.version ?? 0));
+      await restoreSpend(warehouse, redis, live);
+      const put = await putSnapshot(redis, live, Math.max(version, before?.version ?? 0));
+      version = put.version;
+      if (put.written !== null) log.info({ version, lineItems: ids.length, written: put.written }, 'snapshot published');
       return version;
     });
     tail = result.catch(() => undefined);
@@ -73,7 +71,7 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   }, RETRIES_MS);
   retries.unref();
   const guards = setInterval(() => {
-    heldBack(deps.warehouse, things)
+    heldBack(warehouse, things)
       .then((now) => {
         if (now.size !== held.size || [...now].some((id) => !held.has(id))) soon();
       })
@@ -98,56 +96,4 @@ export function startPublisher(deps: PublisherDeps): Publisher {
       await tail;
     },
   };
-}
-
-// KEYS[1] the version, ARGV[1] the newest version that the caller knows of. Returns a version above both, so that versions
-// rise even where Redis lost its data.
-const NEXT_VERSION = `
-local version = math.max(redis.call('incr', KEYS[1]), tonumber(ARGV[1]) + 1)
-redis.call('set', KEYS[1], version)
-return version`;
-
-// KEYS[1] the version, KEYS[2] the snapshot, KEYS[3] its digest, ARGV[1] version, ARGV[2] snapshot, ARGV[3] digest, ARGV[4]
-// channel. Returns 1 where it was set, 0 where a later version was begun meanwhile: that one is to win. Atomic: all or nothing.
-const SET_SNAPSHOT = `
-if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('set', KEYS[2], ARGV[2])
-redis.call('set', KEYS[3], ARGV[3])
-redis.call('publish', ARGV[4], ARGV[1])
-return 1`;
-
-async function publishOnce(deps: PublisherDeps, live: Snapshot, known: number): Promise<number> {
-  const { redis, warehouse, log } = deps;
-  await restoreSpend(warehouse, redis, live);
-  const digest = createHash('sha256')
-    .update(JSON.stringify({ ...live, at: 0 }))
-    .digest('hex');
-  const published = await publishedVersion(redis, digest);
-  if (published !== null) return published;
-  const version = Number(await redis.eval(NEXT_VERSION, 1, SNAPSHOT_VERSION_KEY, known));
-  const value = encodeSnapshot({ ...live, version });
-  const keys = [SNAPSHOT_VERSION_KEY, SNAPSHOT_KEY, DIGEST_KEY];
-  const isSet = await redis.eval(SET_SNAPSHOT, keys.length, ...keys, version, value, digest, SNAPSHOT_CHANNEL);
-  if (isSet === 1) log.info({ version, lineItems: live.lineItems.length, bytes: value.length }, 'snapshot published');
-  return version;
-}
-
-/** Null where there is none, or none of this format. */
-async function readPublished(redis: Redis): Promise<Snapshot | null> {
-  const value = await redis.getBuffer(SNAPSHOT_KEY);
-  try {
-    return value === null ? null : decodeSnapshot(value);
-  } catch {
-    return null;
-  }
-}
-
-/** The version that is published, where it says the same; null where it does not or is not there. */
-async function publishedVersion(redis: Redis, digest: string): Promise<number | null> {
-  const [there, said, version] = await Promise.all([
-    redis.exists(SNAPSHOT_KEY),
-    redis.get(DIGEST_KEY),
-    redis.get(SNAPSHOT_VERSION_KEY),
-  ]);
-  return there === 1 && said === digest && version !== null ? Number(version) : null;
 }

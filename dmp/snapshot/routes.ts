@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { SNAPSHOT_KEY, WORKERS_KEY } from '../../proto/keys.ts';
-import { decodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { WORKERS_KEY } from '../../proto/keys.ts';
 import type { DmpDeps } from '../deps.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { requireScope } from '../keys/auth.ts';
+import { readHead } from './published.ts';
 
 const View = Type.Object({
   version: Type.Integer({ description: '0: nothing is published yet' }),
@@ -24,13 +24,12 @@ export function registerSnapshotRoutes(app: FastifyInstance, { redis }: DmpDeps)
   app.get('/v1/snapshot', { schema }, async (request) => {
     requireScope(request, 'snapshot:read');
     const { advertiser } = request.principal;
-    const [value, workers] = await Promise.all([redis.getBuffer(SNAPSHOT_KEY), redis.hgetall(WORKERS_KEY)]);
-    const snapshot: Snapshot | null = value === null ? null : decodeSnapshot(value);
-    const visible = (snapshot?.lineItems ?? []).filter((item) => advertiser === null || item.advertiser === advertiser);
+    const [head, workers] = await Promise.all([readHead(redis), redis.hgetall(WORKERS_KEY)]);
+    const live = head?.lineItems ?? {};
     return {
-      version: snapshot?.version ?? 0,
-      at: snapshot === null ? null : new Date(snapshot.at).toISOString(),
-      lineItems: visible.length,
+      version: head?.version ?? 0,
+      at: head === null ? null : new Date(head.at).toISOString(),
+      lineItems: advertiser === null ? Object.values(live).reduce((sum, count) => sum + count, 0) : (live[advertiser] ?? 0),
       workers: Object.entries(workers).map(([id, value]) => ({
         id,
         version: (JSON.parse(value) as { version: number }).version,

@@ -1,5 +1,6 @@
 import { cellToLatLng, latLngToCell } from 'h3-js';
-import { CELL_RESOLUTION, type Cover, coverOf } from '../../proto/fence.ts';
+import { fewCellsOf } from '../../proto/cover.ts';
+import { CELL_RESOLUTION, type Cover } from '../../proto/fence.ts';
 import type { LiveGeofence } from '../../proto/snapshot.ts';
 import { createDraw, type Draw } from './draw.ts';
 import { sayShare } from './say.ts';
@@ -46,7 +47,7 @@ export function drawFences(seed: number, fences: number): LiveGeofence[] {
   const city: LiveGeofence[] = [];
   for (let i = 0; i < first; i++) {
     const fence = { type: 'circle' as const, ...drawPlace(draw, fences), radius: FENCE_RADIUS };
-    city.push({ id: fenceId(0, i), fence, cover: coverOf(fence) });
+    city.push({ id: fenceId(0, i), fence, cover: fewCellsOf(fence) });
     sayShare('Covers of the fences', i + 1, first);
   }
   const all = [...city];

@@ -3,8 +3,9 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
-import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import type { Snapshot } from '../../proto/snapshot.ts';
+import { encodeHead, type SplitSnapshot, splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { type Child, freePort, ownCommand, startChild } from './child.ts';
 import { askAll } from './closed-loop.ts';
 import { readCorpus } from './corpus.ts';
@@ -33,7 +34,8 @@ export interface Rig {
   startBidder(options?: BidderOptions): Promise<Server>;
   /** Starts the bare server with the answers of a bidder. */
   startFloor(bidder: Server): Promise<Server>;
-  publish(snapshot: Snapshot, value?: Buffer): Promise<void>;
+  /** As the dmp does: parts that are not there yet, then the head; parts that it does not name go. */
+  publish(snapshot: Snapshot, split?: SplitSnapshot): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -99,10 +101,13 @@ export async function setUpRig(options: Options): Promise<Rig> {
     throw error;
   }
 
-  async function publish(snapshot: Snapshot, value = encodeSnapshot(snapshot)): Promise<void> {
-    await redis.set(SNAPSHOT_KEY, value);
-    await redis.set(SNAPSHOT_VERSION_KEY, snapshot.version);
-    await redis.publish(SNAPSHOT_CHANNEL, String(snapshot.version));
+  async function publish(snapshot: Snapshot, { head, parts } = splitSnapshot(snapshot)): Promise<void> {
+    const there = new Set(await redis.hkeys(SNAPSHOT_PARTS_KEY));
+    for (const [digest, bytes] of parts) if (!there.delete(digest)) await redis.hset(SNAPSHOT_PARTS_KEY, digest, bytes);
+    await redis.set(SNAPSHOT_KEY, encodeHead(head));
+    await redis.set(SNAPSHOT_VERSION_KEY, head.version);
+    await redis.publish(SNAPSHOT_CHANNEL, String(head.version));
+    if (there.size > 0) await redis.hdel(SNAPSHOT_PARTS_KEY, ...there);
   }
 
   async function startBidder({

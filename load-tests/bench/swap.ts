@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot } from '../../proto/snapshot.ts';
+import { splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { type Calls, round } from './capacity.ts';
 import { capacityNow, from, sayRun } from './latency.ts';
 import { residentMb } from './machine.ts';
-import { numberOf } from './metrics.ts';
+import { countsBy, numberOf } from './metrics.ts';
 import { runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
 import { type Rig, type Server, servingVersions } from './rig.ts';
@@ -21,8 +22,9 @@ export interface SwapResult {
   readonly lineItems: number;
   /** Megabytes of the snapshot as published. */
   readonly snapshotMb: number;
-  /** Milliseconds from the publication until every worker serves it. */
+  /** Milliseconds from the publication until every worker serves it: of a snapshot in which everything is new, and of one changed line item. */
   readonly liveMs: number;
+  readonly editMs: number;
   /** The worst request, milliseconds from its intended moment: between publication and half a second after the swap, and before. */
   readonly worstMs: number;
   readonly worstWithoutMs: number;
@@ -30,6 +32,7 @@ export interface SwapResult {
   readonly stallMs: number;
   readonly stallWithoutMs: number;
   readonly errors: number;
+  /** Of the largest worker. */
   readonly rssMb: number;
 }
 
@@ -47,12 +50,8 @@ export async function benchSwap(rig: Rig, options: Options): Promise<SwapResult 
       const ms = await publishAndWait(rig, { ...snapshot, version: ++version });
       say(`The first swap to ${size.toLocaleString('en')} line items, without load: ${Math.round(ms)} ms`);
     }
-    sizes[size] = await swapUnderLoad(
-      rig,
-      bidder,
-      { ...snapshot, version: ++version },
-      { options, calls, rate: capacity * LOAD },
-    );
+    sizes[size] = await swapUnderLoad(rig, bidder, snapshot, version, { options, calls, rate: capacity * LOAD });
+    version += 2;
     say(JSON.stringify(sizes[size]));
   }
   await bidder.stop();
@@ -66,10 +65,13 @@ interface Load {
   readonly rate: number;
 }
 
-async function swapUnderLoad(rig: Rig, bidder: Server, snapshot: Snapshot, load: Load): Promise<SwapResult> {
+async function swapUnderLoad(rig: Rig, bidder: Server, before: Snapshot, version: number, load: Load): Promise<SwapResult> {
   const { options, calls, rate } = load;
   const { seconds, seed } = options;
-  const value = encodeSnapshot(snapshot);
+  const renewed = { ...everythingNew(before), version: version + 1 };
+  const whole = splitSnapshot(renewed);
+  const edited = { ...oneEdited(renewed), version: version + 2 };
+  const editedSplit = splitSnapshot(edited);
   const ends: { due: number; end: number }[] = [];
   const startedAt = performance.now();
   const running = runOpenLoop({
@@ -85,17 +87,21 @@ async function swapUnderLoad(rig: Rig, bidder: Server, snapshot: Snapshot, load:
   await sleep(seconds * 1_000);
   const stallWithoutMs = await stallOf(bidder);
   const since = performance.now() - startedAt;
-  const liveMs = await publishAndWait(rig, snapshot, value);
+  const liveMs = await publishAndWait(rig, renewed, whole);
+  await saySteps(bidder, 'everything', liveMs);
   const until = performance.now() - startedAt + AFTERMATH_MS;
   await sleep(AFTERMATH_MS);
   const stallMs = await stallOf(bidder);
+  const editMs = await publishAndWait(rig, edited, editedSplit);
+  await saySteps(bidder, 'one line item', editMs);
   const result = await running;
   calls.next += result.scheduled;
-  sayRun(`Under the swap to ${snapshot.lineItems.length.toLocaleString('en')} line items`, result);
+  sayRun(`Under the swap to ${before.lineItems.length.toLocaleString('en')} line items`, result);
   return {
-    lineItems: snapshot.lineItems.length,
-    snapshotMb: round(value.length / 2 ** 20, 1),
+    lineItems: before.lineItems.length,
+    snapshotMb: round([...whole.parts.values()].reduce((sum, { length }) => sum + length, 0) / 2 ** 20, 1),
     liveMs: round(liveMs, 0),
+    editMs: round(editMs, 0),
     worstMs: worstOf(ends.filter(({ due, end }) => end >= since && due <= until)),
     worstWithoutMs: worstOf(ends.filter(({ end }) => end < since)),
     stallMs,
@@ -103,6 +109,35 @@ async function swapUnderLoad(rig: Rig, bidder: Server, snapshot: Snapshot, load:
     errors: result.errors,
     rssMb: Math.max(...(await bidder.pids()).map(residentMb)),
   };
+}
+
+/** Nothing of it is known from before: each line item ends a millisecond earlier, each fence is wider by a hair. */
+function everythingNew(snapshot: Snapshot): Snapshot {
+  const wider = <Place extends LiveStore | LiveGeofence>(place: Place): Place =>
+    place.fence.type === 'circle' ? { ...place, fence: { ...place.fence, radius: place.fence.radius + 1e-6 } } : place;
+  return {
+    ...snapshot,
+    stores: snapshot.stores.map(wider),
+    geofences: snapshot.geofences.map(wider),
+    lineItems: snapshot.lineItems.map((lineItem) => ({ ...lineItem, end: lineItem.end - 1 })),
+  };
+}
+
+function oneEdited(snapshot: Snapshot): Snapshot {
+  const [first, ...others] = snapshot.lineItems as [LiveLineItem, ...LiveLineItem[]];
+  return { ...snapshot, lineItems: [{ ...first, end: first.end - 1 }, ...others] };
+}
+
+/** Where the time from publication to the swap went, as the bidder tells it. */
+async function saySteps(bidder: Server, what: string, liveMs: number): Promise<void> {
+  const metrics = await bidder.metrics();
+  const steps = [...countsBy(metrics, 'walkin_snapshot_step_seconds', 'step')];
+  const thread = 1_000 * numberOf(metrics, 'walkin_snapshot_swap_seconds');
+  const compiler = steps.map(([step, seconds]) => `${step} ${Math.round(1_000 * seconds)} ms`).join(', ');
+  const rest = liveMs - steps.reduce((sum, [, seconds]) => sum + 1_000 * seconds, 0);
+  say(
+    `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms`,
+  );
 }
 
 function worstOf(answers: readonly { due: number; end: number }[]): number {
@@ -116,9 +151,9 @@ async function stallOf(bidder: Server): Promise<number> {
 }
 
 /** Milliseconds from the publication; infinite where it takes too long. */
-async function publishAndWait(rig: Rig, snapshot: Snapshot, value = encodeSnapshot(snapshot)): Promise<number> {
+async function publishAndWait(rig: Rig, snapshot: Snapshot, split = splitSnapshot(snapshot)): Promise<number> {
   const since = performance.now();
-  await rig.publish(snapshot, value);
+  await rig.publish(snapshot, split);
   while (performance.now() - since < PATIENCE_MS) {
     if ((await servingVersions(rig.redis)).every((worker) => worker.version === snapshot.version))
       return performance.now() - since;

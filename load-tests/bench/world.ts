@@ -1,4 +1,4 @@
-import { coverOf } from '../../proto/fence.ts';
+import { fewCellsOf } from '../../proto/cover.ts';
 import type { LiveExchange, LiveStore, Snapshot } from '../../proto/snapshot.ts';
 import { createDraw } from './draw.ts';
 import { drawFences, drawPlace } from './fences.ts';
@@ -85,7 +85,7 @@ function drawStores(seed: number, count: number, fences: number): LiveStore[] {
       timeZone: 'UTC',
       hours: null,
       fence,
-      cover: coverOf(fence),
+      cover: fewCellsOf(fence),
     };
   });
 }

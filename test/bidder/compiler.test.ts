@@ -1,11 +1,16 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkSnapshot } from '../../bidder/compiler/check.ts';
-import { compileValue, openCompiled } from '../../bidder/compiler/compiled.ts';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Compiled, createCompiler } from '../../bidder/compiler/compiled.ts';
 import { keepOnly, makeIndexFolder, readIndex, removeIndexFolder, writeIndex } from '../../bidder/compiler/folder.ts';
-import { ANY, encodeSnapshot, type Targeting } from '../../proto/snapshot.ts';
+import { openIndex } from '../../bidder/core/index.ts';
+import { SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY } from '../../proto/keys.ts';
+import { ANY } from '../../proto/snapshot.ts';
+import { decodeHead } from '../../proto/snapshot-parts.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { put } from './support/bidder.ts';
 import { geofence, LAT, LON, lineItem, snapshot, store } from './support/live.ts';
 
 const whole = snapshot({
@@ -16,13 +21,26 @@ const whole = snapshot({
   lineItems: [lineItem('a', { targeting: { ...ANY, stores: ['st'], geofences: ['gf'] } }), lineItem('b')],
 });
 
-const naming = (targeting: Partial<Targeting>) => ({
-  ...whole,
-  lineItems: [...whole.lineItems, lineItem('c', { targeting: { ...ANY, ...targeting } })],
-});
+describe('a published snapshot', () => {
+  let redis: TestRedis;
+  let client: Redis;
+  beforeAll(async () => {
+    redis = await startRedis();
+    client = redis.connect();
+  });
+  beforeEach(() => client.flushall());
+  afterAll(() => redis.stop());
 
-describe('a snapshot', () => {
-  it('that is whole passes', () => expect(() => checkSnapshot(whole)).not.toThrow());
+  const head = async (): Promise<Buffer> => (await client.getBuffer(SNAPSHOT_KEY)) as Buffer;
+  const compile = async (value?: Buffer) => createCompiler(client).compile(value ?? (await head()));
+
+  it('is compiled to bytes that open as it', async () => {
+    await put(client, whole);
+    const { version, bytes } = (await compile()) as Compiled;
+    const index = openIndex(bytes);
+    expect([version, index.version, index.size]).toEqual([7, 7, 2]);
+    expect(index.lineItem('b')?.id).toBe('b');
+  });
 
   it.each([
     [{ stores: ['st', 'x'] }, 'store x'],
@@ -30,35 +48,84 @@ describe('a snapshot', () => {
     [{ geofences: ['st'] }, 'geofence st'],
     [{ lists: { include: ['x'], exclude: [] } }, 'list x'],
     [{ lists: { include: null, exclude: ['ls', 'y'] } }, 'list y'],
-  ])('is refused whole where a line item names what is not there: %j', (targeting, what) => {
-    expect(() => checkSnapshot(naming(targeting))).toThrow(`snapshot: line item c names ${what}, which is not in it`);
+  ])('is refused whole where a line item names what is not there: %j', async (targeting, what) => {
+    await put(client, { ...whole, lineItems: [...whole.lineItems, lineItem('c', { targeting: { ...ANY, ...targeting } })] });
+    expect(await compile()).toEqual({ version: 7, error: `snapshot: there is no ${what}, which line item c names` });
   });
 
-  it('is refused where a line item is there twice', () => {
-    const twice = { ...whole, lineItems: [...whole.lineItems, lineItem('a')] };
-    expect(() => checkSnapshot(twice)).toThrow('snapshot: line item a is there twice');
+  it('is refused where a line item is there twice', async () => {
+    await put(client, { ...whole, lineItems: [...whole.lineItems, lineItem('a')] });
+    expect(await compile()).toEqual({ version: 7, error: 'snapshot: line item a is there twice' });
   });
 
-  it('is refused at any length but its own, and in any other format', () => {
-    const value = encodeSnapshot(whole);
-    for (const length of [0, 3, 43, 44, value.length >> 1, value.length - 1])
-      expect(() => compileValue(value.subarray(0, length)), `${length}`).toThrow(/^snapshot: /);
+  it('is refused where its head has any length but its own, or any other format', async () => {
+    await put(client, whole);
+    const value = await head();
+    for (const length of [0, 3, 11, 43, 44, value.length >> 1, value.length - 1])
+      expect(await compile(value.subarray(0, length)), `${length}`).toEqual({
+        version: length < 12 ? null : 7,
+        error: expect.stringMatching(/^snapshot: /),
+      });
     const newer = Buffer.from(value);
-    newer.writeUInt32LE(2, 4);
-    expect(() => compileValue(newer)).toThrow('snapshot: format 2 is not 1');
+    newer.writeUInt32LE(3, 4);
+    expect(await compile(newer)).toEqual({ version: 7, error: 'snapshot: format 3 is not 2' });
   });
 
-  it('is compiled to bytes that open as it', () => {
-    const { version, bytes } = compileValue(encodeSnapshot(whole));
-    const index = openCompiled(bytes);
-    expect([version, index.version, index.size]).toEqual([7, 7, 2]);
-    expect(index.lineItem('b')?.id).toBe('b');
+  it.each([
+    ['stores', 'stores'],
+    ['geofences', 'geofences'],
+    ['lineItems', 'line items'],
+    ['lists', 'lists'],
+  ] as const)('is refused where a part of its %s is cut short, another one or gone', async (kind, name) => {
+    await put(client, whole);
+    const [digest] = decodeHead(await head()).parts[kind] as [string];
+    const bytes = (await client.hgetBuffer(SNAPSHOT_PARTS_KEY, digest)) as Buffer;
+    const other = Buffer.from(bytes.toString().replace('"id":"', '"id":"x'));
+    for (const broken of [bytes.subarray(0, -1), bytes.subarray(0, 1), Buffer.alloc(0), other]) {
+      await client.hset(SNAPSHOT_PARTS_KEY, digest, broken);
+      expect(await compile()).toEqual({ version: 7, error: `snapshot: wrong digest of a part of its ${name}` });
+    }
+    await client.hdel(SNAPSHOT_PARTS_KEY, digest);
+    expect(await compile()).toEqual({ version: 7, error: `snapshot: a part of its ${name} is not there` });
   });
 
-  it('that was compiled is refused at any length but its own', () => {
-    const { bytes } = compileValue(encodeSnapshot(whole));
+  it('is left for the next one where that took its parts away meanwhile', async () => {
+    await put(client, whole);
+    const value = await head();
+    await client.flushall();
+    await put(client, { ...whole, version: 8, lineItems: [lineItem('c')] });
+    expect(await compile(value)).toBeNull();
+  });
+
+  it('is read anew only where it is new', async () => {
+    const compiler = createCompiler(client);
+    await put(client, whole);
+    await compiler.compile(await head());
+    await put(client, { ...whole, version: 8, lineItems: [lineItem('c')] });
+    // What is not asked for again need not be there.
+    for (const kind of ['stores', 'geofences', 'lists'] as const)
+      await client.hdel(SNAPSHOT_PARTS_KEY, ...decodeHead(await head()).parts[kind]);
+    const { bytes } = (await compiler.compile(await head())) as Compiled;
+    expect(openIndex(bytes).lineItem('c')?.id).toBe('c');
+  });
+
+  it('that is refused costs nothing of what is known', async () => {
+    const compiler = createCompiler(client);
+    await put(client, whole);
+    const { bytes } = (await compiler.compile(await head())) as Compiled;
+    const broken = { ...whole, lineItems: [lineItem('c', { targeting: { ...ANY, stores: ['x'] } })] };
+    await put(client, broken);
+    expect(await compiler.compile(await head())).toMatchObject({ error: expect.stringContaining('store x') });
+    await put(client, whole);
+    await client.del(SNAPSHOT_PARTS_KEY);
+    expect(Buffer.from(((await compiler.compile(await head())) as Compiled).bytes).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('that was compiled is refused at any length but its own', async () => {
+    await put(client, whole);
+    const { bytes } = (await compile()) as Compiled;
     for (const length of [0, 3, 40, bytes.byteLength >> 1, bytes.byteLength - 1])
-      expect(() => openCompiled(bytes.slice(0, length)), `${length}`).toThrow();
+      expect(() => openIndex(bytes.slice(0, length)), `${length}`).toThrow();
   });
 });
 

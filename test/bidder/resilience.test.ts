@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
 import { encodeStop } from '../../proto/stop.ts';
-import { adEvents, bidsOf, eventually, PEPPER, pixelOf, publish, startBidder, type TestBidder } from './support/bidder.ts';
+import { adEvents, bidsOf, eventually, PEPPER, pixelOf, publish, put, startBidder, type TestBidder } from './support/bidder.ts';
 import { lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
 
 /** A Redis that can be killed, frozen and started again with its data. */
@@ -360,9 +360,7 @@ describe('a snapshot', () => {
   it('whose announcement was lost is found all the same', async () => {
     await publish(client, CAPPED);
     bidder = await startBidder(path, { pollMs: 100 });
-    const { encodeSnapshot } = await import('../../proto/snapshot.ts');
-    await client.set(SNAPSHOT_KEY, encodeSnapshot({ ...CAPPED, version: 2 }));
-    await client.set(SNAPSHOT_VERSION_KEY, 2);
+    await put(client, { ...CAPPED, version: 2 });
     await eventually(
       () => bidder?.worker.feed.current()?.version,
       (version) => version === 2,

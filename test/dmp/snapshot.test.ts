@@ -6,11 +6,13 @@ import {
   lineItemBudgetKey,
   SNAPSHOT_CHANNEL,
   SNAPSHOT_KEY,
+  SNAPSHOT_PARTS_KEY,
   SNAPSHOT_VERSION_KEY,
   STOPPED_CHANNEL,
   WORKERS_KEY,
 } from '../../proto/keys.ts';
-import { ANY, decodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
+import { ANY, type Snapshot } from '../../proto/snapshot.ts';
+import { decodeHead, joinSnapshot } from '../../proto/snapshot-parts.ts';
 import { decodeStop } from '../../proto/stop.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
@@ -64,7 +66,12 @@ afterAll(async () => {
   await api.stop();
 });
 
-const published = async (): Promise<Snapshot> => decodeSnapshot((await api.deps.redis.getBuffer(SNAPSHOT_KEY)) as Buffer);
+const published = async (): Promise<Snapshot> => {
+  const head = decodeHead((await api.deps.redis.getBuffer(SNAPSHOT_KEY)) as Buffer);
+  const parts = await api.deps.redis.hgetallBuffer(SNAPSHOT_PARTS_KEY);
+  const snapshot = joinSnapshot(head, (digest) => parts[digest] as Buffer);
+  return { ...snapshot, lineItems: [...snapshot.lineItems] };
+};
 const lineItems = async () => (await published()).lineItems.map(({ id }) => id);
 
 describe('the snapshot', () => {

@@ -8,7 +8,6 @@ import { splitMacros } from '../../proto/macros.ts';
 import { cpmToMicros, impressionCost, parseMicros } from '../../proto/money.ts';
 import { decodeRecord, encodeRecord, sign, verify } from '../../proto/notice.ts';
 import { decimals, isPreciseFor, signalOf } from '../../proto/signal.ts';
-import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../proto/snapshot.ts';
 
 test('decimal texts become micros without passing through a float', () => {
   expect(parseMicros('3.86')).toBe(3_860_000);
@@ -54,29 +53,6 @@ test('buckets are even and independent between salts', () => {
   const two = new Set(heldOut('two'));
   expect(heldOut('one').filter((anchor) => two.has(anchor)).length / anchors.length).toBeCloseTo(0.04, 2);
   expect(bucketOf('a', 's')).toBe(bucketOf('a', 's'));
-});
-
-test('a snapshot with a broken byte is refused', () => {
-  const snapshot: Snapshot = {
-    version: 7,
-    at: 1,
-    exchanges: [],
-    stores: [],
-    geofences: [],
-    lineItems: [],
-    lists: [],
-    rates: null,
-  };
-  const encoded = encodeSnapshot(snapshot);
-  expect(decodeSnapshot(encoded)).toEqual(snapshot);
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: encoded.length - 1 }), (at) => {
-      if (at >= 8 && at < 12) return; // The version in the header is information only.
-      const broken = Buffer.from(encoded);
-      broken[at] = (broken[at] as number) ^ 1;
-      expect(() => decodeSnapshot(broken)).toThrow('snapshot:');
-    }),
-  );
 });
 
 test('a notice record survives its address, and a changed one is refused', () => {

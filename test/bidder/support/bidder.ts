@@ -4,9 +4,16 @@ import { pino } from 'pino';
 import { createMetrics, type Metrics } from '../../../bidder/metrics.ts';
 import { createWorker, type Worker, type WorkerOptions } from '../../../bidder/worker.ts';
 import type { AdEvent } from '../../../proto/ad-event.ts';
-import { AD_EVENT_STREAM, SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY } from '../../../proto/keys.ts';
+import {
+  AD_EVENT_STREAM,
+  SNAPSHOT_CHANNEL,
+  SNAPSHOT_KEY,
+  SNAPSHOT_PARTS_KEY,
+  SNAPSHOT_VERSION_KEY,
+} from '../../../proto/keys.ts';
 import type { WireBid, WireResponse } from '../../../proto/openrtb.ts';
-import { encodeSnapshot, type Snapshot } from '../../../proto/snapshot.ts';
+import type { Snapshot } from '../../../proto/snapshot.ts';
+import { encodeHead, splitSnapshot } from '../../../proto/snapshot-parts.ts';
 import { wireRequest } from './live.ts';
 
 export const PEPPER = 'pepper-of-the-tests';
@@ -95,9 +102,16 @@ export function clickOf(bid: WireBid): string {
 }
 
 export async function publish(redis: Redis, snapshot: Snapshot): Promise<void> {
-  await redis.set(SNAPSHOT_KEY, encodeSnapshot(snapshot));
-  await redis.set(SNAPSHOT_VERSION_KEY, snapshot.version);
+  await put(redis, snapshot);
   await redis.publish(SNAPSHOT_CHANNEL, String(snapshot.version));
+}
+
+/** Publishes without a word about it. */
+export async function put(redis: Redis, snapshot: Snapshot): Promise<void> {
+  const { head, parts } = splitSnapshot(snapshot);
+  for (const [digest, bytes] of parts) await redis.hset(SNAPSHOT_PARTS_KEY, digest, bytes);
+  await redis.set(SNAPSHOT_KEY, encodeHead(head));
+  await redis.set(SNAPSHOT_VERSION_KEY, snapshot.version);
 }
 
 export async function adEvents(redis: Redis): Promise<AdEvent[]> {

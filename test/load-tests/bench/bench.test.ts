@@ -59,6 +59,7 @@ describe('the benches', { timeout: 180_000 }, () => {
       'lineItems',
       'snapshotMb',
       'liveMs',
+      'editMs',
       'worstMs',
       'worstWithoutMs',
       'stallMs',
@@ -67,7 +68,7 @@ describe('the benches', { timeout: 180_000 }, () => {
       'rssMb',
     ];
     expect(Object.keys(result)).toEqual(figures);
-    expect(result).toMatchObject({ lineItems: 100, liveMs: expect.any(Number), errors: 0 });
+    expect(result).toMatchObject({ lineItems: 100, liveMs: expect.any(Number), editMs: expect.any(Number), errors: 0 });
   });
 
   it('evaluate mixed rules, whole and again', async () => {

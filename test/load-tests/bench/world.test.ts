@@ -7,19 +7,19 @@ import { drawTraffic, templateIn } from '../../../load-tests/bench/requests.ts';
 import { drawSnapshot } from '../../../load-tests/bench/world.ts';
 import { coverOf } from '../../../proto/fence.ts';
 import { normalizeIdentifier } from '../../../proto/identifier.ts';
-import { decodeSnapshot, encodeSnapshot } from '../../../proto/snapshot.ts';
+import { splitSnapshot } from '../../../proto/snapshot-parts.ts';
 
 const SIZE = { lineItems: 40, fences: 40 };
 
 describe('the world of the benches', () => {
   it('is the same for the same seed, and another for another', () => {
-    const [first, again, other] = [1, 1, 2].map((seed) => encodeSnapshot(drawSnapshot(seed, SIZE)));
+    const [first, again, other] = [1, 1, 2].map((seed) => splitSnapshot(drawSnapshot(seed, SIZE)));
     expect(again).toEqual(first);
     expect(other).not.toEqual(first);
   });
 
   it('binds half of the line items to fences, every fence to some, and refers to nothing that is not there', () => {
-    const { lineItems, geofences, stores } = decodeSnapshot(encodeSnapshot(drawSnapshot(1, SIZE)));
+    const { lineItems, geofences, stores } = drawSnapshot(1, SIZE);
     const fenced = lineItems.filter(({ targeting }) => targeting.geofences !== null);
     expect(fenced.length).toBe(lineItems.length / 2);
     const known = new Set([...geofences, ...stores].map(({ id }) => id));

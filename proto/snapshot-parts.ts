@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import {
+  ANY,
+  type LiveGeofence,
+  type LiveLineItem,
+  type LiveList,
+  type LiveStore,
+  type LiveSupply,
+  type Snapshot,
+} from './snapshot.ts';
+
+/**
+ * How a snapshot is published: as a head, under SNAPSHOT_KEY, and parts, in the hash SNAPSHOT_PARTS_KEY, each under the digest of its
+ * bytes. A part is a JSON array of things of one kind, so from one snapshot to the next only those parts are new in which something
+ * changed: who publishes writes those, and who follows reads those.
+ *
+ * A head is 'WKSN', UInt32 format, UInt32 version (little endian), SHA-256 of what follows, and the JSON of a `SnapshotHead`.
+ */
+const MAGIC = 'WKSN';
+const FORMAT = 2;
+const HEADER = 44;
+
+/** What is in parts, and how many things a part holds in the mean. A list is large by itself. */
+const KINDS = { stores: 256, geofences: 256, lineItems: 256, lists: 1, supply: 1 } as const;
+export type PartKind = keyof typeof KINDS;
+const PART_KINDS = Object.keys(KINDS) as PartKind[];
+/** A part is never larger than so many times the mean. */
+const LONGEST = 4;
+
+interface PartOf {
+  readonly stores: LiveStore;
+  readonly geofences: LiveGeofence;
+  readonly lineItems: LiveLineItem;
+  readonly lists: LiveList;
+  readonly supply: LiveSupply;
+}
+
+/** What is small of a snapshot, and what its parts are. */
+export interface SnapshotHead extends Pick<Snapshot, 'version' | 'at' | 'exchanges' | 'rates'> {
+  /** Digests of the parts of each kind, in the order in which their things come. */
+  readonly parts: Readonly<Record<PartKind, readonly string[]>>;
+  /** How many line items of each advertiser are live. */
+  readonly lineItems: Readonly<Record<string, number>>;
+}
+
+/** A part by its name in Redis. */
+export interface NamedPart {
+  readonly kind: PartKind;
+  readonly digest: string;
+}
+
+export interface SplitSnapshot {
+  readonly head: SnapshotHead;
+  /** By digest; the same bytes are there once. */
+  readonly parts: ReadonlyMap<string, Buffer>;
+}
+
+export function splitSnapshot(snapshot: Snapshot): SplitSnapshot {
+  const { version, at, exchanges, rates, stores, geofences, lineItems, lists, supply } = snapshot;
+  const parts = new Map<string, Buffer>();
+  const put = (kind: PartKind, things: readonly unknown[]): string => {
+    const bytes = Buffer.from(JSON.stringify(things));
+    // With its kind: an empty array of one kind is not that of another.
+    const digest = digestOf(kind, bytes);
+    parts.set(digest, bytes);
+    return digest;
+  };
+  const paged = (kind: 'stores' | 'geofences' | 'lists', things: readonly { readonly id: string }[]): string[] =>
+    pagesOf(things, KINDS[kind]).map((page) => put(kind, page));
+  const head: SnapshotHead = {
+    version,
+    at,
+    exchanges,
+    rates,
+    parts: {
+      stores: paged('stores', stores),
+      geofences: paged('geofences', geofences),
+      lineItems: pagesOf(lineItems, KINDS.lineItems).map((page) => put('lineItems', page.map(narrowed))),
+      lists: paged('lists', lists),
+      supply: supply === undefined ? [] : [put('supply', [supply])],
+    },
+    lineItems: countBy(lineItems),
+  };
+  return { head, parts };
+}
+
+/**
+ * Pages of things that end where the ids say so, not after a fixed number: a thing that comes or goes changes its own page and none of those
+ * that follow.
+ */
+function pagesOf<Thing extends { readonly id: string }>(things: readonly Thing[], mean: number): Thing[][] {
+  const pages: Thing[][] = [];
+  let page: Thing[] = [];
+  for (const thing of things) {
+    page.push(thing);
+    if (hashOf(thing.id) % mean !== 0 && page.length < mean * LONGEST) continue;
+    pages.push(page);
+    page = [];
+  }
+  if (page.length > 0) pages.push(page);
+  return pages;
+}
+
+/** FNV-1a, and its upper bits into the lower ones. */
+function hashOf(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x0100_0193);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** A line item's targeting is written as what it narrows: of thirty dimensions most take anything. */
+type Written = Omit<LiveLineItem, 'targeting'> & { readonly targeting: Partial<LiveLineItem['targeting']> };
+
+function narrowed(lineItem: LiveLineItem): Written {
+  const targeting = Object.fromEntries(Object.entries(lineItem.targeting).filter(([name, value]) => !isAny(name, value)));
+  return { ...lineItem, targeting };
+}
+
+function isAny(name: string, value: unknown): boolean {
+  const any = ANY[name as keyof typeof ANY];
+  return value === any || (Array.isArray(any) && Array.isArray(value) && value.length === 0);
+}
+
+function countBy(lineItems: readonly LiveLineItem[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { advertiser } of lineItems) counts[advertiser] = (counts[advertiser] ?? 0) + 1;
+  return counts;
+}
+
+export function encodeHead(head: SnapshotHead): Buffer {
+  const body = Buffer.from(JSON.stringify(head));
+  const header = Buffer.alloc(HEADER);
+  header.write(MAGIC, 'latin1');
+  header.writeUInt32LE(FORMAT, 4);
+  header.writeUInt32LE(head.version, 8);
+  createHash('sha256').update(body).digest().copy(header, 12);
+  return Buffer.concat([header, body]);
+}
+
+/** Throws an Error that says what is broken; the caller keeps the snapshot it has. */
+export function decodeHead(value: Buffer): SnapshotHead {
+  if (value.length < HEADER || value.toString('latin1', 0, 4) !== MAGIC) throw new Error('snapshot: not a snapshot');
+  if (value.readUInt32LE(4) !== FORMAT) throw new Error(`snapshot: format ${value.readUInt32LE(4)} is not ${FORMAT}`);
+  const body = value.subarray(HEADER);
+  if (!createHash('sha256').update(body).digest().equals(value.subarray(12, HEADER))) throw new Error('snapshot: wrong digest');
+  const head = JSON.parse(body.toString()) as SnapshotHead;
+  for (const kind of PART_KINDS)
+    if (!Array.isArray(head.parts[kind])) throw new Error(`snapshot: its head names no ${NAMES[kind]}`);
+  return head;
+}
+
+/** The version as a head says it, null where it is none: also of a head that is broken or of another format. */
+export function versionIn(value: Buffer): number | null {
+  return value.length < 12 || value.toString('latin1', 0, 4) !== MAGIC ? null : value.readUInt32LE(8);
+}
+
+/** Throws an Error that says what is wrong with a part, which is null where it was not found. */
+export function checkPart({ kind, digest }: NamedPart, bytes: Buffer | null): asserts bytes is Buffer {
+  if (bytes === null) throw new Error(`snapshot: a part of its ${NAMES[kind]} is not there`);
+  if (digestOf(kind, bytes) !== digest) throw new Error(`snapshot: wrong digest of a part of its ${NAMES[kind]}`);
+}
+
+/** The things of a part, which was checked when it was read. */
+export function thingsIn<Kind extends PartKind>(kind: Kind, bytes: Buffer): readonly PartOf[Kind][] {
+  const things = JSON.parse(bytes.toString()) as PartOf[Kind][];
+  return kind === 'lineItems' ? ((things as Written[]).map(widened) as PartOf[Kind][]) : things;
+}
+
+/** What kinds are called in errors. */
+const NAMES: Readonly<Record<PartKind, string>> = {
+  stores: 'stores',
+  geofences: 'geofences',
+  lineItems: 'line items',
+  lists: 'lists',
+  supply: 'supply',
+};
+
+function widened(lineItem: Written): LiveLineItem {
+  return { ...lineItem, targeting: { ...ANY, ...lineItem.targeting } };
+}
+
+function digestOf(kind: PartKind, bytes: Buffer): string {
+  return createHash('sha256').update(`${kind}\n`).update(bytes).digest('base64url');
+}
+
+/** A snapshot whose line items come one by one: a part of them is read when it is their turn, and forgotten. */
+export type StreamedSnapshot = Omit<Snapshot, 'lineItems'> & { readonly lineItems: Iterable<LiveLineItem> };
+
+/** `bytesOf` gives a part by its digest. */
+export function joinSnapshot(head: SnapshotHead, bytesOf: (digest: string) => Buffer): StreamedSnapshot {
+  const { version, at, exchanges, rates, parts } = head;
+  const all = <Kind extends PartKind>(kind: Kind): PartOf[Kind][] =>
+    parts[kind].flatMap((digest) => thingsIn(kind, bytesOf(digest)));
+  const [supply] = all('supply');
+  return {
+    version,
+    at,
+    exchanges,
+    rates,
+    stores: all('stores'),
+    geofences: all('geofences'),
+    lists: all('lists'),
+    ...(supply === undefined ? {} : { supply }),
+    lineItems: lineItemsOf(),
+  };
+
+  function* lineItemsOf(): Generator<LiveLineItem> {
+    for (const digest of parts.lineItems) yield* thingsIn('lineItems', bytesOf(digest));
+  }
+}
+
+/** Every part of a head, with its kind. */
+export function partsOf({ parts }: SnapshotHead): NamedPart[] {
+  return PART_KINDS.flatMap((kind) => parts[kind].map((digest) => ({ kind, digest })));
+}

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Snapshot } from '../../proto/snapshot.ts';
+import {
+  checkPart,
+  decodeHead,
+  encodeHead,
+  joinSnapshot,
+  partsOf,
+  splitSnapshot,
+  versionIn,
+} from '../../proto/snapshot-parts.ts';
+import { exchange, geofence, LAT, LON, lineItem, snapshot, store } from '../bidder/support/live.ts';
+
+const WHOLE = snapshot({
+  version: 7,
+  exchanges: [exchange('x'), exchange('y')],
+  stores: [store('st_1'), store('st_2')],
+  geofences: [geofence('gf_1', { type: 'circle', lat: LAT, lon: LON, radius: 300 })],
+  lists: [{ id: 'ls_1', kind: 'domain', entries: 'news.example' }],
+  lineItems: Array.from({ length: 3_000 }, (_, at) =>
+    lineItem(`li_${at}`, { advertiser: `adv_${at % 3}`, targeting: at % 2 === 0 ? { os: ['ios'], stores: [] } : {} }),
+  ),
+  supply: { adsTxt: { 'news.example': 'ssp.example/1' }, sellers: {} },
+});
+
+function joined({ head, parts }: ReturnType<typeof splitSnapshot>): Snapshot {
+  const read = joinSnapshot(decodeHead(encodeHead(head)), (digest) => parts.get(digest) as Buffer);
+  return { ...read, lineItems: [...read.lineItems] };
+}
+
+describe('a snapshot in parts', () => {
+  it('is the same when it is put together, in the same order', () => {
+    expect(joined(splitSnapshot(WHOLE))).toEqual(WHOLE);
+    const { supply: _, ...rest } = snapshot({ lineItems: [] });
+    expect(joined(splitSnapshot(rest))).toEqual(rest);
+  });
+
+  it('says in its head how many line items of each advertiser are live', () => {
+    expect(splitSnapshot(WHOLE).head.lineItems).toEqual({ adv_0: 1_000, adv_1: 1_000, adv_2: 1_000 });
+  });
+
+  it('shares all parts but one with itself after a line item changed, came or went', () => {
+    const { lineItems } = WHOLE;
+    const before = splitSnapshot(WHOLE).parts;
+    expect(before.size).toBeGreaterThan(8);
+    fc.assert(
+      fc.property(fc.nat(lineItems.length - 1), fc.constantFrom('changed', 'came', 'went'), (at, what) => {
+        const changed = [...lineItems];
+        if (what === 'changed') changed[at] = { ...(lineItems[at] as (typeof lineItems)[number]), bundle: 'com.new' };
+        else if (what === 'went') changed.splice(at, 1);
+        else changed.splice(at, 0, lineItem('new'));
+        const after = splitSnapshot({ ...WHOLE, version: 8, lineItems: changed }).parts;
+        // Two where the end of a page came or went.
+        expect([...after.keys()].filter((digest) => !before.has(digest)).length).toBeLessThanOrEqual(2);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('has parts of a bounded size, whatever the ids are', () => {
+    const { head, parts } = splitSnapshot({ ...WHOLE, lineItems: Array.from({ length: 5_000 }, () => lineItem('a')) });
+    const sizes = head.parts.lineItems.map((digest) => JSON.parse((parts.get(digest) as Buffer).toString()).length as number);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1_024);
+  });
+
+  it('is refused where any byte of its head or of a part is another one', () => {
+    const small = splitSnapshot({ ...WHOLE, lineItems: WHOLE.lineItems.slice(0, 3) });
+    const head = encodeHead(small.head);
+    const broken = (bytes: Buffer, at: number): Buffer => {
+      const copy = Buffer.from(bytes);
+      copy[at % bytes.length] = (copy[at % bytes.length] as number) ^ 1;
+      return copy;
+    };
+    fc.assert(
+      fc.property(fc.nat(head.length - 1), (at) => {
+        if (at >= 8 && at < 12) return; // The version in the header is information only.
+        expect(() => decodeHead(broken(head, at))).toThrow('snapshot:');
+      }),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...partsOf(small.head)), fc.nat(100_000), (part, at) => {
+        const bytes = small.parts.get(part.digest) as Buffer;
+        expect(() => checkPart(part, bytes)).not.toThrow();
+        expect(() => checkPart(part, broken(bytes, at))).toThrow(/^snapshot: wrong digest of a part of its /);
+      }),
+    );
+  });
+
+  it('tells its version also where it is broken, or of another format', () => {
+    const head = encodeHead(splitSnapshot(WHOLE).head);
+    expect([head, head.subarray(0, 12), head.subarray(0, 11), Buffer.from('rubbish that is no head')].map(versionIn)).toEqual([
+      7,
+      7,
+      null,
+      null,
+    ]);
+  });
+});
