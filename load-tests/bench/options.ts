@@ -26,12 +26,14 @@ export interface Options {
   /** Of one measurement. */
   readonly seconds: number;
   readonly seed: number;
-  /** `bid` says where the bidder's time goes, and is slower for it. */
+  /** `bid` says where the bidder's time goes, and is slower for it; `segments` says which statements take the time. */
   readonly profile: boolean;
   /** `segments` also with four times as many people and events. */
   readonly growth: boolean;
   /** `segments` without the benches `publishing` and `freshness`. */
   readonly alone: boolean;
+  /** Folder in which `segments` leaves the worlds that it makes, and finds them; null: each run makes its own. */
+  readonly keep: string | null;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Of the file that `ingest` sends; null: as `scale` says. */
@@ -48,10 +50,15 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--scale <share>', 'of the full world: line items, fences, profiles, identifiers', positive, 1)
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
-    .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
+    .option(
+      '--profile',
+      'bid: with a CPU profile of the bidder, the figures are lower for it; segments: what each statement takes',
+      false,
+    )
     .option('--gigabytes <n>', 'ingest: a file of that size, of wide lines, and the memory while it is taken', positive)
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
+    .option('--keep <folder>', 'segments: leaves the worlds that it makes in a folder, and takes them from there again')
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -63,10 +70,11 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     profile: boolean;
     growth: boolean;
     alone: boolean;
+    keep?: string;
     sizes?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, growth, alone, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, growth, alone, keep = null, sizes = null, gigabytes = null } = given;
   return {
     name: name as BenchName,
     scale,
@@ -75,6 +83,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     profile,
     growth,
     alone,
+    keep,
     sizes,
     gigabytes,
     shared: env['WALKIN_SHARED'] ?? '../shared',

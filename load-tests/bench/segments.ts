@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,8 +12,11 @@ import { benchPublishing } from './publishing.ts';
 import { redisProgram } from './redis-program.ts';
 import { BenchError, say } from './say.ts';
 
-/** What the process that evaluates is given. */
+/** What a process is given: one makes the world, another evaluates in it, so that its memory is its own. */
 export interface SegmentsTask {
+  readonly phase: 'make' | 'time';
+  /** Whether it says what each statement takes. */
+  readonly profile: boolean;
   readonly people: number;
   readonly events: number;
   readonly rules: number;
@@ -55,9 +58,56 @@ export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   return { ...one, publishS, freshnessP95S, growth };
 }
 
-async function timeSegments({ scale, seed, env }: Options, times: number): Promise<SegmentsTiming> {
+async function timeSegments(options: Options, times: number): Promise<SegmentsTiming> {
+  const { scale, seed, env, keep, profile } = options;
   const folder = await mkdtemp(join(tmpdir(), 'walkin-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const task: Omit<SegmentsTask, 'phase'> = {
+    profile,
+    people: Math.max(500, Math.round(PEOPLE * scale * times)),
+    events: Math.max(5_000, Math.round(EVENTS * scale * times)),
+    rules: scale < 0.005 ? 44 : RULES,
+    seed,
+    redis: join(folder, 'redis.sock'),
+    folder,
+    modules: new URL('../../', import.meta.url).href,
+    extension: extname(import.meta.url),
+  };
+  const kept = keep === null ? null : join(keep, `segments-${task.people}-${task.events}-${seed}`);
+  try {
+    if (kept !== null && existsSync(kept)) await takeWorld(kept, folder);
+    else {
+      await withRedis(folder, env, () => runChild({ ...task, phase: 'make' }, env));
+      if (kept !== null) await keepWorld(folder, kept);
+    }
+    const timing = await withRedis(folder, env, () => runChild({ ...task, phase: 'time' }, env));
+    if (timing === null) throw new BenchError('the evaluation was not timed');
+    return timing;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a world is: the warehouse, and how far facts were folded. */
+const WORLD = ['clickhouse', 'dump.rdb'] as const;
+
+async function takeWorld(kept: string, folder: string): Promise<void> {
+  say(`The world of ${kept}`);
+  for (const name of WORLD) await cp(join(kept, name), join(folder, name), { recursive: true });
+}
+
+/** Under its name when it is whole. */
+async function keepWorld(folder: string, kept: string): Promise<void> {
+  const part = `${kept}.part`;
+  rmSync(part, { recursive: true, force: true });
+  await mkdir(part, { recursive: true });
+  for (const name of WORLD) await cp(join(folder, name), join(part, name), { recursive: true });
+  await rename(part, kept);
+  say(`The world is kept in ${kept}`);
+}
+
+/** A Redis that finds in a folder what the one before it saved there. */
+async function withRedis<T>(folder: string, env: NodeJS.ProcessEnv, work: () => Promise<T>): Promise<T> {
   const socket = join(folder, 'redis.sock');
   const redis: Child = startChild(
     null,
@@ -65,25 +115,14 @@ async function timeSegments({ scale, seed, env }: Options, times: number): Promi
     env,
   );
   try {
-    const extension = extname(import.meta.url);
-    const task = {
-      people: Math.max(500, Math.round(PEOPLE * scale * times)),
-      events: Math.max(5_000, Math.round(EVENTS * scale * times)),
-      rules: scale < 0.005 ? 44 : RULES,
-      seed,
-      redis: socket,
-      folder,
-      modules: new URL('../../', import.meta.url).href,
-      extension,
-    };
-    return await timeInChild(task, env);
+    return await work();
   } finally {
     await redis.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function timeInChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<SegmentsTiming> {
+/** Null: it was to make the world only. */
+function runChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<SegmentsTiming | null> {
   // It must import the segmenter, which only tests may (test/architecture.test.ts).
   const script = new URL(
     task.extension === '.ts' ? '../../test/bench/segments-process.ts' : '../../../test/bench/segments-process.ts',
@@ -93,7 +132,8 @@ function timeInChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<Segmen
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...env, UV_THREADPOOL_SIZE: '16', TZ: 'UTC' },
   });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
   return new Promise((resolve, reject) => {
     let timing: SegmentsTiming | null = null;
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -101,8 +141,9 @@ function timeInChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<Segmen
       else say(line);
     });
     child.once('close', (code) => {
-      if (timing === null) reject(new BenchError(`the evaluation was not timed: it ended with ${String(code)}`));
-      else resolve(timing);
+      process.off('exit', kill);
+      if (code === 0) resolve(timing);
+      else reject(new BenchError(`the process that was to ${task.phase} ended with ${String(code)}`));
     });
   });
 }

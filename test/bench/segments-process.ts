@@ -1,4 +1,4 @@
-// Times the evaluation of segments. Argument: a SegmentsTask; its last line is a SegmentsTiming. Started by `npm run bench segments`.
+// Makes a world, or times the evaluation of segments in it. Argument: a SegmentsTask; the last line is a SegmentsTiming. Started by `npm run bench segments`.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import type { SegmentsTask, SegmentsTiming } from '../../load-tests/bench/segments.ts';
 import { plainThings } from '../support/plain-things.ts';
 import { mixedRules, NAMES } from './segment-rules.ts';
+import { profiled } from './statement-profile.ts';
 
 const task = JSON.parse(process.argv[2] as string) as SegmentsTask;
 const load = async <T>(path: string): Promise<T> => (await import(`${task.modules}${path}${task.extension}`)) as T;
@@ -21,26 +22,47 @@ const { overlap, versionsOf } = await load<typeof import('../../dmp/segments/ove
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const redis = new Redis(task.redis);
-const warehouse = await openWarehouse({ kind: 'embedded', path: join(task.folder, 'clickhouse'), database: 'walkin' });
-await migrate(warehouse);
+const opened = await openWarehouse({ kind: 'embedded', path: join(task.folder, 'clickhouse'), database: 'walkin' });
+await migrate(opened);
+const { warehouse, report } = profiled(opened);
 let clock = Date.UTC(2026, 5, 1, 12);
 const deps = { warehouse, redis, things: plainThings(), now: () => clock, log: pino({ level: 'warn' }) };
 const BY = { actor: 'bench' };
 
-console.log(JSON.stringify(await time()));
+if (task.phase === 'make') await make();
+else console.log(JSON.stringify(await time()));
 redis.disconnect();
 await warehouse.close();
 
-async function time(): Promise<SegmentsTiming> {
+async function make(): Promise<void> {
   await putThings();
   await putIdentities();
   await putEvents(0, task.events, clock - HOUR);
-  const facts = createFacts(deps);
-  const folded = await facts.fold();
+  const began = performance.now();
+  let said = began;
+  const folded = await createFacts(deps).fold(async (done, total) => {
+    if (performance.now() - said < 15_000) return;
+    said = performance.now();
+    console.log(`  facts: part ${done} of ${total} after ${((said - began) / 1000).toFixed(0)} s`);
+  });
   console.log(
     `Facts of everybody: ${count(folded.written)} rows of ${count(folded.touched)} people in ${folded.seconds.toFixed(1)} s`,
   );
+  await redis.save();
+}
+
+/** What a step took, by statement, where that was asked for. */
+function sayProfile(step: string): void {
+  const lines = report();
+  if (task.profile) for (const line of [`${step}, by statement:`, ...lines]) console.log(line);
+}
+
+async function time(): Promise<SegmentsTiming> {
+  await putThings();
+  const facts = createFacts(deps);
+  report();
   const full = await measured(() => evaluateSegments(deps, undefined));
+  sayProfile('Everybody asked');
   const failed = full.result.filter(({ error }) => error !== '');
   const members = full.result.reduce((sum, run) => sum + run.members, 0);
   console.log(
@@ -55,9 +77,12 @@ async function time(): Promise<SegmentsTiming> {
     clock += 5 * 60_000;
     const news = Math.round(task.events / 100);
     await putEvents(task.events + round * news, news, clock - 1_000);
+    report();
     const fold = await measured(() => facts.fold());
+    sayProfile('The fold');
     const again = await measured(() => evaluateSegments(deps, undefined));
     incremental.push(fold.seconds + again.seconds);
+    sayProfile('1 % new events');
     const modes = new Set(again.result.map(({ mode }) => mode));
     const changed = again.result.reduce((sum, run) => sum + run.entered + run.left, 0);
     console.log(
