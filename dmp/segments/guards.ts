@@ -196,6 +196,9 @@ export function termsFaults(input: SegmentInput, { principal, current }: NounCon
   const { taxonomy, minimumSize, sensitiveAllowed } = input;
   if (taxonomy !== null && audienceName(taxonomy.id) === null)
     faults.push({ pointer: '/taxonomy/id', code: 'unknown_audience', message: `there is no audience ${taxonomy.id}` });
+  const { price } = input;
+  if (price !== null && (price.cpmMicros === undefined) === (price.percent === undefined))
+    faults.push({ pointer: '/price', code: 'shape', message: 'has either cpmMicros or percent' });
   const minimum = sensitivityOf(input) === null ? MINIMUM_SIZE : SENSITIVE_MINIMUM_SIZE;
   if (!isAdmin && minimumSize !== null && minimumSize < minimum && minimumSize !== (before.minimumSize ?? null))
     faults.push({
