@@ -86,8 +86,9 @@ const RunView = Type.Object({
   error: Type.Unsafe<string | null>({ type: ['string', 'null'], enum: ['timeout', 'memory', 'failed', null] }),
   mode: Type.Unsafe<string>({
     type: 'string',
-    enum: ['full', 'incremental', 'audit'],
-    description: 'of whom it was asked: everybody; who may have changed; everybody, to hold the runs before against it',
+    enum: ['full', 'incremental', 'audit', 'restored'],
+    description:
+      'of whom it was asked: everybody; who may have changed; everybody, to hold the runs before against it; or nobody: members of a version were put back',
   }),
   asked: Type.Unsafe<number | null>({ ...NullableInteger, description: 'people' }),
   rows: Type.Unsafe<number | null>({
