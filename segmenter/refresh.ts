@@ -6,6 +6,7 @@ import { createFacts, type FactsFolded } from './facts.ts';
 import type { Folded, Identity } from './identity.ts';
 import { evaluationOrder } from './order.ts';
 import { type Published, publish } from './publish.ts';
+import { putBack, type Restored } from './restore.ts';
 import type { Visits, VisitsFound } from './visits.ts';
 
 export interface Refreshed {
@@ -32,8 +33,8 @@ export type Steps = Pick<JobContext, 'progress' | 'checkpoint'>;
 /** identity → visits → facts → segments → publish: each step takes what the one before it wrote. */
 export interface Refresh {
   all(steps: Steps): Promise<Refreshed>;
-  /** One segment and those it needs. */
-  one(segment: string, steps: Steps): Promise<Refreshed>;
+  /** One segment and those it needs; first, where it is to be restored, the members that it had. */
+  one(segment: string, steps: Steps, restored?: Restored): Promise<Refreshed>;
 }
 
 export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Visits): Refresh {
@@ -52,10 +53,20 @@ export function createRefresh(deps: RefreshDeps, identity: Identity, visits: Vis
     const seconds = (performance.now() - began) / 1000;
     return { identity: { ...resolved, changed: changed.size }, visits: found, facts: folded, segments, published, seconds };
   };
-  return { all: (steps) => run(undefined, steps), one: (segment, steps) => run([segment], steps) };
+  return {
+    all: (steps) => run(undefined, steps),
+    one: async (segment, steps, restored) => {
+      if (restored !== undefined) await stage(steps, 'restore', 'parts', (between) => restore(deps, segment, restored, between));
+      return run([segment], steps);
+    },
+  };
 }
 
 type Between = (done: number, total: number) => Promise<void>;
+
+async function restore(deps: RefreshDeps, segment: string, restored: Restored, between: Between): Promise<void> {
+  if ((await putBack(deps, segment, restored)) !== null) await publish(deps, between, null);
+}
 
 async function evaluateAll(
   deps: RefreshDeps,

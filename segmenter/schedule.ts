@@ -70,9 +70,9 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
         await reconcile(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'values at the bidders were not checked'));
         return refreshed;
       },
-      evaluate: async ({ segment }, context) => {
-        await heardOf(deps, 'segment', segment);
-        return observed(refresh.one(segment, stepsOf(context)));
+      evaluate: async ({ segment, restore }, context) => {
+        await heardOf(deps, 'segment', segment, restore?.revision);
+        return observed(refresh.one(segment, stepsOf(context), restore));
       },
       lookalike: async ({ lookalike }, context) => {
         await heardOf(deps, 'lookalike', lookalike);
@@ -103,9 +103,10 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
 }
 
 /** What was made a moment ago in another process is known here a moment later. */
-async function heardOf({ things }: DmpDeps, kind: 'segment' | 'lookalike', id: string): Promise<void> {
+async function heardOf({ things }: DmpDeps, kind: 'segment' | 'lookalike', id: string, revision = 0): Promise<void> {
   const until = performance.now() + HEARING_MS;
-  while (things.get(kind, id) === undefined) {
+  for (let known = things.get(kind, id); known === undefined || known.revision < revision; known = things.get(kind, id)) {
+    if (performance.now() > until && known !== undefined) return;
     if (performance.now() > until) throw new JobRefused(`unknown_${kind}`, `there is no ${kind} ${id}`);
     await sleep(50);
   }

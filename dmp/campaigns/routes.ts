@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { DmpDeps } from '../deps.ts';
 import type { Noun } from '../http/noun.ts';
 import { registerResource } from '../http/resource.ts';
-import { BIDDING, holdbackOf, readGuards, segmentsWanted } from '../segments/guards.ts';
+import { BIDDING, holdbackFor, readGuards, segmentsWanted } from '../segments/guards.ts';
 import { createRunLookup } from '../segments/status.ts';
 import type { Thing } from '../things/things.ts';
 import { Campaign } from './campaign.ts';
@@ -50,10 +50,10 @@ const lineItemsOf = ({ warehouse, things }: DmpDeps): Noun<'line-item', LineItem
     // Of a campaign that does not exist nobody is the owner; the check refuses it.
     advertiserOf: (lineItem, _, things) => things.get('campaign', lineItem.campaign)?.body.advertiser ?? null,
     check: (lineItem, { deps, principal }) => checkLineItem(lineItem, deps.things, principal.advertiser),
-    show: async ({ body }) => {
+    show: async ({ body }, _, principal) => {
       const wanted = segmentsWanted(body);
       const guards = await readGuards(warehouse, things, wanted, BIDDING, runOf);
-      return { heldBack: holdbackOf(body, guards) };
+      return { heldBack: holdbackFor(principal, body, guards) };
     },
     shown: ['heldBack'],
   };

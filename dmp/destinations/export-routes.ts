@@ -7,8 +7,9 @@ import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { oneOf } from '../http/schema.ts';
-import { maySee, requireScope } from '../keys/auth.ts';
+import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { notFound, Problem } from '../problem.ts';
+import { countFor } from '../segments/minimum.ts';
 import type { Thing } from '../things/things.ts';
 import type { Destination } from './destination.ts';
 import { type Export, type ExportResult, listExports, readExport, saveExport } from './exports.ts';
@@ -52,7 +53,7 @@ function registerExport(app: FastifyInstance, deps: DmpDeps): void {
     const { mode } = (request.body ?? {}) as { mode?: Export['mode'] };
     const record = await queueExport(deps, id, request.principal.id, mode);
     reply.code(202).header('location', `/v1/exports/${record.id}`);
-    return record;
+    return shownTo(request.principal, record);
   });
 }
 
@@ -75,7 +76,10 @@ function registerReads(app: FastifyInstance, deps: DmpDeps): void {
     const rows = await listExports(deps.warehouse, id, limit + 1, below);
     const data = rows.slice(0, limit);
     const hasMore = rows.length > limit;
-    return { data, page: { next: hasMore ? (data.at(-1)?.number ?? null) : null, hasMore } };
+    return {
+      data: data.map((record) => shownTo(request.principal, record)),
+      page: { next: hasMore ? (data.at(-1)?.number ?? null) : null, hasMore },
+    };
   });
   const read = {
     tags,
@@ -86,7 +90,7 @@ function registerReads(app: FastifyInstance, deps: DmpDeps): void {
   };
   app.get('/v1/exports/:id', { schema: read }, async (request) => {
     requireScope(request, 'destinations:read');
-    return findExport(deps, request);
+    return shownTo(request.principal, await findExport(deps, request));
   });
 }
 
@@ -174,7 +178,7 @@ function registerFeedback(app: FastifyInstance, deps: DmpDeps): void {
       });
     const told = { ...record, result: { at: new Date(deps.now()).toISOString(), received, matched, rejected } };
     await saveExport(deps.warehouse, told, deps.now());
-    return told;
+    return shownTo(request.principal, told);
   });
   const again = {
     ...{
@@ -197,8 +201,17 @@ function registerFeedback(app: FastifyInstance, deps: DmpDeps): void {
     const next: Export = { ...record, state: 'queued', failures: 0, error: null, done };
     await saveExport(deps.warehouse, next, deps.now());
     reply.code(202);
-    return startExport(deps, next, request.principal.id);
+    return shownTo(request.principal, await startExport(deps, next, request.principal.id));
   });
+}
+
+/** Its people as the key gets them. What was sent is told as it is: whoever may fetch the files can count them. */
+function shownTo(key: Principal, record: Export): object {
+  const people = (n: number): number | null => countFor(key, n);
+  return {
+    ...record,
+    segments: record.segments.map((one) => ({ ...one, members: people(one.members), matched: people(one.matched) })),
+  };
 }
 
 function findDestination(deps: DmpDeps, request: FastifyRequest): Thing<Destination> {

@@ -40,8 +40,8 @@ export interface Noun<K extends Kind, Input extends object> {
   store?(input: Input, context: NounContext<K>): ThingBodies[K] | Promise<ThingBodies[K]>;
   /** What is made, with members that are shown this once only. Its answers are not kept for an Idempotency-Key. */
   issue?(input: Input, context: NounContext<K>): { readonly body: ThingBodies[K]; readonly once: object };
-  /** Members shown beside what was written. */
-  show?(thing: Thing<ThingBodies[K]>, deps: DmpDeps): object | Promise<object>;
+  /** Members shown beside what was written, as this key gets them. */
+  show?(thing: Thing<ThingBodies[K]>, deps: DmpDeps, principal: Principal): object | Promise<object>;
   /** Whether a key may know of it, where that is another question than whose it is. */
   visible?(thing: Thing<ThingBodies[K]>, principal: Principal): boolean;
   /** What a key is shown of it, where not all keys are shown all. */

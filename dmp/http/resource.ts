@@ -314,7 +314,7 @@ async function view<K extends Kind, Input extends object>(
   const all = {
     id: thing.id,
     ...inputOf(noun, thing),
-    ...(await noun.show?.(thing, deps)),
+    ...(await noun.show?.(thing, deps, principal)),
     revision: thing.revision,
     createdAt: new Date(thing.createdAt).toISOString(),
     updatedAt: new Date(thing.updatedAt).toISOString(),

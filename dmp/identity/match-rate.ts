@@ -2,6 +2,7 @@ import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import { matchSource } from '../../proto/match.ts';
 import { PEPPER_SOURCE } from '../../proto/pepper.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { countFor, MINIMUM, type Told } from '../segments/minimum.ts';
 
 /** Whom a report is about, and where they could be met. */
 export interface MatchRateQuery {
@@ -12,6 +13,8 @@ export interface MatchRateQuery {
   readonly segment: string | null;
   /** Epoch ms: bids since then count. */
   readonly since: number;
+  /** Who is told. */
+  readonly to: Told;
 }
 
 /** Counts of people; null where they are fewer than ten, of whom one could be known. */
@@ -33,7 +36,6 @@ export interface MatchRate {
   readonly exchanges: readonly { readonly exchange: string; readonly people: number | null; readonly rate: number | null }[];
 }
 
-const MINIMUM = 10;
 const LIMITS = { seconds: 60, memoryBytes: 4 * 1024 ** 3 };
 
 interface Row {
@@ -65,14 +67,15 @@ export async function matchRate(warehouse: Warehouse, query: MatchRateQuery): Pr
      FROM (SELECT profile, exchange FROM current INNER JOIN met USING identifier)
      WHERE profile IN (SELECT profile FROM known) GROUP BY exchange`,
   );
+  const { to } = query;
   const people = Number(all?.people ?? 0);
   return {
-    all: matchedOf(all),
-    sources: sources.map((row) => ({ source: row.name, ...matchedOf(row) })),
-    kinds: kinds.map((row) => ({ kind: row.name === '' ? 'unknown' : row.name, ...matchedOf(row) })),
+    all: matchedOf(all, to),
+    sources: sources.map((row) => ({ source: row.name, ...matchedOf(row, to) })),
+    kinds: kinds.map((row) => ({ kind: row.name === '' ? 'unknown' : row.name, ...matchedOf(row, to) })),
     exchanges: query.exchanges.map((exchange) => {
       const found = Number(exchanges.find((row) => row.name === exchange)?.people ?? 0);
-      return { exchange, people: least(found), rate: people < MINIMUM || found < MINIMUM ? null : found / people };
+      return { exchange, people: least(found, to), rate: rateOf(found, people, to) };
     }),
   };
 }
@@ -102,7 +105,7 @@ const PEOPLE = `
     WHERE exchange IN {exchanges:Array(String)} AND test = 0 AND bid_at >= fromUnixTimestamp64Milli({since:Int64})
   )`;
 
-function matchedOf(row: Row | undefined): Matched {
+function matchedOf(row: Row | undefined, to: Told): Matched {
   const [identifiers, people, addressable] = [row?.identifiers, row?.people, row?.addressable].map((n) => Number(n ?? 0)) as [
     number,
     number,
@@ -110,13 +113,20 @@ function matchedOf(row: Row | undefined): Matched {
   ];
   if (people < MINIMUM) return { identifiers: null, people: null, addressable: null, rate: null };
   return {
-    identifiers,
-    people,
-    addressable: least(addressable),
-    rate: addressable < MINIMUM && addressable > 0 ? null : addressable / people,
+    identifiers: countFor(to, identifiers),
+    people: countFor(to, people),
+    addressable: least(addressable, to),
+    rate: addressable === 0 && to.advertiser === null ? 0 : rateOf(addressable, people, to),
   };
 }
 
-function least(people: number): number | null {
-  return people > 0 && people < MINIMUM ? null : people;
+/** Nobody is told as nobody to the operator only. */
+function least(people: number, to: Told): number | null {
+  return people > 0 && people < MINIMUM ? null : countFor(to, people);
+}
+
+/** Made of the counts as they are told. */
+function rateOf(some: number, people: number, to: Told): number | null {
+  if (some < MINIMUM || people < MINIMUM) return null;
+  return Math.min(1, (countFor(to, some) as number) / (countFor(to, people) as number));
 }

@@ -55,7 +55,7 @@ function registerMatchRate(app: FastifyInstance, { warehouse, things, now }: Dmp
     operationId: 'getMatchRate',
     summary: 'How many people bidding can meet: by source, by kind of identifier, by exchange',
     description:
-      'Before a campaign is booked. A person counts as addressable who has an identifier that bid requests carry. Counts of fewer than ten people are null.',
+      'Before a campaign is booked. A person counts as addressable who has an identifier that bid requests carry. Counts of fewer than ten people are null; to a key of an advertiser counts are to the nearest ten.',
     querystring: Query,
     response: { 200: { description: 'It', content: { 'application/json': { schema: View } } }, ...PROBLEM_RESPONSES },
   };
@@ -74,6 +74,7 @@ function registerMatchRate(app: FastifyInstance, { warehouse, things, now }: Dmp
       exchanges: things.list('exchange').map(({ id }) => id),
       segment: query.segment ?? null,
       since: now() - query.days * DAY_MS,
+      to: principal,
     });
     return { asOf: new Date(now()).toISOString(), ...report };
   });

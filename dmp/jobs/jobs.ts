@@ -35,8 +35,11 @@ export interface JobPayloads {
   };
   /** identity → visits → all segments → publish. */
   readonly refresh: Record<string, never>;
-  /** identity → this segment (and those it needs) → publish. */
-  readonly evaluate: { readonly segment: string };
+  /** identity → this segment (and those it needs) → publish; before it, where an old version was asked for, its members as they were. */
+  readonly evaluate: {
+    readonly segment: string;
+    readonly restore?: { readonly version: number; readonly revision: number };
+  };
   /** Fits the model of a look-alike anew and scores everybody by it. */
   readonly lookalike: { readonly lookalike: string };
   /** Deletes what is past its time. */

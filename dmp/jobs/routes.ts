@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
 import { type Principal, requireScope } from '../keys/auth.ts';
 import { notFound, Problem } from '../problem.ts';
-import type { JobView } from './jobs.ts';
+import type { JobType, JobView } from './jobs.ts';
 import { answerJob, jobBody } from './view.ts';
 
 type Call = FastifyRequest<{ Params: { id: string } }>;
@@ -37,9 +37,11 @@ async function jobOf(deps: DmpDeps, request: Call): Promise<JobView> {
   return job;
 }
 
-/** What a refresh did is everybody's: a key that is bound to an advertiser sees only that it is done. */
+/** What a refresh did is everybody's, and counts people exactly: a key that is bound to an advertiser sees only that it is done. */
+const OF_EVERYBODY: ReadonlySet<JobType> = new Set(['refresh', 'evaluate', 'lookalike']);
+
 function shownTo(principal: Principal, job: JobView): object {
-  return jobBody(principal.advertiser !== null && job.type === 'refresh' ? { ...job, result: null } : job);
+  return jobBody(principal.advertiser !== null && OF_EVERYBODY.has(job.type) ? { ...job, result: null } : job);
 }
 
 /** A key that is bound to an advertiser sees its own jobs only. */

@@ -10,7 +10,7 @@ import { invalid } from '../problem.ts';
 import type { Things } from '../things/things.ts';
 import { checkRule } from './check.ts';
 import { type Estimate, estimate, groupOf } from './estimate.ts';
-import { rounded } from './minimum.ts';
+import { countFor, roundedRange, type Told } from './minimum.ts';
 import { type Group, heatMap, reach, type StorePoint, storeReach } from './reach.ts';
 import { Rule } from './rule.ts';
 import { type RuleScope, scopeOf } from './scope.ts';
@@ -98,14 +98,23 @@ export function registerEstimateRoute(app: FastifyInstance, deps: DmpDeps): void
       const scope = { ...scopeOf(deps.things, advertiser, deps.now()), level };
       const { nodes, ...told } = await estimate(deps.warehouse, rule, scope);
       const more = await groupDetails(deps, scope, advertiser, include, metres, () => groupOf(deps.warehouse, rule, scope));
-      return { ...(own === null ? told : coarse(told)), ...(include.includes('nodes') ? { nodes } : {}), ...more };
+      return { ...told, ...countsFor(request.principal, told), ...(include.includes('nodes') ? { nodes } : {}), ...more };
     },
   );
 }
 
-/** By the difference of two rules an advertiser could tell one person apart. */
-function coarse<Told extends Pick<Estimate, 'size' | 'profiles'>>(told: Told): Told {
-  return { ...told, size: told.size === null ? null : rounded(told.size), profiles: rounded(told.profiles) ?? 0 };
+type Counts = Pick<Estimate, 'size' | 'profiles' | 'interval' | 'sample'>;
+
+/** Whatever of an estimate counts people, as the key gets it. */
+function countsFor(key: Told, { size, profiles, interval, sample }: Counts): Partial<Counts> {
+  if (key.advertiser === null) return {};
+  const tell = (people: number): number => countFor(key, people) ?? 0;
+  return {
+    size: size === null ? null : countFor(key, size),
+    profiles: tell(profiles),
+    interval: roundedRange(interval),
+    sample: sample === null ? null : { ...sample, people: tell(sample.people), households: tell(sample.households) },
+  };
 }
 
 /** What `include` asks for of a group. */

@@ -1,7 +1,7 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Level } from '../identity/kinds.ts';
 import { type Clusters, clusterInterval, designEffect, type Range } from './cluster-interval.ts';
-import { MINIMUM, rounded } from './minimum.ts';
+import { MINIMUM, rounded, roundedRange } from './minimum.ts';
 import type { Group } from './reach.ts';
 import { whoDidNotRefuse } from './rows.ts';
 import type { Rule } from './rule.ts';
@@ -128,11 +128,6 @@ function told(nodes: readonly RuleNode[], { sizes, without }: Counted, part: Par
       };
     }),
   };
-}
-
-function roundedRange(range: Range | null): Range | null {
-  if (range === null) return null;
-  return { lo: Math.floor(range.lo / MINIMUM) * MINIMUM, hi: Math.ceil(range.hi / MINIMUM) * MINIMUM };
 }
 
 /** The column of `facts` that a level counts by. */

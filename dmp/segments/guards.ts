@@ -8,6 +8,7 @@ import { momentOf, readPresence } from '../sources/presence.ts';
 import type { DestinationKind, Purpose } from '../sources/purposes.ts';
 import { type Terms, termsOf } from '../sources/source.ts';
 import type { Things } from '../things/things.ts';
+import { MINIMUM, type Told } from './minimum.ts';
 import { lastRuns, type Run } from './runs.ts';
 import type { Segment, SegmentInput } from './segment.ts';
 import { isSensitive } from './sensitive.ts';
@@ -55,15 +56,34 @@ export function verdictOf(things: Things, run: Run | undefined, id: string): Ver
     because('sensitive', `the segment is sensitive (${why}) and no admin has allowed its use`);
   }
   const minimum = minimumOf(things, id);
+  // Who could try one minimum after the other would know the exact size by them; less than the usual one is an admin's.
+  const size = run === undefined || minimum < MINIMUM_SIZE ? (run?.members ?? 0) : Math.floor(run.members / MINIMUM) * MINIMUM;
   if (run === undefined) because('not_evaluated', 'the segment has not been evaluated yet');
   else if (run.members === 0) because('empty', 'nobody is in the segment');
-  else if (run.members < minimum) because('below_minimum', `the segment has fewer than the ${minimum} people that it needs`);
+  else if (size < minimum) because('below_minimum', `the segment has fewer than the ${minimum} people that it needs`);
   return verdict(reasons);
 }
 
 function verdict(reasons: readonly Reason[]): Verdict {
   const state = reasons.length === 0 ? 'ready' : reasons.every(({ code }) => PASSING.has(code)) ? 'pending' : 'refused';
   return { state, reasons };
+}
+
+/**
+ * Reasons as a key gets them. To one of an advertiser nobody and a few are the same: whether a rule holds of anybody would tell of a person
+ * whom it names alone.
+ */
+export function reasonsFor({ advertiser }: Told, reasons: readonly Reason[]): readonly Reason[] {
+  if (advertiser === null) return reasons;
+  return reasons.map((reason) =>
+    reason.code === 'empty' || reason.code === 'below_minimum'
+      ? { ...reason, code: 'below_minimum', message: 'the segment has fewer people than it needs' }
+      : reason,
+  );
+}
+
+export function verdictFor(key: Told, { reasons }: Verdict): Verdict {
+  return verdict(reasonsFor(key, reasons));
 }
 
 /** For what a segment is to be used: what the contracts must allow of all sources that it stands on. */
@@ -152,6 +172,15 @@ export function holdbackOf(lineItem: LineItem, guards: Guards): readonly Reason[
   });
 }
 
+/** The same as a key gets it, see `reasonsFor`: an advertiser is told of an empty segment what it is told of a small one. */
+export function holdbackFor(key: Told, lineItem: LineItem, guards: Guards): readonly Reason[] {
+  if (key.advertiser === null) return holdbackOf(lineItem, guards);
+  return segmentsWanted(lineItem).flatMap((id) => {
+    const { state, reasons } = verdictFor(key, guards.of(id));
+    return state === 'refused' ? reasons : [];
+  });
+}
+
 /** Ids of the active line items that are held back. */
 export async function heldBack(warehouse: Warehouse, things: Things): Promise<ReadonlySet<string>> {
   const active = things.list('line-item').filter(({ body }) => body.status === 'active' && segmentsWanted(body).length > 0);
@@ -167,6 +196,9 @@ export function termsFaults(input: SegmentInput, { principal, current }: NounCon
   const { taxonomy, minimumSize, sensitiveAllowed } = input;
   if (taxonomy !== null && audienceName(taxonomy.id) === null)
     faults.push({ pointer: '/taxonomy/id', code: 'unknown_audience', message: `there is no audience ${taxonomy.id}` });
+  const { price } = input;
+  if (price !== null && (price.cpmMicros === undefined) === (price.percent === undefined))
+    faults.push({ pointer: '/price', code: 'shape', message: 'has either cpmMicros or percent' });
   const minimum = sensitivityOf(input) === null ? MINIMUM_SIZE : SENSITIVE_MINIMUM_SIZE;
   if (!isAdmin && minimumSize !== null && minimumSize < minimum && minimumSize !== (before.minimumSize ?? null))
     faults.push({

@@ -9,7 +9,8 @@ import { maySee, requireScope } from '../keys/auth.ts';
 import { type Fault, notFound } from '../problem.ts';
 import type { Thing } from '../things/things.ts';
 import { checkRule } from './check.ts';
-import { LEAST_SEEDS, type Lookalike, LookalikeInput } from './lookalike.ts';
+import { LEAST_SEEDS, type Lookalike, type LookalikeFit, LookalikeInput } from './lookalike.ts';
+import { countFor, type Told } from './minimum.ts';
 import { lastRuns } from './runs.ts';
 import { isSensitive, selectsSensitive } from './sensitive.ts';
 
@@ -41,7 +42,7 @@ const LOOKALIKES: Noun<'lookalike', LookalikeInput> = {
   filters: ['advertiser', 'seed'],
   advertiserOf: (lookalike) => lookalike.advertiser,
   check,
-  show: (lookalike, deps) => shown(lookalike, deps),
+  show: shown,
   shown: ['state', 'fit'],
 };
 
@@ -77,12 +78,22 @@ async function check(
   return faults;
 }
 
-function shown({ id, updatedAt }: Thing<Lookalike>, { things }: DmpDeps): object {
+function shown({ id, updatedAt }: Thing<Lookalike>, { things }: DmpDeps, key: Told): object {
   const fit = things.get('lookalike-fit', id)?.body ?? null;
   if (fit === null) return { state: 'waiting', fit };
   const { version, at, ...rest } = fit;
   const state = fit.refused !== null ? 'refused' : at < updatedAt ? 'stale' : 'ready';
-  return { state, fit: { fittedAt: new Date(at).toISOString(), ...rest } };
+  return { state, fit: { fittedAt: new Date(at).toISOString(), ...rest, ...peopleOf(rest, key) } };
+}
+
+/** Counts of people as the key gets them. */
+function peopleOf({ seeds, population, heldOut }: Pick<LookalikeFit, 'seeds' | 'population' | 'heldOut'>, key: Told): object {
+  const tell = (people: number): number | null => countFor(key, people);
+  return {
+    seeds: tell(seeds),
+    population: tell(population),
+    heldOut: heldOut === null ? null : { seeds: tell(heldOut.seeds), others: tell(heldOut.others) },
+  };
 }
 
 function find(deps: DmpDeps, request: FastifyRequest): Thing<Lookalike> {

@@ -11,7 +11,8 @@ import { notFound } from '../problem.ts';
 import { PUBLICATION_MEMBERS, shownPublication } from '../publication/shown.ts';
 import type { Thing } from '../things/things.ts';
 import { checkRule } from './check.ts';
-import { termsFaults, verdictOf } from './guards.ts';
+import { termsFaults, verdictFor, verdictOf } from './guards.ts';
+import { countFor, MINIMUM } from './minimum.ts';
 import { nextNumber } from './number.ts';
 import { listRuns, type Run } from './runs.ts';
 import { type Segment, SegmentInput } from './segment.ts';
@@ -46,13 +47,13 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
       ...checkRule(input.rule, { things: deps.things, advertiser: input.advertiser, self: context.id }),
     ],
     store: async (input, { current }) => ({ ...input, number: current?.body.number ?? (await nextNumber(deps)) }),
-    show: async (segment) => {
+    show: async (segment, _, principal) => {
       const run = await lastRun(segment.id);
       const { rule, advertiser } = segment.body;
       return {
-        ...statusOf(segment, run),
+        ...statusOf(segment, run, principal),
         ...(await shownPublication(deps.redis, segment)),
-        usable: verdictOf(deps.things, run, segment.id),
+        usable: verdictFor(principal, verdictOf(deps.things, run, segment.id)),
         sentence: { en: sentenceOf(rule, 'en'), ru: sentenceOf(rule, 'ru') },
         warnings: warningsOf(rule, { things: deps.things, advertiser }),
       };
@@ -85,12 +86,17 @@ const RunView = Type.Object({
   error: Type.Unsafe<string | null>({ type: ['string', 'null'], enum: ['timeout', 'memory', 'failed', null] }),
   mode: Type.Unsafe<string>({
     type: 'string',
-    enum: ['full', 'incremental', 'audit'],
-    description: 'of whom it was asked: everybody; who may have changed; everybody, to hold the runs before against it',
+    enum: ['full', 'incremental', 'audit', 'restored'],
+    description:
+      'of whom it was asked: everybody; who may have changed; everybody, to hold the runs before against it; or nobody: members of a version were put back',
   }),
-  asked: Type.Integer({ description: 'people' }),
-  rows: Type.Integer({ description: 'facts that were read, by a pass that may have answered other segments too' }),
-  bytes: Type.Integer({ description: 'of them, before compression' }),
+  asked: Type.Unsafe<number | null>({ ...NullableInteger, description: 'people' }),
+  rows: Type.Unsafe<number | null>({
+    ...NullableInteger,
+    description:
+      'facts that were read, by a pass that may have answered other segments too; to an advertiser null of a few people',
+  }),
+  bytes: Type.Unsafe<number | null>({ ...NullableInteger, description: 'of them, before compression' }),
 });
 
 const RunsQuery = Type.Object(
@@ -111,6 +117,7 @@ function registerRuns(app: FastifyInstance, deps: DmpDeps): void {
     tags,
     operationId: 'listSegmentRuns',
     summary: 'List the evaluations of a segment, newest first',
+    description: 'People are told to the nearest ten, null below ten, to a key of an advertiser.',
     params,
     querystring: RunsQuery,
     response: { 200: { description: 'A page', content: { 'application/json': { schema: RunsView } } }, ...PROBLEM_RESPONSES },
@@ -120,27 +127,28 @@ function registerRuns(app: FastifyInstance, deps: DmpDeps): void {
     const { id } = find(deps, request);
     const { limit, before } = request.query as { limit: number; before?: string };
     const runs = await listRuns(deps.warehouse, id, limit + 1, before === undefined ? null : Date.parse(before));
-    const shown = runs.slice(0, limit).map(viewOf);
+    const shown = runs.slice(0, limit).map((run) => viewOf(run, request.principal));
     const hasMore = runs.length > limit;
     return { data: shown, page: { next: hasMore ? (shown.at(-1)?.startedAt ?? null) : null, hasMore } };
   });
 }
 
-function viewOf(run: Run) {
-  const counted = run.error === '' ? run : { members: null, entered: null, left: null };
+function viewOf(run: Run, key: Principal) {
+  const tell = (people: number): number | null => (run.error === '' ? countFor(key, people) : null);
+  const isFew = key.advertiser !== null && run.asked < MINIMUM;
   return {
     version: run.version,
     revision: run.revision,
     startedAt: new Date(run.started).toISOString(),
     seconds: run.seconds,
-    members: counted.members,
-    entered: counted.entered,
-    left: counted.left,
+    members: tell(run.members),
+    entered: tell(run.entered),
+    left: tell(run.left),
     error: run.error === '' ? null : run.error,
     mode: run.mode,
-    asked: run.asked,
-    rows: run.rows,
-    bytes: run.bytes,
+    asked: countFor(key, run.asked),
+    rows: isFew ? null : run.rows,
+    bytes: isFew ? null : run.bytes,
   };
 }
 

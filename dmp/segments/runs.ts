@@ -17,8 +17,8 @@ export interface Run {
   readonly entered: number;
   readonly left: number;
   readonly error: RunError;
-  /** Of whom it was asked: everybody; who may have changed; everybody as an audit of that. */
-  readonly mode: 'full' | 'incremental' | 'audit';
+  /** Of whom it was asked: everybody; who may have changed; everybody as an audit of that. Or nobody: members of then were put back. */
+  readonly mode: 'full' | 'incremental' | 'audit' | 'restored';
   /** People who were asked; facts of theirs that were read, and their bytes. One pass reads for many segments. */
   readonly asked: number;
   readonly rows: number;
@@ -75,12 +75,12 @@ export async function lastRuns(warehouse: Warehouse, segments: readonly string[]
   return new Map(rows.map((row) => [row.segment, runOf(row)]));
 }
 
-/** The revision by whose rule a version of the members was made last; null: there is no such version. */
-export async function revisionOfVersion(warehouse: Warehouse, segment: string, version: number): Promise<number | null> {
-  const sql = `SELECT revision FROM segment_runs WHERE segment = {segment:String} AND version = {version:UInt32} AND error = ''
+/** The last run that left a version of the members; null: there is no such version. Its revision is the rule that made it. */
+export async function runOfVersion(warehouse: Warehouse, segment: string, version: number): Promise<Run | null> {
+  const sql = `SELECT * FROM segment_runs WHERE segment = {segment:String} AND version = {version:UInt32} AND error = ''
     ORDER BY started DESC LIMIT 1`;
-  const [row] = await warehouse.query<{ revision: number }>({ sql, params: { segment, version } });
-  return row?.revision ?? null;
+  const [row] = await warehouse.query<Row>({ sql, params: { segment, version } });
+  return row === undefined ? null : runOf(row);
 }
 
 function runOf({ left_count, started, asked, rows, bytes, ...rest }: Row): Run {

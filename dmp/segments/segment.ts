@@ -15,8 +15,17 @@ const Taxonomy = Type.Object(
   closed,
 );
 
-/** What the use of a bought segment costs. */
-const SegmentPrice = Type.Object({ cpmMicros: Micros }, { ...closed, description: 'micros of USD per thousand impressions' });
+/** What the use of a bought segment costs, beside what its sources do. */
+const SegmentPrice = Type.Object(
+  {
+    cpmMicros: Type.Optional({ ...Micros, description: 'micros of USD per thousand impressions' }),
+    percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100, multipleOf: 0.01, description: 'of media spend' })),
+  },
+  {
+    ...closed,
+    description: 'one of `cpmMicros` and `percent`: charged to line items that name the segment, itself or through others',
+  },
+);
 
 /** A named rule over people, as users write it. */
 export const SegmentInput = Type.Object(

@@ -1,12 +1,13 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Thing } from '../things/things.ts';
+import { countFor, type Told } from './minimum.ts';
 import { lastRuns, type Run } from './runs.ts';
 import type { Segment } from './segment.ts';
 
 /** What the API shows of a segment beside its rule. */
 export interface SegmentStatus {
   readonly number: number;
-  /** Null: never evaluated. */
+  /** Null: never evaluated, or too few to be told. */
   readonly size: number | null;
   readonly version: number | null;
   readonly evaluatedAt: string | null;
@@ -16,10 +17,10 @@ export interface SegmentStatus {
 
 export const STATUS_MEMBERS = ['number', 'size', 'version', 'evaluatedAt', 'state'] as const;
 
-export function statusOf(segment: Thing<Segment>, run: Run | undefined): SegmentStatus {
+export function statusOf(segment: Thing<Segment>, run: Run | undefined, key: Told): SegmentStatus {
   return {
     number: segment.body.number,
-    size: run?.members ?? null,
+    size: run === undefined ? null : countFor(key, run.members),
     version: run?.version ?? null,
     evaluatedAt: run === undefined ? null : new Date(run.started).toISOString(),
     state: run !== undefined && run.revision >= segment.revision ? 'ready' : 'recomputing',

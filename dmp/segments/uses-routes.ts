@@ -5,7 +5,8 @@ import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { oneOf, Time } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { notFound } from '../problem.ts';
-import { GUARD_CODES, holdbackOf, readGuards, segmentsWanted } from './guards.ts';
+import { GUARD_CODES, holdbackFor, readGuards, segmentsWanted } from './guards.ts';
+import { countFor } from './minimum.ts';
 import { readUses, USES } from './uses.ts';
 
 const Reason = Type.Object({ segment: Type.String(), code: oneOf(GUARD_CODES), message: Type.String() });
@@ -26,7 +27,10 @@ const View = Type.Object({
       id: Type.String({ description: 'of the line item or destination' }),
       advertiser: Type.String(),
       version: Type.Integer({ description: '0: the members of any moment' }),
-      people: Type.Integer({ description: 'sent, or times it was told that somebody is in it' }),
+      people: Type.Unsafe<number | null>({
+        type: ['integer', 'null'],
+        description: 'sent, or times it was told that somebody is in it; to an advertiser to the nearest ten, null below ten',
+      }),
       actor: Type.String(),
     }),
   ),
@@ -65,12 +69,12 @@ export function registerSegmentUsesRoutes(app: FastifyInstance, { warehouse, thi
     const lineItems = things.list('line-item').flatMap((item) => {
       const owner = things.get('campaign', item.body.campaign)?.body.advertiser ?? null;
       if (!segmentsWanted(item.body).includes(id) || (advertiser !== null && owner !== advertiser)) return [];
-      const heldBack = holdbackOf(item.body, guards).filter((reason) => reason.segment === id);
+      const heldBack = holdbackFor(request.principal, item.body, guards).filter((reason) => reason.segment === id);
       return [{ use: 'line-item', id: item.id, active: item.body.status === 'active', heldBack }];
     });
     return {
       current: lineItems,
-      data: shown.map(({ segment: _, ...use }) => use),
+      data: shown.map(({ segment: _, ...use }) => ({ ...use, people: countFor(request.principal, use.people) })),
       page: { next: hasMore ? (shown.at(-1)?.at ?? null) : null, hasMore },
     };
   });

@@ -6,13 +6,15 @@ import { answerJob } from '../jobs/view.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
 import { checkRule } from './check.ts';
-import { revisionOfVersion } from './runs.ts';
+import { runOfVersion } from './runs.ts';
 import type { Segment } from './segment.ts';
 
 const SCHEMA = {
   tags: ['segments'],
   operationId: 'restoreSegment',
-  summary: 'Give a segment the rule back that a version of its members was made by, and evaluate it',
+  summary: 'Give a segment the rule and the members of a version back, and evaluate it',
+  description:
+    'The members of the last ten rules are kept and put back as they were before the rule is evaluated; of older versions the rule alone.',
   params: Type.Object({ id: Type.String({ maxLength: 200 }) }),
   body: Type.Object(
     { version: Type.Integer({ minimum: 1, description: 'as in the runs of the segment' }) },
@@ -30,20 +32,20 @@ export function registerSegmentVersionsRoutes(app: FastifyInstance, deps: DmpDep
     const segment = things.get('segment', id);
     if (segment === undefined || !maySee(request.principal, segment.body.advertiser)) throw notFound('segment');
     const { version } = request.body as { version: number };
-    const revision = await revisionOfVersion(warehouse, id, version);
-    const old = revision === null ? null : await readBody(deps, id, revision);
+    const run = await runOfVersion(warehouse, id, version);
+    const old = run === null ? null : await readBody(deps, id, run.revision);
     if (old === null) throw invalid([{ pointer: '/version', code: 'not_found', message: `no version ${version} is known` }]);
     const { advertiser, number } = segment.body;
     const faults = checkRule(old.rule, { things, advertiser, self: id });
     if (faults.length > 0) throw invalid(faults, 'The rule of that version is not valid any more');
     const { principal } = request;
-    await things.put(
+    const { revision } = await things.put(
       'segment',
       id,
       { ...segment.body, rule: old.rule, level: old.level ?? 'person', advertiser, number },
       { actor: principal.id, expected: segment.revision },
     );
-    return answerJob(reply, await jobs.enqueue('evaluate', { segment: id }, principal.id));
+    return answerJob(reply, await jobs.enqueue('evaluate', { segment: id, restore: { version, revision } }, principal.id));
   });
 }
 

@@ -1,9 +1,11 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import type { Segment } from '../segments/segment.ts';
 import { mayUse } from './access.ts';
 import { type Cell, type Charge, chargesOf, dayFee } from './cost.ts';
 import { type History, momentAt, readHistory } from './history.ts';
 import { segmentsOf, standingOf } from './lineage.ts';
 import { type Presence, readPresence } from './presence.ts';
+import { priceOfSegment, pricesIn } from './segment-prices.ts';
 import { type Price, type Source, termsOf } from './source.ts';
 
 /** Whose costs and of when: epoch ms, `from` included, `to` not. */
@@ -28,9 +30,12 @@ const LIMITS = { seconds: 30, memoryBytes: 2 * 1024 ** 3 };
  * source that is revoked, changes nothing of the past.
  */
 export async function dataCosts(warehouse: Warehouse, scope: CostScope, now: number): Promise<DataCosts> {
-  const contracts = await readHistory(warehouse, ['source']);
+  const contracts = await readHistory(warehouse, ['source', 'segment']);
   const priced = contracts.ids('source').filter((id) => pricesOf(contracts, id).some(({ price }) => price !== null));
-  if (priced.length === 0) return { charges: [], unallocated: new Map() };
+  const isSold = contracts
+    .ids('segment')
+    .some((id) => contracts.of('segment', id).some(({ body }) => body !== null && priceOfSegment(body as Segment) !== null));
+  if (priced.length === 0 && !isSold) return { charges: [], unallocated: new Map() };
   const [history, presence] = [await readHistory(warehouse), await readPresence(warehouse)];
   // A flat price is divided among all who stand on the source on that day, so all must be looked at, for whole days.
   const isFlat = priced.some((id) => pricesOf(history, id).some(({ price }) => price?.model === 'flat'));
@@ -58,6 +63,7 @@ interface Era {
   /** Epoch ms; it lasts until the next one. */
   readonly from: number;
   readonly sources: ReadonlyMap<string, Price | null>;
+  readonly segments: ReadonlyMap<string, Price>;
 }
 
 /** What a line item stood on, whenever that changed; before the first era it did not exist. */
@@ -78,10 +84,11 @@ function erasOf(history: History, presence: Presence, lineItem: string, priced: 
     const sources = new Map(
       standing.map(({ source }) => [source, termsOf(moment.get('source', source) as Source).price] as const),
     );
-    const key = JSON.stringify([...sources]);
+    const segments = item === undefined ? new Map<string, Price>() : pricesIn(moment, segmentsOf(item));
+    const key = JSON.stringify([[...sources], [...segments]]);
     if (key === last) continue;
     last = key;
-    eras.push({ from: at, sources });
+    eras.push({ from: at, sources, segments });
   }
   return eras;
 }
@@ -185,8 +192,9 @@ async function readCells(
   );
   return rows.flatMap((row) => {
     const time = row.era === 0 ? Number.NEGATIVE_INFINITY : (bounds[row.era - 1] as number);
-    const sources = stands.get(row.line_item)?.findLast(({ from }) => from <= time)?.sources;
-    if (sources === undefined || sources.size === 0) return [];
+    const stood = stands.get(row.line_item)?.findLast(({ from }) => from <= time);
+    if (stood === undefined || stood.sources.size + stood.segments.size === 0) return [];
+    const { sources, segments } = stood;
     const isAsked =
       row.asked === 1 &&
       (asked.advertiser === null || asked.advertiser === row.advertiser) &&
@@ -194,7 +202,7 @@ async function readCells(
     const { advertiser, campaign, store, day } = row;
     return [
       {
-        ...{ advertiser, campaign, lineItem: row.line_item, store, day, asked: isAsked, sources },
+        ...{ advertiser, campaign, lineItem: row.line_item, store, day, asked: isAsked, sources, segments },
         impressions: Number(row.impressions),
         media: Number(row.media),
       },

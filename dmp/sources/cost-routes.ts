@@ -9,7 +9,7 @@ import type { Charge } from './cost.ts';
 import { dataCosts } from './cost-query.ts';
 import { termsOf } from './source.ts';
 
-const DIMENSIONS = ['source', 'advertiser', 'campaign', 'lineItem', 'store', 'day'] as const;
+const DIMENSIONS = ['source', 'segment', 'advertiser', 'campaign', 'lineItem', 'store', 'day'] as const;
 type Dimension = (typeof DIMENSIONS)[number];
 
 const Text = Type.Optional(Type.String({ maxLength: 200 }));
@@ -20,6 +20,7 @@ const Query = Type.Object(
     advertiser: Text,
     campaign: Text,
     source: Text,
+    segment: Text,
     groupBy: Type.String({ maxLength: 200, default: 'source', description: `of ${DIMENSIONS.join(', ')}, with commas` }),
   },
   { additionalProperties: false },
@@ -30,11 +31,12 @@ interface CostQuery {
   readonly advertiser?: string;
   readonly campaign?: string;
   readonly source?: string;
+  readonly segment?: string;
   readonly groupBy: string;
 }
 
 const Measures = {
-  impressions: Type.Integer({ description: 'that stood on the source; one that stands on several counts for each' }),
+  impressions: Type.Integer({ description: 'that stood on the source or segment; one that stands on several counts for each' }),
   mediaMicros: Type.Integer({ description: 'media spend that stood on it' }),
   dataMicros: Type.Integer({ description: 'what the data cost' }),
 };
@@ -54,15 +56,18 @@ export function registerCostRoutes(app: FastifyInstance, deps: DmpDeps): void {
     tags: ['reports'],
     operationId: 'reportDataCosts',
     summary: 'What data cost, by source, line item and day, as the contracts were',
+    description: 'A charge is for a source, or for a segment that has a price of its own: the other of the two is empty.',
     querystring: Query,
     response: { 200: { description: 'It', content: { 'application/json': { schema: View } } }, ...PROBLEM_RESPONSES },
   };
   app.get('/v1/reports/data-costs', { schema }, async (request) => {
     requireScope(request, 'reports:read');
-    const { window, groupBy, advertiser, campaign, source } = readQuery(deps, request);
+    const { window, groupBy, advertiser, campaign, source, segment } = readQuery(deps, request);
     const { charges, unallocated } = await dataCosts(deps.warehouse, { ...window, advertiser, campaign }, deps.now());
-    const asked = charges.filter((charge) => source === null || charge.source === source);
-    const isWhole = request.principal.advertiser === null && advertiser === null && campaign === null;
+    const asked = charges.filter(
+      (charge) => (source === null || charge.source === source) && (segment === null || charge.segment === segment),
+    );
+    const isWhole = request.principal.advertiser === null && advertiser === null && campaign === null && segment === null;
     return {
       window: { from: new Date(window.from).toISOString(), to: new Date(window.to).toISOString() },
       groupBy,
@@ -97,7 +102,14 @@ function readQuery({ things }: DmpDeps, { query, principal }: FastifyRequest) {
   if (campaign !== null && (owner === null || !maySee(principal, owner))) throw notFound('campaign');
   if (asked.advertiser !== undefined && !maySee(principal, asked.advertiser)) throw notFound('advertiser');
   const advertiser = principal.advertiser ?? asked.advertiser ?? null;
-  return { window, groupBy: groupBy as Dimension[], advertiser, campaign, source: asked.source ?? null };
+  return {
+    window,
+    groupBy: groupBy as Dimension[],
+    advertiser,
+    campaign,
+    source: asked.source ?? null,
+    segment: asked.segment ?? null,
+  };
 }
 
 type Row = Partial<Record<Dimension, string>> & { impressions: number; mediaMicros: number; dataMicros: number };

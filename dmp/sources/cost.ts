@@ -15,11 +15,14 @@ export interface Cell {
   readonly media: number;
   /** What it stands on, by source, with the prices that held. */
   readonly sources: ReadonlyMap<string, Price | null>;
+  /** Segments in it that had a price of their own, by id. */
+  readonly segments?: ReadonlyMap<string, Price>;
 }
 
-/** What one cell owes for one source. */
-export interface Charge extends Omit<Cell, 'sources' | 'asked'> {
+/** What one cell owes for one source, or for one segment by the segment's own price: the other of the two is empty. */
+export interface Charge extends Omit<Cell, 'sources' | 'segments' | 'asked'> {
   readonly source: string;
+  readonly segment: string;
   readonly micros: number;
 }
 
@@ -37,11 +40,12 @@ export function chargesOf(cells: readonly Cell[], fees: FlatFees): Charge[] {
   const shares = flatShares(cells, fees);
   cells.forEach((cell, place) => {
     if (!cell.asked) return;
-    const { sources, asked: _, ...rest } = cell;
+    const { sources, segments = new Map<string, Price>(), asked: _, ...rest } = cell;
     for (const [source, price] of sources) {
       const micros = price?.model === 'flat' ? (shares.get(source)?.get(place) ?? 0) : priceOf(price, cell);
-      charges.push({ ...rest, source, micros });
+      charges.push({ ...rest, source, segment: '', micros });
     }
+    for (const [segment, price] of segments) charges.push({ ...rest, source: '', segment, micros: priceOf(price, cell) });
   });
   return charges;
 }

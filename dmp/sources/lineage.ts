@@ -1,3 +1,4 @@
+import { segmentsOf as segmentsOfRule } from '../campaigns/segment-rule.ts';
 import { referencesOf } from '../segments/check.ts';
 import type { EventName } from '../segments/events.ts';
 import type { LeafName, Rule } from '../segments/rule.ts';
@@ -121,5 +122,7 @@ function candidatesOf(moment: Moment, { kind, sources }: Leaf): readonly string[
 
 /** The segments that a line item targets, wanted or not. */
 export function segmentsOf({ targeting }: ThingBodies['line-item']): string[] {
-  return [...new Set([...(targeting.segments ?? []).flat(), ...(targeting.excludedSegments ?? [])])];
+  const { segments = [], excludedSegments = [], segmentRule } = targeting;
+  const ofRule = segmentRule === undefined ? [] : segmentsOfRule(segmentRule, '').map(({ id }) => id);
+  return [...new Set([...segments.flat(), ...excludedSegments, ...ofRule])];
 }

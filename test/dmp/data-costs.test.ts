@@ -174,9 +174,17 @@ describe('the report', () => {
     await revision('line-item', 'li_2', 1, before, lineItem('a', [['seg_flat'], ['seg_share']]));
     await revision('line-item', 'li_3', 1, before, lineItem('b', [['seg_flat_b']]));
     await revision('line-item', 'li_4', 1, before, lineItem('b', []));
+    // Segments with prices of their own: one by the thousand that becomes dearer, one by the share, which the line item names in a rule.
+    const sold = (price: object) => ({ ...segment(null, { attribute: { name: 'x', sources: ['free'] } }, 5), price });
+    await revision('segment', 'seg_sold', 1, before, sold({ cpmMicros: 3_000_000 }));
+    await revision('segment', 'seg_sold', 2, START + 252 * HOUR, sold({ cpmMicros: 5_000_000 }));
+    await revision('segment', 'seg_part', 1, before, sold({ percent: 20 }));
+    await revision('segment', 'seg_own', 1, before, segment('c', { segment: 'seg_sold' }, 7));
+    const targeting = { segmentRule: { all: [{ segment: 'seg_own' }, { not: { segment: 'seg_part' } }] } };
+    await revision('line-item', 'li_5', 1, before, { ...lineItem('c', []), targeting });
     // Known to the process through its own writes only: as another process that read them at its start.
     const { things } = api.deps;
-    for (const id of ['a', 'b']) {
+    for (const id of ['a', 'b', 'c']) {
       await api.ok('POST', '/v1/advertisers', { id, name: id, domains: [`${id}.example`] });
       const flight = { start: '2026-03-01T00:00:00Z', end: '2026-05-01T00:00:00Z' };
       await things.put(
@@ -197,6 +205,8 @@ describe('the report', () => {
     await impressions('li_2', 'a', 1, START + 37 * HOUR, 1_000);
     await impressions('li_3', 'b', 1, START + HOUR, 1_000);
     await impressions('li_4', 'b', 9, START + HOUR, 1_000);
+    await impressions('li_5', 'c', 4, START + 241 * HOUR, 1_000);
+    await impressions('li_5', 'c', 2, START + 253 * HOUR, 1_000);
   });
   afterAll(() => api.stop());
 
@@ -244,6 +254,22 @@ describe('the report', () => {
       ['li_2', '', 3_015, 7_052, 10_067],
     ]);
     expect(totals).toMatchObject({ spendMicros: 8_015, dataMicros: 21_052, costMicros: 29_067 });
+  });
+
+  test('charges segments by their own price, as it was when the bid was made', async () => {
+    const query = 'from=2026-03-20&to=2026-03-20&advertiser=c';
+    const { rows, totals } = await costs(`${query}&groupBy=segment,source,lineItem`);
+    expect(rows.map((row) => [row['segment'], row.source, row.lineItem, row.impressions, row.dataMicros])).toEqual([
+      ['seg_part', '', 'li_5', 6, 800 + 400],
+      ['seg_sold', '', 'li_5', 6, 12_000 + 10_000],
+    ]);
+    expect(totals.dataMicros).toBe(23_200);
+    expect((await costs(`${query}&segment=seg_part`)).totals.dataMicros).toBe(1_200);
+    const report = await api.ok<{ totals: object }>(
+      'GET',
+      '/v1/reports/conversions?campaign=cmp_c&from=2026-03-20&to=2026-03-20&groupBy=lineItem',
+    );
+    expect(report.totals).toMatchObject({ spendMicros: 6_000, dataMicros: 23_200, costMicros: 29_200 });
   });
 
   test('shows a bound key its own costs only', async () => {

@@ -36,6 +36,28 @@ test('what the data of a line item cost by the impression goes to the bidders: b
   expect(dataCost(null, 2_000)).toBe(0);
 });
 
+test('a segment’s own price counts beside its sources’, however the line item names it, once', async () => {
+  const rule = { purchases: { sources: ['flat'] } };
+  await api.ok('PUT', '/v1/segments/sold', { name: 'Sold', rule, price: { cpmMicros: 2_000_000 } });
+  await api.ok('PUT', '/v1/segments/shared', { name: 'Shared', rule, price: { percent: 10 } });
+  await api.ok('PUT', '/v1/segments/own', { name: 'Own', rule: { all: [{ segment: 'sold' }, { not: { segment: 'shared' } }] } });
+  const priceOf = await readDataPrices(api.deps);
+  const of = (targeting: object) => priceOf({ targeting } as never);
+  expect(of({ segments: [['sold']] })).toEqual({ cpm: 2_000_000, share: 0 });
+  expect(of({ segments: [['own'], ['sold', 'of-cpm']] })).toEqual({ cpm: 2_500_500, share: 1_000 });
+  expect(of({ excludedSegments: ['shared'] })).toEqual({ cpm: 0, share: 1_000 });
+  // A rule of segments names them as lists do, and their sources too.
+  expect(of({ segmentRule: { any: [{ segment: 'sold', withinHours: 3 }, { not: { segment: 'of-share' } }] } })).toEqual({
+    cpm: 2_000_000,
+    share: 1_250,
+  });
+  expect(dataCost(of({ segments: [['own']] }), 5_000)).toBe(2_500);
+  for (const price of [{}, { cpmMicros: 1, percent: 1 }]) {
+    const call = await api.call('PUT', '/v1/segments/bad', { name: 'Bad', rule, price });
+    expect(call.json()).toMatchObject({ errors: [{ pointer: '/price', code: 'shape' }] });
+  }
+});
+
 test('a Redis that lost its budgets is told media and data', async () => {
   const row = { bid_at: '2026-11-01T10:00:00Z', at: '2026-11-01T10:00:01Z', exchange: 'ex', campaign: 'cmp', line_item: 'li' };
   await api.deps.warehouse.insert('ad_events', [

@@ -165,7 +165,7 @@ describe('of a seed with something in common', () => {
   });
 });
 
-describe('of a seed that was drawn by chance', () => {
+describe('of a seed that was drawn by chance', { timeout: 180_000 }, () => {
   test('the model says that it found nothing, also where another advertiser’s source would tell', async () => {
     await create('lal_chance', { seed: 'seg_strangers', advertiser: 'adv_1' });
     const { auc, curve } = await fitLookalike(api.deps, 'lal_chance', steps);
