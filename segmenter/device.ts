@@ -1,6 +1,6 @@
-import type { PlaceIndex } from './places.ts';
-import { type Point, STAY, staysOf } from './stay.ts';
-import { type Visit, visitKey, visitsOf } from './visit.ts';
+import type { PlaceIndex } from '../dmp/visits/places.ts';
+import { type Point, STAY, staysOf } from '../dmp/visits/stay.ts';
+import { type Visit, visitKey, visitsOf } from '../dmp/visits/visit.ts';
 
 /** A point of a device as it is kept. */
 export interface Ping extends Point {

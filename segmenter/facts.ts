@@ -1,5 +1,6 @@
 import type { Limits, Warehouse } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
+import { placesOf } from '../dmp/visits/places.ts';
 import { type Grounds, groundsOf } from './facts/grounds.ts';
 import { isFresh, type RawRows, type RawTable, rawRows } from './facts/raw.ts';
 import {
@@ -11,7 +12,6 @@ import {
   seenAfter,
   sinceParams,
 } from './facts/state.ts';
-import { placesOf } from './places.ts';
 
 export interface FactsFolded {
   /** All facts were made anew. */

@@ -1,7 +1,8 @@
 import type { DmpDeps } from '../dmp/deps.ts';
+import { byWithheld, type Group, groupsOf, nameOf } from '../dmp/visits/groups.ts';
+import { type Box, boxOf, digestsOf, type Place, placesOf } from '../dmp/visits/places.ts';
+import type { Visit } from '../dmp/visits/visit.ts';
 import { type KnownVisit, type Ping, type Recomputed, recompute, type Window } from './device.ts';
-import { type Box, boxOf, digestsOf, indexPlaces, type Place, type PlaceIndex, placesOf } from './places.ts';
-import type { Visit } from './visit.ts';
 
 /** Redis: newest `ingested` of the pings that were looked at (epoch ms), and a hash `kind:id` → digest of the places. */
 const WATERMARK_KEY = 'walkin:segmenter:pings';
@@ -45,14 +46,6 @@ interface Pass {
   readonly window: Window;
 }
 
-/** Places whose advertisers may use the same sources: a device's visits there are made of the pings of these only. */
-interface Group {
-  readonly index: PlaceIndex;
-  readonly withheld: readonly string[];
-  /** Whether a visit, by `kind:place`, is the group's to cancel; those to places that are gone are everybody's. */
-  isOurs(place: string): boolean;
-}
-
 /** The groups, and the sources that there are, by which rows of visits name theirs. */
 interface Ground {
   readonly groups: readonly Group[];
@@ -92,35 +85,6 @@ export function createVisits(deps: VisitsDeps): Visits {
       return { ...tally, seconds: (performance.now() - began) / 1000 };
     },
   };
-}
-
-function groupsOf(places: readonly Place[]): Group[] {
-  const all = new Set(places.map(nameOf));
-  // Without any place what is left are the visits to those that are gone.
-  const parts = places.length === 0 ? [[]] : byWithheld(places);
-  return parts.map((members) => {
-    const names = new Set(members.map(nameOf));
-    return {
-      index: indexPlaces(members),
-      withheld: members[0]?.withheld ?? [],
-      isOurs: (place) => names.has(place) || !all.has(place),
-    };
-  });
-}
-
-function byWithheld(places: readonly Place[]): Place[][] {
-  const parts = new Map<string, Place[]>();
-  for (const place of places) {
-    const key = (place.withheld ?? []).join('\n');
-    const part = parts.get(key);
-    if (part === undefined) parts.set(key, [place]);
-    else part.push(place);
-  }
-  return [...parts.values()];
-}
-
-function nameOf({ kind, id }: Place): string {
-  return `${kind}:${id}`;
 }
 
 async function readSources({ warehouse }: VisitsDeps): Promise<string[]> {

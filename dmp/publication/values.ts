@@ -12,6 +12,8 @@ const SEQUENCE_KEY = 'walkin:publication:sequence';
 export const STATE_KEY = 'walkin:segmenter:published';
 /** Sorted set of identifiers to which events added memberships, by epoch seconds of Redis: the next publication writes them anew. */
 export const STREAMED_KEY = 'walkin:publication:streamed';
+/** Sorted set of devices by when a ping of theirs was last at a place that a streamed rule asks about, epoch ms: see dmp/streaming. */
+export const AT_PLACES_KEY = 'walkin:streaming:at-places';
 /** A value that nobody renews is forgotten: a segmenter that stands still must not leave people in segments for ever. */
 const EXPIRY_S = 30 * 86_400;
 /** People in one call, so that a bidder's question waits for half a millisecond: a value costs Redis 4.6 µs. */
@@ -174,6 +176,7 @@ export async function forgetAdded(redis: Redis, identifiers: readonly string[]):
     await redis
       .pipeline()
       .zrem(STREAMED_KEY, ...some)
+      .zrem(AT_PLACES_KEY, ...some)
       .del(...some.map(countersKey))
       .exec();
   }

@@ -1,15 +1,18 @@
 import { cellToParent } from 'h3-js';
 import { type AdEventRow, NOBODY } from '../ad-events/rows.ts';
 import type { Tables } from '../events/tables.ts';
+import type { Visit } from '../visits/visit.ts';
 
 /** What came in of somebody, as far as rules that stream look at it. */
 export interface Happened {
-  readonly kind: 'purchases' | 'redemptions' | 'pages' | 'actions' | 'impression' | 'click' | 'near';
+  readonly kind: 'purchases' | 'redemptions' | 'pages' | 'actions' | 'impression' | 'click' | 'near' | 'visits';
   /** Key of the identifier that the row is about. */
   readonly identifier: string;
   /** Epoch ms. */
   readonly at: number;
   readonly source: string;
+  /** Of a visit: those whose pings it is made of. */
+  readonly sources: readonly string[];
   /** What counts once. */
   readonly once: string;
   /** By the names of the filters that look at it. */
@@ -25,9 +28,16 @@ export interface Happened {
   readonly value: string;
   /** Of a ping: H3 at resolution 9, as of the positions in `facts`. */
   readonly cell: string;
+  /** Of a visit to one. */
+  readonly geofence: string;
+  /** Of a visit, seconds until now. */
+  readonly dwell: number;
 }
 
 const NOTHING = {
+  sources: [] as readonly string[],
+  geofence: '',
+  dwell: 0,
   cell: '',
   stores: '',
   products: '',
@@ -55,6 +65,14 @@ export function eachPing({ pings }: Tables, take: (happened: Happened) => void):
       cell: cellToParent(BigInt(cell).toString(16), 9),
     });
   }
+}
+
+/** A visit that somebody is making or has made. */
+export function visitHappened(identifier: string, visit: Visit, sources: readonly string[]): Happened {
+  const { kind, place, day, start, dwell } = visit;
+  const once = [kind, place, day].join('\n');
+  const where = kind === 'store' ? { stores: place } : { geofence: place };
+  return { ...NOTHING, ...where, kind: 'visits', identifier, at: start, source: '', sources, once, dwell };
 }
 
 /** Each row that a rule may look at but for pings, in no order. */

@@ -13,6 +13,8 @@ export interface StreamLeaf {
   /** Of how many different events it is. */
   readonly count: number;
   readonly looksAtPings: boolean;
+  /** Whether visits to a place are what it is about; null: it is not about visits. */
+  readonly wants: ((place: { readonly kind: 'store' | 'geofence'; readonly id: string }) => boolean) | null;
   /** Whether the event is one of them; not whether it is young enough. */
   fits(happened: Happened): boolean;
   /** Until when the leaf holds, epoch ms, given the newest `count` times, newest first; 0: it does not. */
@@ -41,6 +43,8 @@ interface Body {
   readonly rivals?: boolean;
   readonly metres?: number;
   readonly hours?: number;
+  readonly minDwellSeconds?: number;
+  readonly sources?: readonly string[];
 }
 
 /** Which filter looks at which part of an event. */
@@ -70,18 +74,24 @@ export function streamLeaf(leaf: Leaf, scope: RuleScope, now: () => number): Str
   // Of a last position its hours are the window.
   const body: Body = isNear ? { last: { max: (given.hours ?? NEAR_HOURS) / 24 } } : given;
   const wanted = kind === 'exposures' ? (body.clicks === undefined ? 'impression' : 'click') : kind;
-  const filters = isNear ? areaOf(given, scope) : filtersOf(body, scope);
+  const places = kind === 'visits' ? placesOf(body, scope) : null;
+  const filters = places ?? (isNear ? areaOf(given, scope) : filtersOf(body, scope));
   const count = Math.ceil(body.count?.min ?? body.clicks?.min ?? 1);
   // Whose word is needed is asked by an evaluation only.
   const unheard = new Set([...(scope.withheld ?? []), ...(scope.consents?.recorded ?? [])]);
   return {
     id: createHash('sha256')
-      .update(JSON.stringify([leaf, [...unheard].sort(), [...(filters.stores ?? [])].sort()]))
+      .update(JSON.stringify([leaf, [...unheard].sort(), [...(filters.stores ?? [])].sort(), [...(places?.fences ?? [])].sort()]))
       .digest('hex')
       .slice(0, 16),
     count,
     looksAtPings: isNear,
-    fits: (happened) => happened.kind === wanted && !unheard.has(happened.source) && filters.fits(happened),
+    wants: places?.wants ?? null,
+    fits: (happened) =>
+      happened.kind === wanted &&
+      !unheard.has(happened.source) &&
+      !happened.sources.some((source) => unheard.has(source)) &&
+      filters.fits(happened),
     until: (times) => untilOf(body, count, times, now()),
   };
 }
@@ -102,6 +112,26 @@ function filtersOf(body: Body, scope: RuleScope) {
     return under === undefined || under.some((path) => isUnder(happened.categories, path));
   };
   return { stores, fits };
+}
+
+const NOWHERE: ReadonlySet<string> = new Set();
+
+/** The same places as dmp/segments/nodes/visits.ts takes. */
+function placesOf(body: Body, scope: RuleScope) {
+  const { geofences, rivals, minDwellSeconds = 0, sources } = body;
+  const rival = rivals === true ? (scope.places?.rivals() ?? []) : [];
+  const fences = geofences === undefined && rivals !== true ? null : new Set([...(geofences ?? []), ...rival]);
+  const named = storesOf(body, scope);
+  // Null: any store there is.
+  const stores = named ?? (fences !== null ? NOWHERE : scope.stores === null ? null : new Set(scope.stores));
+  const from = sources === undefined ? null : new Set(sources);
+  const wants = (place: { readonly kind: 'store' | 'geofence'; readonly id: string }): boolean =>
+    place.kind === 'store' ? stores === null || stores.has(place.id) : (fences ?? NOWHERE).has(place.id);
+  const fits = (happened: Happened): boolean =>
+    wants(happened.geofence === '' ? { kind: 'store', id: happened.stores } : { kind: 'geofence', id: happened.geofence }) &&
+    happened.dwell >= minDwellSeconds &&
+    (from === null || happened.sources.some((source) => from.has(source)));
+  return { stores, fences, wants, fits };
 }
 
 /** The same cells as dmp/segments/nodes/near.ts looks for. */

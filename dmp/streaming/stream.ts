@@ -5,12 +5,13 @@ import { Counter, Histogram } from 'prom-client';
 import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import type { AdEventRow } from '../ad-events/rows.ts';
 import type { DmpDeps } from '../deps.ts';
-import type { EdgeRow, Tables } from '../events/tables.ts';
+import type { EdgeRow, PingRow, Tables } from '../events/tables.ts';
 import { type Addition, addMemberships, countersKey } from '../publication/values.ts';
 import { adHappened, eachHappened, eachPing, type Happened } from './happened.ts';
 import type { StreamLeaf } from './matcher.ts';
 import { createStreamRules, type StreamRule } from './rules.ts';
 import { MOST_COUNTED } from './streamable.ts';
+import { createVisiting } from './visiting.ts';
 
 const lag = new Histogram({
   name: 'walkin_streamed_seconds',
@@ -47,6 +48,13 @@ interface Hit {
   readonly since: number;
 }
 
+/** Pings that may make visits. */
+interface Pinged {
+  readonly pings: readonly PingRow[];
+  readonly edges: readonly EdgeRow[];
+  readonly since: number;
+}
+
 export type StreamDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
 
 /** Hits that wait; beyond, the next refresh does it. */
@@ -60,7 +68,9 @@ const ADDRESSABLE: ReadonlySet<string> = new Set([...ADDRESSABLE_KINDS, '']);
 export function createStream(deps: StreamDeps): Stream {
   const { redis, log, now } = deps;
   const rulesNow = createStreamRules(deps.things, now);
+  const visiting = createVisiting(deps);
   let waiting: Hit[] = [];
+  let pinged: Pinged[] = [];
   let running: Promise<void> | null = null;
   return { take, takeAds, drained };
 
@@ -73,20 +83,27 @@ export function createStream(deps: StreamDeps): Stream {
     };
     eachHappened(tables, look);
     if (rules.some(({ leaves }) => leaves.some(({ looksAtPings }) => looksAtPings))) eachPing(tables, look);
-    keep(rules, hits, tables.edges);
+    keep(rules, hits, tables.edges, performance.now());
+    if (tables.pings.length > 0 && rules.some(({ leaves }) => leaves.some(({ wants }) => wants !== null))) keepPings(tables);
   }
 
   function takeAds(rows: readonly AdEventRow[], edges: readonly EdgeRow[]): void {
     const rules = rulesNow();
     if (rules.length === 0) return;
     const hits = rows.map(adHappened).filter((happened) => happened !== null);
-    keep(rules, hits, edges);
+    keep(rules, hits, edges, performance.now());
   }
 
-  function keep(rules: readonly StreamRule[], events: readonly Happened[], edges: readonly EdgeRow[]): void {
+  function keepPings({ pings, edges }: Tables): void {
+    const held = pinged.reduce((sum, one) => sum + one.pings.length, 0);
+    if (held + pings.length > MOST_WAITING) streamed.inc({ outcome: 'dropped' }, pings.length);
+    else pinged.push({ pings, edges, since: performance.now() });
+    running ??= work();
+  }
+
+  function keep(rules: readonly StreamRule[], events: readonly Happened[], edges: readonly EdgeRow[], since: number): void {
     if (events.length === 0) return;
     const named = namedWith(edges);
-    const since = performance.now();
     for (const happened of events) {
       const keys = [...(named.get(happened.identifier) ?? new Map([[happened.identifier, '']]))];
       const who = {
@@ -106,7 +123,8 @@ export function createStream(deps: StreamDeps): Stream {
   async function work(): Promise<void> {
     // Calls that come in the same turn of the event loop are worked on together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (waiting.length > 0) {
+    while (waiting.length > 0 || pinged.length > 0) {
+      if (waiting.length === 0) await lookForVisits();
       const hits = waiting.slice(0, TOGETHER);
       waiting = waiting.slice(TOGETHER);
       try {
@@ -119,6 +137,23 @@ export function createStream(deps: StreamDeps): Stream {
       }
     }
     running = null;
+  }
+
+  /** What pings make of places is asked of the warehouse, so all that came meanwhile are looked at together. */
+  async function lookForVisits(): Promise<void> {
+    const some = pinged;
+    pinged = [];
+    const rules = rulesNow();
+    const isWanted: Parameters<typeof visiting.madeBy>[1] = (place) =>
+      rules.some(({ leaves }) => leaves.some(({ wants }) => wants?.(place) === true));
+    try {
+      const pings = some.flatMap((one) => one.pings);
+      const edges = some.flatMap((one) => one.edges);
+      keep(rules, await visiting.madeBy(pings, isWanted), edges, Math.min(...some.map(({ since }) => since)));
+    } catch (error) {
+      streamed.inc({ outcome: 'failed' });
+      log.warn({ err: error }, 'visits were not streamed; the next refresh finds them');
+    }
   }
 
   async function apply(hits: readonly Hit[]): Promise<void> {

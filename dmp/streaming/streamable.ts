@@ -20,6 +20,7 @@ const FILTERS: Readonly<Record<string, readonly string[]>> = {
   actions: ['names', 'items', 'values', 'stores', 'storeGroups', 'near', 'sources'],
   exposures: ['campaigns', 'lineItems'],
   near: ['stores', 'storeGroups', 'geofences', 'rivals', 'metres', 'hours'],
+  visits: ['stores', 'storeGroups', 'near', 'geofences', 'rivals', 'minDwellSeconds', 'sources'],
 };
 
 const MEASURES: readonly string[] = ['count', 'clicks', 'last', 'window'];

@@ -21,6 +21,8 @@ export interface PublishingTask {
 export interface Publishing {
   /** Reading the people who changed from ClickHouse, and writing their values to Redis. */
   readonly publishS: number;
+  /** Most memory of the process that publishes, the engine's with it. */
+  readonly peakMb: number;
 }
 
 const CHANGED = 1_000_000;

@@ -1,6 +1,6 @@
 import { cellToParent } from 'h3-js';
+import type { Place } from '../../dmp/visits/places.ts';
 import { cellOf, cellToUInt64, fenceCentre } from '../../proto/fence.ts';
-import type { Place } from '../places.ts';
 
 /** What facts take from places: the hour there, and where on the map it is. */
 export interface Grounds {

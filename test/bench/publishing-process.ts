@@ -33,7 +33,7 @@ async function time(): Promise<Publishing> {
   await putThings();
   await putPeople();
   await putVersion(1, `cityHash64(number, n) % ${SHARE} = 0`, '1');
-  const all = await publish(deps);
+  const all = await publish(deps, progress());
   tell('Everybody', all);
   // Half of the people enter or leave one segment, the others none.
   await putVersion(
@@ -43,7 +43,7 @@ async function time(): Promise<Publishing> {
   );
   await redis.config('RESETSTAT');
   const cpu = process.cpuUsage();
-  const changed = await publish(deps);
+  const changed = await publish(deps, progress());
   const { user, system } = process.cpuUsage(cpu);
   const calls = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await redis.info('commandstats'));
   console.log(
@@ -53,7 +53,16 @@ async function time(): Promise<Publishing> {
   console.log(
     `${((user + system) / 1e6).toFixed(1)} s of the processor beside Redis; nothing left to do: ${(await publish(deps)).profiles} people`,
   );
-  return { publishS: Math.round(changed.seconds * 1_000) / 1_000 };
+  return { publishS: Math.round(changed.seconds * 1_000) / 1_000, peakMb: Math.round(process.resourceUsage().maxRSS / 1024) };
+}
+
+/** Tells how far a publication is and how much memory it has, every few parts. */
+function progress(): (done: number, total: number) => Promise<void> {
+  const began = performance.now();
+  return async (done, total) => {
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    console.log(`  part ${done + 1} of ${total} after ${seconds} s; ${Math.round(process.memoryUsage.rss() / 1024 ** 2)} MB`);
+  };
 }
 
 function tell(who: string, { profiles, identifiers, seconds }: Awaited<ReturnType<typeof publish>>): void {

@@ -15,6 +15,9 @@ let api: TestApi;
 const BY = { actor: 'test' };
 const HOUR = 3_600_000;
 const PEOPLE = 60;
+/** Beside them, those who walk by or into a store. */
+const WALKERS = 30;
+const EVERYBODY = [...Array.from({ length: PEOPLE }, (_, n) => n), ...Array.from({ length: WALKERS }, (_, n) => 1_000 + n)];
 const RULES: readonly Rule[] = [
   { purchases: { stores: ['st_1'], window: { days: 1 } } },
   { purchases: { brands: ['A', 'B'], channel: 'store', count: { min: 2 }, last: { max: 0.5 } } },
@@ -22,6 +25,7 @@ const RULES: readonly Rule[] = [
   { pages: { urlContains: '/shop', count: { min: 2 }, window: { days: 1 } } },
   { actions: { names: ['app_opened'], last: { max: 0.25 } } },
   { any: [{ redemptions: { coupons: ['c1'] } }, { all: [{ actions: { values: ['yes'] } }, { pages: {} }] }] },
+  { visits: { stores: ['st_1'], minDwellSeconds: 600, window: { days: 1 } } },
   { near: { stores: ['st_1'], metres: 400, hours: 6 } },
 ];
 
@@ -50,9 +54,7 @@ const ifaOf = (n: number): string => `0badcafe-0000-4000-8000-${String(n).padSta
 
 /** By person: the segments that were streamed to them and those that are published. */
 async function told(): Promise<{ streamed: number[]; published: number[] }[]> {
-  const keys = Array.from({ length: PEOPLE }, (_, n) =>
-    profileKey(keyIdentifier({ kind: 'ifa', value: ifaOf(n) }, api.deps.pepper) as string),
-  );
+  const keys = EVERYBODY.map((n) => profileKey(keyIdentifier({ kind: 'ifa', value: ifaOf(n) }, api.deps.pepper) as string));
   const values = await api.deps.redis.mgetBuffer(keys);
   return values.map((value) => {
     const profile = value == null ? null : decodeProfile(value);
@@ -97,6 +99,18 @@ function drawEvent(below: (n: number) => number, index: number, now: number): ob
   }
 }
 
+/** Pings of somebody on their way, in order: they stay at a place for some minutes or pass it, and go elsewhere or fall silent. */
+function drawWalk(below: (n: number) => number, n: number, now: number): object[] {
+  const who = { identifiers: [{ kind: 'ifa', value: ifaOf(n) }] };
+  let at = now - (2 + below(20)) * HOUR;
+  const lat = below(3) === 0 ? 55.9 : 55.75;
+  const pings: object[] = [];
+  for (let count = 1 + below(4); count > 0; count--, at += (2 + below(10)) * 60_000)
+    pings.push({ type: 'ping', lat: lat + (1 + below(3)) / 10_000, lon: 37.6103, accuracy: 10, at, ...who });
+  if (below(2) === 0) pings.push({ type: 'ping', lat: lat + 0.0503, lon: 37.6103, accuracy: 10, at, ...who });
+  return pings;
+}
+
 test('of random events, what was streamed is what the next refresh publishes, and then it is published only', async () => {
   await refresh();
   const below = draw(7);
@@ -104,9 +118,20 @@ test('of random events, what was streamed is what the next refresh publishes, an
   const events = Array.from({ length: 400 }, (_, index) => drawEvent(below, index, now));
   for (let from = 0; from < events.length; from += 50)
     expect(await api.ok('POST', '/v1/events', events.slice(from, from + 50))).toMatchObject({ quarantined: 0 });
+  const walks = EVERYBODY.slice(PEOPLE).map((n) => drawWalk(below, n, now));
+  for (let step = 0; step < 5; step++)
+    await api.ok(
+      'POST',
+      '/v1/events',
+      walks.flatMap((walk) => walk.slice(step, step + 1)),
+    );
   await settled();
   const before = await told();
   expect(before.filter(({ streamed }) => streamed.length > 0).length).toBeGreaterThan(PEOPLE / 2);
+  const VISITED = RULES.length - 1;
+  const visited = before.filter(({ streamed }) => streamed.includes(VISITED)).length;
+  expect(visited).toBeGreaterThan(0);
+  expect(visited).toBeLessThan(WALKERS);
   expect(before.every(({ published }) => published.length === 0)).toBe(true);
   await sleep(1_100);
   await refresh();
@@ -123,15 +148,33 @@ test('of random events, what was streamed is what the next refresh publishes, an
 /** Events are worked on in order, and those that are counted last: when the last of these is seen, all are done. */
 async function settled(): Promise<void> {
   const last = { at: Date.now() - 1_000, identifiers: [{ kind: 'ifa', value: ifaOf(PEOPLE) }] };
+  // Visits are looked for after all else, in the order in which their pings came.
+  const ping = {
+    type: 'ping',
+    lat: 55.7503,
+    lon: 37.6103,
+    accuracy: 10,
+    identifiers: [{ kind: 'ifa', value: ifaOf(PEOPLE + 1) }],
+  };
+  await api.ok(
+    'POST',
+    '/v1/events',
+    [20, 10, 1].map((minutes) => ({ ...ping, at: Date.now() - minutes * 60_000 })),
+  );
   await api.ok('POST', '/v1/events', [
     { type: 'action', id: 'last', name: 'survey', value: 'yes', ...last },
     { type: 'page', id: 'last', url: 'https://x.example/', ...last },
   ]);
-  const key = profileKey(keyIdentifier({ kind: 'ifa', value: ifaOf(PEOPLE) }, api.deps.pepper) as string);
+  const streamedTo = async (n: number): Promise<number[]> => {
+    const value = await api.deps.redis.getBuffer(
+      profileKey(keyIdentifier({ kind: 'ifa', value: ifaOf(n) }, api.deps.pepper) as string),
+    );
+    return (value === null ? null : decodeProfile(value))?.streamed?.map(({ segment }) => segment) ?? [];
+  };
   for (let tries = 0; tries < 1_000; tries++) {
-    const value = await api.deps.redis.getBuffer(key);
-    if (value !== null && (decodeProfile(value)?.streamed?.length ?? 0) > 0) return;
+    const isLast = (await streamedTo(PEOPLE)).length > 0;
+    if (isLast && (await streamedTo(PEOPLE + 1)).includes(RULES.length - 1)) return;
     await sleep(25);
   }
-  throw new Error('the last event was not streamed');
+  throw new Error('the last events were not streamed');
 }

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { emptyTables } from '../../dmp/events/tables.ts';
 import { optOut } from '../../dmp/opt-out/opt-out.ts';
 import { countersKey, nextSequence, STREAMED_KEY } from '../../dmp/publication/values.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { createStream } from '../../dmp/streaming/stream.ts';
+import { cellOf } from '../../proto/fence.ts';
 import { type IdentifierKind, keyIdentifier } from '../../proto/identifier.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, type PublishedProfile } from '../../proto/profile.ts';
@@ -28,10 +30,19 @@ beforeAll(async () => {
     { all: [{ purchases: { categories: ['MILK'] } }, { actions: { names: ['app_opened'], last: { max: 0.5 } } }] },
     { exposures: { clicks: { min: 1 }, campaigns: ['cmp_1'], window: { days: 2 } } },
     { near: { stores: ['st_near'], metres: 300, hours: 2 } } as Rule,
+    { visits: { stores: ['st_near'], window: { days: 1 } } },
+    { visits: { stores: ['st_near'], minDwellSeconds: 1_200, window: { days: 1 } } },
+    { visits: { geofences: ['gf'], count: { min: 2 }, window: { days: 2 } } },
   ];
   const fence = { type: 'circle', radius: 75 };
   const store = { advertiser: 'adv', name: 'Near', address: '', lat: 55.75, lon: 37.61, timeZone: 'UTC', hours: null, fence };
   await things.put('store', 'st_near', store as never, BY);
+  const round = { type: 'circle', lat: 55.8, lon: 37.7, radius: 100 };
+  for (const [id, lat] of [
+    ['gf', 55.8],
+    ['gf_other', 55.85],
+  ] as const)
+    await things.put('geofence', id, { advertiser: 'adv', name: id, fence: { ...round, lat } } as never, BY);
   for (const [at, rule] of rules.entries())
     await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1 } as never, BY);
   const targeting = { segments: [rules.map((_, at) => `s${at + 1}`)] };
@@ -49,7 +60,7 @@ async function refresh(segments: readonly string[]): Promise<void> {
   await publish(api.deps, undefined, { upTo, segments });
 }
 
-const ALL = ['s1', 's2', 's3', 's4', 's5'];
+const ALL = ['s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8'];
 
 function keyOf(kind: IdentifierKind, value: string): string {
   return keyIdentifier({ kind, value }, api.deps.pepper) as string;
@@ -191,6 +202,73 @@ test('who is near a store now is in until the hours are over; who is elsewhere, 
   const until = (await valueAt(keyOfIfa(here)))?.streamed?.[0]?.until as number;
   expect(Math.abs(until - (Date.now() / 1000 + 3_600))).toBeLessThan(60);
   for (const n of [elsewhere, vague]) expect(await streamedTo(keyOfIfa(n))).toEqual([]);
+});
+
+const MINUTE = 60_000;
+const pingOf = (n: number, minutesAgo: number, lat = 55.7502, lon = 37.6102) => ({
+  ...{ type: 'ping', accuracy: 10, lat, lon },
+  ...{ at: Date.now() - minutesAgo * MINUTE, identifiers: [{ kind: 'ifa', value: ifaOf(n) }] },
+});
+
+/** What was posted before has been looked at for visits when this one, which comes after it, is told. */
+async function looked(): Promise<void> {
+  const other = ++person;
+  await post(pingOf(other, 7), pingOf(other, 1));
+  await eventually(() => streamedTo(keyOfIfa(other)).then((all) => all.includes(6)), true);
+}
+
+test('who has just visited a store is in as soon as a ping makes the stay long enough, until the window ends', async () => {
+  const [shopper, passer] = [await knownPerson(), ++person];
+  await post(pingOf(shopper, 8), pingOf(passer, 8), pingOf(passer, 7, 55.76));
+  await looked();
+  const visits = async (n: number): Promise<number[]> => (await streamedTo(keyOfIfa(n))).filter((one) => one > 5).sort();
+  expect(await visits(shopper)).toEqual([]);
+  const start = Date.now() - 8 * MINUTE;
+  await post(pingOf(shopper, 3));
+  await eventually(() => visits(shopper), [6]);
+  await eventually(async () => (await streamedTo(keyOf('cookie', `cookie-of-${shopper}`))).includes(6), true);
+  const until = (await valueAt(keyOfIfa(shopper)))?.streamed?.find(({ segment }) => segment === 6)?.until as number;
+  expect(Math.abs(until - (start / 1000 + DAY_S))).toBeLessThan(60);
+  expect(await visits(passer)).toEqual([]);
+});
+
+test('the ping elsewhere that ends a stay makes the visit, in another process too', async () => {
+  const n = ++person;
+  await post(pingOf(n, 12));
+  await looked();
+  expect((await streamedTo(keyOfIfa(n))).includes(6)).toBe(false);
+  const at = new Date(Date.now() - 2 * MINUTE).toISOString();
+  const row = {
+    source: 'api',
+    identifier: keyOfIfa(n),
+    at,
+    lat: 55.76,
+    lon: 37.61,
+    error: 10,
+    class: 'high',
+    cell: String(BigInt(`0x${cellOf(55.76, 37.61)}`)),
+  };
+  await api.deps.warehouse.insert('pings', [{ ...row, ingested: at }]);
+  const other = createStream(api.deps);
+  other.take({ ...emptyTables(), pings: [row] });
+  await other.drained();
+  expect((await streamedTo(keyOfIfa(n))).includes(6)).toBe(true);
+});
+
+test('a visit counts once a place and day however many pings make it, and grows until it is as long as is asked', async () => {
+  const n = ++person;
+  const there = (minutesAgo: number) => pingOf(n, minutesAgo, 55.8, 37.7);
+  await post(pingOf(n, 130), pingOf(n, 120), there(60), there(55), there(50));
+  await looked();
+  const visits = async (): Promise<number[]> => (await streamedTo(keyOfIfa(n))).filter((one) => one > 5).sort();
+  expect(await visits()).toEqual([6]);
+  await post(pingOf(n, 118), pingOf(n, 112));
+  await looked();
+  await post(there(45), there(40));
+  await looked();
+  expect(await visits()).toEqual([6]);
+  await post(pingOf(n, 103));
+  await eventually(visits, [6, 7]);
 });
 
 test('a click that the bidder booked is streamed too', async () => {

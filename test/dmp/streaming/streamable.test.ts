@@ -14,6 +14,8 @@ describe('what one more event can only bring people into is streamed', () => {
     { actions: { names: ['app_opened'], last: { max: 1 } } },
     { exposures: { clicks: { min: 1 }, window: day } },
     { near: { stores: ['st_1'], rivals: true, metres: 300, hours: 2 } },
+    { visits: {} },
+    { visits: { stores: ['st_1'], geofences: ['gf_1'], minDwellSeconds: 300, count: { min: 2 }, window: day } },
     { any: [{ purchases: {} }, { all: [{ pages: {} }, { actions: {} }] }] },
   ];
   test.each(rules)('%j', (rule) => {
@@ -25,7 +27,8 @@ describe('what needs more than that is not, and it is said why', () => {
   const rules: [Rule, string][] = [
     [{ not: { purchases: {} } }, '/not:'],
     [{ all: [{ purchases: {} }, { attribute: { name: 'age' } }] }, '/all/1/attribute:'],
-    [{ visits: { count: { min: 1 } } }, '/visits:'],
+    [{ visits: { days: { min: 2 } } }, '/visits/days:'],
+    [{ visits: { weekdays: ['mon'] } }, '/visits/weekdays:'],
     [{ purchases: { sum: { min: 5 } } }, '/purchases/sum:'],
     [{ purchases: { count: { max: 2 } } }, '/purchases/count/max:'],
     [{ purchases: { count: { min: 0 } } }, '/purchases/count/min:'],

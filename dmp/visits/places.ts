@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { gridDisk } from 'h3-js';
-import { sourcesWithheld } from '../dmp/sources/access.ts';
-import { storeFence } from '../dmp/stores/store.ts';
-import type { Things } from '../dmp/things/things.ts';
-import { cellOf, cellProbes, contains, coverOf, distance, type Fence, fenceCentre } from '../proto/fence.ts';
-import { type WeekSpans, weekSpans } from '../proto/hours.ts';
+import { cellOf, cellProbes, contains, coverOf, distance, type Fence, fenceCentre } from '../../proto/fence.ts';
+import { type WeekSpans, weekSpans } from '../../proto/hours.ts';
+import { sourcesWithheld } from '../sources/access.ts';
+import { storeFence } from '../stores/store.ts';
+import type { Things } from '../things/things.ts';
 
 /** Where a visit can be: a store or a geofence. */
 export interface Place {

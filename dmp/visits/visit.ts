@@ -1,4 +1,4 @@
-import { localDay, minuteOfWeek, WEEK_MINUTES, type WeekSpans, zoneOffset } from '../proto/hours.ts';
+import { localDay, minuteOfWeek, WEEK_MINUTES, type WeekSpans, zoneOffset } from '../../proto/hours.ts';
 import { centreDistance, fenceDistance, MAX_REACH, type Place, type PlaceIndex } from './places.ts';
 import type { Stay } from './stay.ts';
 

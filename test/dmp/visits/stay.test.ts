@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Point, staysOf } from '../../segmenter/stay.ts';
+import { type Point, staysOf } from '../../../dmp/visits/stay.ts';
 
 const LAT = 55.75;
 const LON = 37.61;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { distance, type Fence } from '../../proto/fence.ts';
-import { boxOf, fenceDistance, indexPlaces, MAX_REACH, type Place } from '../../segmenter/places.ts';
-import { type Random, seeded } from '../dmp/segments-world.ts';
+import { boxOf, fenceDistance, indexPlaces, MAX_REACH, type Place } from '../../../dmp/visits/places.ts';
+import { distance, type Fence } from '../../../proto/fence.ts';
+import { type Random, seeded } from '../segments-world.ts';
 
 const METRES_PER_DEGREE = 111_195.08;
 const place = (id: string, fence: Fence): Place => ({ kind: 'geofence', id, fence, timeZone: 'UTC', hours: null });

@@ -1,4 +1,4 @@
-import { distance } from '../proto/fence.ts';
+import { distance } from '../../proto/fence.ts';
 
 export interface Point {
   /** Epoch ms. */
