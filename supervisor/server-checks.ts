@@ -27,7 +27,10 @@ export async function runningOn(data: string): Promise<RunFile | null> {
 
 /** What Walkin needs besides the machine. Looks only: never opens the live data folder, never changes a server. */
 export function serverChecks(config: Config): Promise<Check[]> {
-  return Promise.all([redis(config), clickhouse(config), ports(config), dataFolder(config.data), snapshot(config.data)]);
+  return Promise.all([
+    ...[redis(config), clickhouse(config), ports(config), dataFolder(config.data), snapshot(config.data)],
+    vendorId(config),
+  ]);
 }
 
 const redis = (config: Config): Promise<Check> => {
@@ -108,6 +111,14 @@ const snapshot = (data: string): Promise<Check> =>
       value: `${version === null ? 'the newest' : `version ${version}`} is refused (${error}), ${serving}`,
       fix: 'correct what it names by the API: the next snapshot follows at once',
     };
+  });
+
+/** Without one all is well where no GDPR applies, so it is told and is no fault. */
+const vendorId = ({ env }: Config): Promise<Check> =>
+  look('TCF vendor id', 'your id in the Global Vendor List, where GDPR applies', () => {
+    const id = env['WALKIN_TCF_VENDOR_ID'] ?? '';
+    const none = 'none: bid requests and events with a TCF string are refused until WALKIN_TCF_VENDOR_ID is set';
+    return { ok: true, value: id === '' || id === '0' ? none : id, fix: '' };
   });
 
 const READYZ_MS = 2_000;

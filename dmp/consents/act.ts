@@ -31,7 +31,9 @@ export async function act(deps: Deps, words: readonly Spoken[]): Promise<void> {
         .map(({ identifier }) => identifier),
     ),
   ];
-  if (words.some(({ purpose, advertiser }) => purpose === 'storage' && advertiser === '')) await announceRefusal(deps.redis);
+  for (const refusable of ['storage', 'location'] as const)
+    if (words.some(({ purpose, advertiser }) => purpose === refusable && advertiser === ''))
+      await announceRefusal(deps.redis, refusable);
   const { refused, agreed } = await standOf(deps, [...keysOf(0, 'operator', 'ads'), ...keysOf(1, 'operator', 'ads')]);
   await optOut(deps, refused);
   await optIn(deps, await whoOptedOut(deps, agreed));

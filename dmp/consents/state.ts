@@ -26,10 +26,10 @@ function newest(purposes: readonly Purpose[]): string {
     FROM (${said}) AS said INNER JOIN (${who}) AS who USING identifier GROUP BY profile, purpose`;
 }
 
-/** Whether anybody ever withdrew the purpose: without, the questions above need not be asked. */
-export async function anyRefusal(warehouse: Warehouse, purpose: Purpose): Promise<boolean> {
-  const sql = 'SELECT 1 AS one FROM consents WHERE purpose = {purpose:String} AND granted = 0 LIMIT 1';
-  return (await warehouse.query({ sql, params: { purpose } })).length > 0;
+/** Whether anybody ever withdrew one of the purposes: without, the questions above need not be asked. */
+export async function anyRefusal(warehouse: Warehouse, purposes: readonly Purpose[]): Promise<boolean> {
+  const sql = 'SELECT 1 AS one FROM consents WHERE purpose IN {purposes:Array(String)} AND granted = 0 LIMIT 1';
+  return (await warehouse.query({ sql, params: { purposes } })).length > 0;
 }
 
 export interface Word {

@@ -21,6 +21,8 @@ export interface Said {
   readonly refused: readonly Purpose[];
   /** Nothing of the event may be stored: nobody allowed us to, or what was allowed cannot be read. Of this event alone. */
   readonly withheld: boolean;
+  /** It is withheld since there is a TCF string and no vendor id of ours to read it for: the operator's to mend, not the person's. */
+  readonly unaddressed: boolean;
   /** The place may not be used. */
   readonly placeless: boolean;
   /** When it was said, epoch ms; null: the strings do not tell. */
@@ -77,6 +79,7 @@ export function saidBy(strings: Strings, vendor: number): Said {
     granted: [...granted].filter((purpose) => !refused.has(purpose)),
     refused: [...refused],
     withheld,
+    unaddressed: texts.length > 0 && vendor <= 0,
     placeless: refused.has('location'),
     at: texts.length === 0 ? null : Math.max(...texts.map((text) => tcfSince(text) ?? 0)) || null,
     document: tcf !== '' ? 'TCF' : gpp !== '' ? 'GPP' : usPrivacy !== '' ? 'us_privacy' : 'GPC',

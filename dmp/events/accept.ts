@@ -40,6 +40,8 @@ export interface Terms {
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
   readonly refused?: ReadonlySet<string> | undefined;
+  /** Keys of people whose place may not be used: their pings are not taken. */
+  readonly placeless?: ReadonlySet<string> | undefined;
   /** Our id in the Global Vendor List, by which TCF strings are read; 0: none. */
   readonly vendor?: number | undefined;
 }
@@ -80,11 +82,15 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
   const who = keyAll(event.identifiers, terms.keyring);
   const [first] = who.length === 0 ? somebodyUnknown(event, terms) : who;
   if (first === undefined) faults.push(nobody(event));
-  if (terms.refused !== undefined && isRefused(who, terms))
+  if (isAmong(who, terms.refused, terms))
     faults.push(fault('/identifiers', 'consent_missing', 'nothing of this person may be stored'));
   else faults.push(...hear(event, who, at ?? terms.now, terms, tables));
+  // A TCF string of its own is the newer word.
+  if (event.type === 'ping' && event.privacy?.tcf === undefined && isAmong(who, terms.placeless, terms))
+    faults.push(fault('/identifiers', 'consent_missing', 'this person does not let us use their location'));
   // What is wrong with the rest is said in the same answer: rows are made of a stand-in and dropped.
-  const fact = { source: terms.source, identifier: first?.key ?? '', at: new Date(at ?? 0).toISOString() };
+  const identifier = first === undefined ? '' : terms.keyring.lastingOf(first.key);
+  const fact = { source: terms.source, identifier, at: new Date(at ?? 0).toISOString() };
   const spare = faults.length === 0 ? tables : null;
   faults.push(...addRows(event, fact, terms, spare));
   if (faults.length > 0) return faults;
@@ -93,8 +99,9 @@ export function acceptEvent(raw: unknown, terms: Terms, tables: Tables): Fault[]
 }
 
 /** They may have refused, or been erased, while another pepper was the current one. */
-function isRefused(who: readonly KeyedIdentifier[], { refused, keyring }: Terms): boolean {
-  return who.some(({ key }) => refused?.has(key) === true || keyring.olderOf(key).some((older) => refused?.has(older)));
+function isAmong(who: readonly KeyedIdentifier[], keys: ReadonlySet<string> | undefined, { keyring }: Terms): boolean {
+  if (keys === undefined || keys.size === 0) return false;
+  return who.some(({ key }) => keys.has(key) || keyring.olderOf(key).some((older) => keys.has(older)));
 }
 
 /** Writes down what the event's consent strings say, and what they forbid of the event itself. */
@@ -104,6 +111,7 @@ function hear(event: Event, who: readonly KeyedIdentifier[], at: number, terms: 
   // A word counts also where the event is refused for it, or for anything else.
   const every = [...who, ...who.flatMap(({ kind, key }) => terms.keyring.olderOf(key).map((older) => ({ kind, key: older })))];
   for (const word of wordsOf(said, every, at, terms)) tables.consents.push(word);
+  if (said.unaddressed) return [fault('/privacy', 'no_vendor_id', 'there is no WALKIN_TCF_VENDOR_ID to read the TCF string for')];
   if (said.withheld) return [fault('/privacy', 'consent_missing', 'the consent strings do not let us store it')];
   if (said.placeless && event.type === 'ping')
     return [fault('/privacy', 'consent_missing', 'the consent strings do not let us use this location')];

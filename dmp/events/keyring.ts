@@ -7,7 +7,7 @@ import {
   inNamespace,
   normalizeIdentifier,
 } from '../../proto/identifier.ts';
-import { olderPeppers } from '../../proto/pepper.ts';
+import { olderPeppers, oldestPepper } from '../../proto/pepper.ts';
 import { createSealer } from '../identity/seal.ts';
 import { kindsFor, type SealedValue, sealedValues } from '../identity/sendable.ts';
 import { type Source, termsOf } from '../sources/source.ts';
@@ -43,6 +43,11 @@ export interface Keyring {
   hashesOf(key: string): readonly KeyedIdentifier[];
   /** The same identifier under the peppers that are still honoured, the newest first. Of a key that was made here. */
   olderOf(key: string): readonly string[];
+  /**
+   * What a fact names the identifier by: its key under the oldest pepper that is honoured, so that what is sent again across a
+   * rotation is the same fact, and a device's pings stay those of one device. The bridges lead from it to the person.
+   */
+  lastingOf(key: string): string;
   /** What of an identifier that was keyed here is kept for sending, as the source's contract lets it; each once. */
   takeSealed(key: string): readonly SealedValue[];
   /** Key of the person behind a receipt that names nobody. */
@@ -62,15 +67,21 @@ export function createKeyring(pepper: string, namespace = '', contract?: Source)
   const keys = new Map<IdentifierKind, Map<string, string | null>>();
   const hashes = new Map<string, readonly KeyedIdentifier[]>();
   const peppers = olderPeppers(pepper);
-  const older = new Map<string, readonly string[]>();
+  let older = new Map<string, readonly string[]>();
+  let before: typeof older = new Map();
   const rememberOlder = (kind: IdentifierKind, value: string, key: string): void => {
     if (peppers.length === 0) return;
-    if (older.size >= 4 * CAPACITY) older.clear();
+    if (older.size >= 4 * CAPACITY) {
+      // A key that is known without those of before would be another fact; those of the event at hand are still asked for.
+      [before, older] = [older, new Map()];
+      keys.clear();
+    }
     older.set(
       key,
       peppers.map((one) => identifierKey(kind, value, one)),
     );
   };
+  const olderOf = (key: string): readonly string[] => older.get(key) ?? before.get(key) ?? NO_KEYS;
   return {
     keyOf: (kind, raw) => {
       const known = keys.get(kind) ?? new Map<string, string | null>();
@@ -101,7 +112,8 @@ export function createKeyring(pepper: string, namespace = '', contract?: Source)
       return key;
     },
     hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
-    olderOf: (key) => older.get(key) ?? NO_KEYS,
+    olderOf,
+    lastingOf: (key) => olderOf(key).at(-1) ?? key,
     takeSealed: (key) => {
       const values = sealed.get(key) ?? NO_VALUES;
       if (values.length === 0) return values;
@@ -110,7 +122,7 @@ export function createKeyring(pepper: string, namespace = '', contract?: Source)
       taken.add(key);
       return values;
     },
-    unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, pepper),
+    unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, oldestPepper(pepper)),
   };
 }
 
@@ -131,7 +143,7 @@ export function keyAll(identifiers: readonly Identifier[], keyring: Keyring): Ke
     const key = keyring.keyOf(kind, value);
     if (key !== null && !keyed.some((other) => other.key === key)) keyed.push({ kind, key });
   }
-  return keyed.length < 2 ? keyed : keyed.sort(byStrength);
+  return keyed.length < 2 ? keyed : keyed.sort((a, b) => byStrength(a, b, keyring));
 }
 
 /** The same, under every pepper that is honoured: by these a person is looked up who may not have come again since the last one. */
@@ -140,8 +152,9 @@ export function keyEvery(identifiers: readonly Identifier[], keyring: Keyring): 
   return [...keyed, ...keyed.flatMap(({ kind, key }) => keyring.olderOf(key).map((older) => ({ kind, key: older })))];
 }
 
-function byStrength(a: KeyedIdentifier, b: KeyedIdentifier): number {
-  return rankOf(a) - rankOf(b) || (a.key < b.key ? -1 : 1);
+/** Of equal ones the order is that of what facts name them by, so that a rotation does not change which is the first. */
+function byStrength(a: KeyedIdentifier, b: KeyedIdentifier, keyring: Keyring): number {
+  return rankOf(a) - rankOf(b) || (keyring.lastingOf(a.key) < keyring.lastingOf(b.key) ? -1 : 1);
 }
 
 function rankOf(identifier: KeyedIdentifier): number {

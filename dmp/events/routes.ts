@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Counter } from 'prom-client';
 import { Type } from 'typebox';
-import { refusedKeys } from '../consents/refused.ts';
+import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { requireScope } from '../keys/auth.ts';
 import { Problem } from '../problem.ts';
@@ -67,9 +67,9 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
       if (type !== 'application/json' && !NDJSON.has(type))
         throw new Problem(415, 'unsupported_media_type', 'Events are application/json or application/x-ndjson');
       const body = await readBody(streamOf(request), request.headers, LIMITS);
-      const refused = await refusedKeys(deps);
+      const [refused, placeless] = [await refusedKeys(deps), await placelessKeys(deps)];
       const keyring = createKeyring(deps.pepper, namespaceOf(source.contract), source.contract);
-      const terms = { ...source, refused, keyring, vendor: deps.vendor, now: deps.now() };
+      const terms = { ...source, refused, placeless, keyring, vendor: deps.vendor, now: deps.now() };
       return count(
         await takeEvents(type === 'application/json' ? jsonRows(body) : ndjsonRows(body), terms, deps.pepper, batcher),
       );

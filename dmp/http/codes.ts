@@ -136,7 +136,9 @@ export const CODES = {
   bad_time: 'The time is not readable, or out of the accepted range.',
   bad_amount: 'The amount is not a decimal number.',
   bad_number: 'The text is not a number.',
-  consent_missing: 'There is no consent to use this location; it is not kept.',
+  consent_missing: 'There is no consent to store or use this; it is not kept.',
+  no_vendor_id:
+    'A TCF string speaks to vendors by their id in the Global Vendor List, and this installation has none (WALKIN_TCF_VENDOR_ID); nothing of the event is kept.',
   personal_attribute: 'The attribute looks like an e-mail, phone or device id: such belong in identifiers, where they are keyed.',
   bad_encoding: 'The bytes are not UTF-8 or not the gzip they claim to be.',
   not_json: 'The body or line is not readable as JSON.',

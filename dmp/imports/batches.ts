@@ -26,6 +26,8 @@ export interface FileToRead extends Reading {
   readonly contract?: Source | undefined;
   /** Keys of people of whom nothing may be stored. */
   readonly refused?: ReadonlySet<string> | undefined;
+  /** Keys of people whose place may not be used. */
+  readonly placeless?: ReadonlySet<string> | undefined;
   /** Our id in the Global Vendor List. */
   readonly vendor?: number | undefined;
   /** Rows from the beginning that were taken before. */
@@ -83,6 +85,7 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
     currency: file.currency,
     contract: file.contract,
     refused: file.refused,
+    placeless: file.placeless,
     vendor: file.vendor,
     keyring,
     now: file.now,

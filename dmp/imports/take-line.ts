@@ -9,6 +9,7 @@ import { PRIVACY, targetOf } from './targets.ts';
 /** A receipt line as tab-separated text without when it came in, and whose it is. */
 export interface TakenLine {
   readonly text: string;
+  /** Under the current pepper; the text has what lasts. */
   readonly identifier: string;
   readonly kind: string;
   /** Epoch ms. */
@@ -92,7 +93,7 @@ export function compileLines(
     const key = person === '' ? null : keyring.keyOf(kind, prefix + person);
     if (key === null || terms.refused?.has(key) === true) return null;
     if (keyring.olderOf(key).some((older) => terms.refused?.has(older))) return null;
-    const text = `${source}\t${receipt}\t${name}\t${secondsOf(time)}\t${key}\t${shop}\t${item}\t${wares.replaceAll('\u0001', '\t')}\t${units}\t${micros}\t${money}\t0`;
+    const text = `${source}\t${receipt}\t${name}\t${secondsOf(time)}\t${keyring.lastingOf(key)}\t${shop}\t${item}\t${wares.replaceAll('\u0001', '\t')}\t${units}\t${micros}\t${money}\t0`;
     return { text, identifier: key, kind, at: time };
   };
 }

@@ -92,7 +92,8 @@ function forgetAttributes(
 ): Fault[] | null {
   const [first] = keyAll((value['identifiers'] as never) ?? [], keyring);
   if (first === undefined) return [{ pointer: '/identifiers', code: 'no_identifier', message: 'none of them names anybody' }];
+  const identifier = keyring.lastingOf(first.key);
   for (const name of Object.keys((value['attributes'] as object | undefined) ?? {}))
-    tables.attributes.push({ source, identifier: first.key, name, text: '', number: null, at });
+    tables.attributes.push({ source, identifier, name, text: '', number: null, at });
   return null;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
 import { act } from '../consents/act.ts';
-import { refusedKeys } from '../consents/refused.ts';
+import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
@@ -144,10 +144,12 @@ async function takeFile(
     vendor: deps.vendor,
     size,
   };
+  // Those who say so while the file is read are known to segments and reports.
+  const placeless = record.input.type === 'ping' ? await placelessKeys(deps) : undefined;
   const dry = record.input.validateOnly === true;
   const write = (batch: Batch): Promise<void> => writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
   for (let through: number | null = record.progress?.through ?? 0; through !== null; )
-    through = await takeRows({ ...reading, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
+    through = await takeRows({ ...reading, placeless, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
   if (record.input.mode === 'whole' && !dry) {
     await context.progress({
       done: file.bytes,

@@ -76,7 +76,9 @@ function redactIdentifier(item: unknown, keyring: Keyring): unknown {
   if (!isRecord(item)) return REDACTED;
   const { kind, value } = item;
   if (!isIdentifierKind(kind)) return { kind: REDACTED, value: REDACTED };
-  return { kind, value: (typeof value === 'string' ? keyring.keyOf(kind, value) : null) ?? REDACTED };
+  const key = typeof value === 'string' ? keyring.keyOf(kind, value) : null;
+  // What is mended later is the same fact as the row that is sent again meanwhile.
+  return { kind, value: key === null ? REDACTED : keyring.lastingOf(key) };
 }
 
 function redactFlat(item: unknown): unknown {

@@ -1,5 +1,5 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
-import { refusedKeys } from '../consents/refused.ts';
+import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { Terms } from '../events/accept.ts';
 import { createEdgeMemory } from '../events/edge-memory.ts';
@@ -31,10 +31,10 @@ export interface Replayed {
 export async function replayRows(rows: readonly QuarantineRow[], patch: unknown, deps: DmpDeps): Promise<Replayed[]> {
   const tables = emptyTables();
   const anonymous = await importsOfAnybody(rows, deps);
-  const refused = await refusedKeys(deps);
+  const [refused, placeless] = [await refusedKeys(deps), await placelessKeys(deps)];
   const replayed = rows.map((row) => ({
     id: row.id,
-    faults: replayRow(row, patch, { anonymous: anonymous.has(row.import), refused }, deps, tables),
+    faults: replayRow(row, patch, { anonymous: anonymous.has(row.import), refused, placeless }, deps, tables),
   }));
   await writeTables(deps.warehouse, tables, createEdgeMemory(), deps.now());
   const taken = rows.filter((_, index) => replayed[index]?.faults === null);
@@ -52,7 +52,7 @@ async function importsOfAnybody(rows: readonly QuarantineRow[], { redis }: DmpDe
 function replayRow(
   row: QuarantineRow,
   patch: unknown,
-  more: Pick<Terms, 'anonymous' | 'refused'>,
+  more: Pick<Terms, 'anonymous' | 'refused' | 'placeless'>,
   deps: DmpDeps,
   tables: Tables,
 ): readonly Fault[] | null {

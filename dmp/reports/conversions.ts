@@ -44,7 +44,7 @@ export class TooManyRows extends Error {
 /** `share`: held out, 0…1; null where the campaign has no holdout. Throws TooManyRows. */
 export async function conversions(warehouse: Warehouse, scope: Scope, share: number | null, now: number): Promise<Conversions> {
   const { campaign, from, to, groupBy } = scope.query;
-  const unmeasured = await anyRefusal(warehouse, 'measurement');
+  const unmeasured = await anyRefusal(warehouse, ['measurement', 'location']);
   const [found, population, { charges }] = await Promise.all([
     warehouse.query<AttributionRow>(attributionStatement(scope, unmeasured), LIMITS),
     warehouse.query<PopulationRow>(populationStatement(scope, unmeasured), LIMITS),

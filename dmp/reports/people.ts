@@ -1,4 +1,5 @@
 import { refusedProfiles } from '../consents/state.ts';
+import type { Purpose } from '../sources/purposes.ts';
 
 /**
  * Parts of SQL that say who and what a report counts. Bound parameters: campaign, stores, withheld (sources that do not count), audience and unmeasured (consents), currency, from, to (DateTime64). Facts
@@ -33,15 +34,15 @@ export const CAMPAIGN_EVENTS = `
     LEFT JOIN event_identities AS j ON e.anchor = j.identifier
   )`;
 
-/** Who withdrew measurement: `unmeasured` (0: nobody did) spares the question. */
-const MEASURED = `identifier NOT IN (SELECT identifier FROM identities FINAL
-      WHERE {unmeasured:UInt8} = 1 AND profile IN (${refusedProfiles(['measurement'])}))`;
+/** Who withdrew one of the purposes is not counted: `unmeasured` (0: nobody did) spares the question. */
+const agreedTo = (...purposes: readonly Purpose[]): string => `identifier NOT IN (SELECT identifier FROM identities FINAL
+      WHERE {unmeasured:UInt8} = 1 AND profile IN (${refusedProfiles(purposes)}))`;
 
 /** Visits at the advertiser's stores: one a person, store and local day, however many of the person's devices were there. */
 export const VISITS = `
   seen AS (
     SELECT identifier, place, day, start FROM visits FINAL
-    WHERE kind = 'store' AND cancelled = 0 AND place IN {stores:Array(String)} AND ${MEASURED}
+    WHERE kind = 'store' AND cancelled = 0 AND place IN {stores:Array(String)} AND ${agreedTo('measurement', 'location')}
       AND day BETWEEN toDate({from:DateTime64(3, 'UTC')}) - 2 AND toDate({to:DateTime64(3, 'UTC')}) + 2
   ),
   seen_identities AS (
@@ -67,7 +68,7 @@ export const PURCHASES = `
       sumIf(amount, currency = {currency:String}) AS revenue,
       sum(amount) >= 0 AS is_sale
     FROM purchases FINAL
-    WHERE purchases.store IN {stores:Array(String)} AND purchases.source NOT IN {withheld:Array(String)} AND ${MEASURED}
+    WHERE purchases.store IN {stores:Array(String)} AND purchases.source NOT IN {withheld:Array(String)} AND ${agreedTo('measurement')}
       AND purchases.at >= {from:DateTime64(3, 'UTC')} AND purchases.at < {to:DateTime64(3, 'UTC')}
     GROUP BY source, receipt
   ),

@@ -3,7 +3,7 @@ import { matchSource } from '../../proto/match.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Binder } from './binder.ts';
 import { MINIMUM, rounded } from './minimum.ts';
-import { rowsThatCount } from './rows.ts';
+import { placesThatCount } from './rows.ts';
 import type { RuleScope } from './scope.ts';
 
 /** People who are asked about, in all or in a part of the facts. */
@@ -144,9 +144,11 @@ export async function storeReach(
   return stores.map(({ id }) => ({ store: id, visited: tell(id, 'visited'), home: tell(id, 'home'), near: tell(id, 'near') }));
 }
 
-/** Rows of the people that count for whom it is told. */
+/** Rows of places, of the people that count for whom it is told. */
 function countedRows(scope: RuleScope, { people, bound, range }: Group): string {
-  return [range, rowsThatCount({ scope, bound }), `profile IN (${people})`].filter((condition) => condition !== '').join(' AND ');
+  return [range, placesThatCount({ scope, bound }), `profile IN (${people})`]
+    .filter((condition) => condition !== '')
+    .join(' AND ');
 }
 
 /** A cell of the heat map: H3, as text. */

@@ -18,6 +18,16 @@ export function rowsThatCount(compiler: Compiler): string {
   return conditions.join(' AND ');
 }
 
+/** The same of visits and positions: where somebody was counts for nothing once they said that their place may not be used. */
+export function placesThatCount(compiler: Compiler): string {
+  const conditions = [rowsThatCount(compiler)];
+  if (compiler.scope.consents !== undefined) {
+    bindConsents(compiler);
+    conditions.push(`profile NOT IN (${refusedProfiles(['location'])})`);
+  }
+  return conditions.filter((condition) => condition !== '').join(' AND ');
+}
+
 /** A visit is of all the sources in `sources`. */
 const isOf = (listed: string): string => `(source IN ${listed} OR hasAny(sources, ${listed}))`;
 

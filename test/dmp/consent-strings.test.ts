@@ -48,7 +48,7 @@ describe('what strings say', () => {
   test('TCF: purpose by purpose, and when it was said', () => {
     expect(saidBy({ tcf: without(3, 4) }, VENDOR)).toEqual({
       ...{ granted: ['ads', 'measurement', 'statistics', 'location'], refused: ['profiles', 'personalised_ads'] },
-      ...{ withheld: false, placeless: false, at: Date.UTC(2026, 5, 1), document: 'TCF' },
+      ...{ withheld: false, unaddressed: false, placeless: false, at: Date.UTC(2026, 5, 1), document: 'TCF' },
       hash: consentHash({ consent: without(3, 4), gpp: '', usPrivacy: '' }),
     });
   });
@@ -121,6 +121,15 @@ test('an event that may not be stored is not, its place neither, and quarantine 
   ]);
   const key = keyIdentifier({ kind: 'cookie', value: 'bob' }, api.deps.pepper);
   expect(await rows(`SELECT count() AS n FROM pings WHERE identifier = '${key}'`)).toEqual([{ n: '1' }]);
+});
+
+test('without a vendor id of ours a TCF string is refused under a code of its own, for the operator to mend', async () => {
+  Object.assign(api.deps, { vendor: 0 });
+  const answer = await send([page('dan', { tcf: TCF }), page('dan', { usPrivacy: '1YNN' })]);
+  Object.assign(api.deps, { vendor: VENDOR });
+  expect(answer).toMatchObject({ accepted: 1, errors: [{ line: 1, pointer: '/privacy', code: 'no_vendor_id' }] });
+  expect((await find('dan')).purposes).toEqual({});
+  expect(await rows("SELECT DISTINCT original FROM quarantine WHERE code = 'no_vendor_id'")).toEqual([{ original: '' }]);
 });
 
 const isOut = async (key: string): Promise<boolean> => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../bidder/support/bidder.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
@@ -136,4 +137,26 @@ test('nothing of who refused storage is taken, from streams or by replay, and qu
   ]);
   await api.ok('POST', '/v1/consents', { ...person('eve@example.org'), purposes: ['storage'], status: 'granted', ...form });
   expect(await send(event('eve@example.org'))).toMatchObject({ accepted: 1 });
+});
+
+test('no place of who withdrew their location is taken, what else they do is', async () => {
+  const who = { identifiers: [{ kind: 'ifa', value: '11111111-2222-4333-8444-000000000777' }] };
+  const ping = (at: string, more: object = {}) => ({ type: 'ping', at, ...who, lat: 55.75, lon: 37.6, ...more });
+  const send = (...events: object[]) => api.ok<{ errors: object[] }>('POST', '/v1/events?source=clinic', events);
+  expect(await send(ping('2026-01-02T00:00:00Z'))).toMatchObject({ accepted: 1 });
+  await api.ok('POST', '/v1/consents', { ...who, purposes: ['location'], status: 'withdrawn' });
+  // Words on the place are read again every two seconds.
+  const { errors } = await eventually(
+    () =>
+      send(ping('2026-01-02T00:01:00Z'), { type: 'page', at: '2026-01-02T00:01:00Z', ...who, url: 'https://clinic.example/' }),
+    ({ errors }) => errors.length === 1,
+    30_000,
+  );
+  expect(errors).toMatchObject([{ line: 1, pointer: '/identifiers', code: 'consent_missing' }]);
+  await api.ok('POST', '/v1/consents', { ...who, purposes: ['location'], status: 'granted', ...form });
+  await eventually(
+    () => send(ping('2026-01-02T00:02:00Z')),
+    ({ errors }) => errors.length === 0,
+    30_000,
+  );
 });

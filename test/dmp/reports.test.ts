@@ -604,16 +604,16 @@ describe('the door', () => {
       expect.arrayContaining(['attribution', 'store', 'day', 'lift', ...Object.keys(answer.totals)]),
     );
   });
-  test('leaves out visits of who withdrew measurement, to this advertiser or to all', async () => {
+  test('leaves out visits and receipts of who withdrew measurement, to this advertiser or to all, and visits of who withdrew their location', async () => {
     await write({ ads: [ad({ type: 'impression', bid: 'b1', cost: 7 })], visits: [visit({})] });
     const url = '/v1/reports/conversions?campaign=cmp';
     const visits = async () => (await app.inject({ url })).json().totals.visits as number;
     const [row] = await warehouse.query<{ identifier: string }>({ sql: 'SELECT identifier FROM visits' });
-    const say = async (advertiser: string, granted: 0 | 1, at: string) => {
+    const say = async (advertiser: string, granted: 0 | 1, at: string, purpose = 'measurement') => {
       await warehouse.insert('consents', [
         {
           identifier: row?.identifier,
-          purpose: 'measurement',
+          purpose,
           advertiser,
           granted,
           at,
@@ -632,6 +632,14 @@ describe('the door', () => {
     expect(await visits()).toBe(0);
     await say('', 1, '2026-01-03T00:00:00Z');
     expect(await visits()).toBe(1);
+    // Where somebody was is not measured either when they do not let their place be used; what they bought is.
+    await say('', 0, '2026-01-04T00:00:00Z', 'location');
+    expect(await visits()).toBe(0);
+    await write({ ads: [], visits: [], lines: [line({ receipt: 'r' })] });
+    const purchases = async () => (await app.inject({ url })).json().totals.purchases as number;
+    expect(await purchases()).toBe(1);
+    await say('', 0, '2026-01-05T00:00:00Z');
+    expect(await purchases()).toBe(0);
     await warehouse.command({ sql: 'TRUNCATE TABLE consents' });
     await warehouse.command({ sql: 'TRUNCATE TABLE identities' });
   });

@@ -3,6 +3,7 @@ import type { ConsentInput } from '../../dmp/consents/consent.ts';
 import { hear, record } from '../../dmp/consents/record.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import type { Source } from '../../dmp/sources/source.ts';
+import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile } from '../../proto/profile.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
@@ -93,6 +94,40 @@ test('who withdraws is in no segment after a refresh, named by any identifier, a
   await say({ identifiers: [{ kind: 'loyalty', value: 'card-2' }], status: 'granted' });
   await refresh();
   expect(await members('shared')).toEqual([1, 2]);
+});
+
+test('who withdraws their location is in no segment by a place, and stays in those by what they bought', async () => {
+  await people(3);
+  const now = rig.now();
+  const minutesAgo = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+  await rig.store('st', 55.75, 37.6);
+  await rig.warehouse.insert(
+    'pings',
+    [1, 2, 3].flatMap((n) =>
+      [60, 55, 50, 45].map((minutes) => ({
+        ...{ source: 'shop', identifier: keyOf('ifa', `ifa-${n}`), at: minutesAgo(minutes), lat: 55.75, lon: 37.6, error: 10 },
+        ...{ class: 'high', cell: cellToUInt64(cellOf(55.75, 37.6)), ingested: new Date(now).toISOString() },
+      })),
+    ),
+  );
+  await rig.segment('visitors', { visits: { stores: ['st'] } }, 1);
+  await rig.segment('around', { near: { stores: ['st'], hours: 24 } }, 2);
+  await rig.segment('buyers', { purchases: {} }, 3);
+  const all = async () => [await members('visitors'), await members('around'), await members('buyers')];
+  await refresh();
+  expect(await all()).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
+  await say({ identifiers: [{ kind: 'loyalty', value: 'card-2' }], status: 'withdrawn', purposes: ['location'] });
+  await say({ identifiers: [{ kind: 'ifa', value: 'ifa-3' }], status: 'withdrawn', purposes: ['location'] }, 'another');
+  await refresh();
+  expect(await all()).toEqual([
+    [1, 3],
+    [1, 3],
+    [1, 2, 3],
+  ]);
 });
 
 test('the newest word counts, whichever was written last', async () => {

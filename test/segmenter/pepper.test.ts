@@ -87,11 +87,12 @@ test('a rotation loses nothing: profile, anchor, bucket, caps, membership, opt-o
   expect((await find(mail('bob'))).purchases).toHaveLength(2);
   expect(lookedUp(ifa(2))).toEqual([keyOf(ifa(2), OLD), keyOf(ifa(2), NEW)]);
 
-  // Whoever comes again is keyed anew and is who they were.
+  // Whoever comes again is keyed anew and is who they were. Facts name them by what lasts, so that what is sent again is known again.
   expect(await send(buy([mail('ann'), ifa(1)], 'a2'), buy([mail('new'), ifa(9)], 'n1'))).toMatchObject({ accepted: 2 });
-  expect(await rows(`SELECT count() AS n FROM purchases WHERE receipt = 'a2' AND identifier = '${keyOf(ifa(1), NEW)}'`)).toEqual([
+  expect(await rows(`SELECT count() AS n FROM purchases WHERE receipt = 'a2' AND identifier = '${keyOf(ifa(1), OLD)}'`)).toEqual([
     { n: '1' },
   ]);
+  expect(await rows(`SELECT count() AS n FROM links WHERE node = '${keyOf(ifa(1), NEW)}'`)).not.toEqual([{ n: '0' }]);
   await refresh();
   const after = await find(mail('ann'));
   expect(after.id).toBe(before.id);
@@ -110,6 +111,32 @@ test('a rotation loses nothing: profile, anchor, bucket, caps, membership, opt-o
   await refresh();
   expect((await known(ifa(3), NEW))?.consent).toBe(OPTED_OUT);
   expect(await send(buy([mail('kim'), ifa(4)], 'k2'))).toMatchObject({ accepted: 0, quarantined: 1 });
+}, 60_000);
+
+test('what is sent again across a rotation counts once, whoever it names first, and what was refused before it too', async () => {
+  const who = [
+    { kind: 'cookie', value: 'x-1' },
+    { kind: 'cookie', value: 'x-2' },
+    { kind: 'cookie', value: 'x-3' },
+  ];
+  const events = who.flatMap((_, n) => [
+    { type: 'ping', at: Date.parse(at) + n, identifiers: who.slice(n), lat: 55.75, lon: 37.6 },
+    { type: 'page', at, identifiers: who.slice(n), url: `https://shop.example/${n}` },
+    { type: 'redemption', at, identifiers: who.slice(n), coupon: `c${n}` },
+    { type: 'action', at, identifiers: who.slice(n), name: `a${n}` },
+  ]);
+  const counts = () =>
+    rows(`SELECT (SELECT count() FROM pings FINAL) AS pings, (SELECT count() FROM pages FINAL) AS pages,
+      (SELECT count() FROM redemptions FINAL) AS redemptions, (SELECT count() FROM actions FINAL) AS actions`);
+  const refused = { type: 'page', at: 'yesterday', identifiers: [who[0]], url: 'https://shop.example/late' };
+  setPepper(OLD);
+  await send(...events, refused);
+  setPepper(pepperRing(NEW, OLD));
+  await send(...events, { ...refused, at });
+  const { data } = await api.ok<{ data: { id: string }[] }>('GET', '/v1/quarantine?code=bad_time');
+  expect(data).toHaveLength(1);
+  await api.ok('POST', `/v1/quarantine/${data[0]?.id}/replay`, { patch: { at } });
+  expect(await counts()).toEqual([{ pings: '3', pages: '4', redemptions: '3', actions: '3' }]);
 }, 60_000);
 
 test('words and erasures of who has not come again reach them under the old pepper', async () => {

@@ -48,6 +48,7 @@ test('the doctor looks at everything and leaves nothing behind', async () => {
     'ports',
     'data folder',
     'snapshot',
+    'TCF vendor id',
   ]);
   expect(named(diagnosis, 'ClickHouse')?.value).toMatch(/^embedded \d+\./);
   expect(diagnosis.ok).toBe(diagnosis.checks.every(({ ok }) => ok));

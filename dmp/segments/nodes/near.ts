@@ -6,7 +6,7 @@ import { both, fencesOf } from '../conditions.ts';
 import { type BodyOf, names, Rivals } from '../members.ts';
 import type { Language, NodeCheck, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
-import { rowsThatCount } from '../rows.ts';
+import { placesThatCount } from '../rows.ts';
 import { anyOf, counted, numeral, spaced } from '../words.ts';
 
 const PLACES = {
@@ -46,7 +46,7 @@ export const near: NodeKind<Near> = {
       "kind = 'position'",
       `at > ${bound.time(scope.now - age)} AND at <= ${bound.time(scope.now)}`,
       inArea(body, compiler),
-      rowsThatCount(compiler),
+      placesThatCount(compiler),
     );
     return { measures: [`countIf(${rows})`], rows, edges: [0, age], holds: ([count]) => `${count} > 0` };
   },
@@ -79,7 +79,7 @@ function livesOrWorks(kind: 'home' | 'work', verb: Readonly<Record<Language, str
     ],
     check: checkArea,
     plan: (body, compiler) => {
-      const rows = both(`kind = '${kind}'`, inArea(body, compiler), rowsThatCount(compiler));
+      const rows = both(`kind = '${kind}'`, inArea(body, compiler), placesThatCount(compiler));
       return { measures: [`countIf(${rows})`], rows, edges: [], holds: ([count]) => `${count} > 0` };
     },
     sentence: (body, language) => spaced(verb[language], areaWords(body, language)),

@@ -6,7 +6,7 @@ import { age, different, edgesOfAges, measured, planOfMeasures } from '../measur
 import { type BodyOf, bounds, HourSpan, Near, names, Rivals, Weekdays, Window } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
-import { rowsThatCount } from '../rows.ts';
+import { placesThatCount } from '../rows.ts';
 import {
   ageWords,
   anyOf,
@@ -62,7 +62,7 @@ export const visited: EventKind<Filters> = {
       filters.sources === undefined
         ? ''
         : `(source IN ${bound.texts(filters.sources)} OR hasAny(sources, ${bound.texts(filters.sources)}))`,
-      rowsThatCount(compiler),
+      placesThatCount(compiler),
     );
   },
   check: (filters, pointer, check) => {
