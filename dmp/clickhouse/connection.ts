@@ -15,6 +15,8 @@ export interface Connection {
   insert(table: string, rows: readonly object[], settings: ClickHouseSettings): Promise<void>;
   insertText(into: TextInsert, settings: ClickHouseSettings): Promise<void>;
   parquetToCsv(path: string, into: string, settings: ClickHouseSettings): Promise<void>;
+  /** See `Warehouse`. */
+  takeOver?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client';
 import { type Connection, type Statement, WarehouseAway } from './connection.ts';
@@ -6,19 +7,30 @@ import { parquetByServer } from './parquet.ts';
 
 /** A statement ends itself after its max_execution_time; where no word of that comes the server is away. */
 const GRACE_S = 30;
+/** A statement that is told to end looks up from its work every few rows. */
+const TAKE_OVER_S = 120;
 /** Of silence on a connection: longer than any statement may run, since each has its own clock. */
 const LONGEST_MS = 8 * 3_600_000;
 
 /** What fails is thrown, and logged by who knows what it was for. */
 const QUIET = { level: ClickHouseLogLevel.OFF };
 
+export interface ServerOptions {
+  readonly url: string;
+  readonly database: string;
+  readonly owner?: string;
+}
+
 /** One client for all: a server runs statements side by side. */
-export function serverConnection(url: string): Connection {
+export function serverConnection({ url, database, owner = 'walkin' }: ServerOptions): Connection {
   const client = createClient({ url, request_timeout: LONGEST_MS, max_open_connections: 16, log: QUIET });
+  // Tells statements of this process, of others of the same name, and of everybody else apart: no letter here needs escaping.
+  const all = `${database}-${owner}-`;
+  const mine = `${all}${randomBytes(6).toString('hex')}-`;
   /** Long parameters travel in the body: an address has room for few. */
   const send = async (statement: Statement, settings: ClickHouseSettings, signal: AbortSignal): Promise<Readable> => {
     const form = formOf(statement);
-    const asked = { clickhouse_settings: settings, abort_signal: signal };
+    const asked = { clickhouse_settings: settings, abort_signal: signal, query_id: `${mine}${randomUUID()}` };
     const { stream } = await (form === null
       ? client.exec({ ...asked, query: statement.sql, query_params: { ...statement.params } })
       : client.exec({
@@ -58,6 +70,15 @@ export function serverConnection(url: string): Connection {
           values: Readable.from([text], { objectMode: false }),
           format: 'TabSeparated',
           clickhouse_settings: settings,
+          abort_signal: signal,
+        });
+      }),
+    takeOver: () =>
+      inTime({ max_execution_time: TAKE_OVER_S }, async (signal) => {
+        const others = `startsWith(query_id, '${all}') AND NOT startsWith(query_id, '${mine}') AND query_kind != 'Select'`;
+        await client.command({
+          query: `KILL QUERY WHERE ${others} SYNC`,
+          query_id: `${mine}${randomUUID()}`,
           abort_signal: signal,
         });
       }),

@@ -7,7 +7,13 @@ export type { Statement } from './connection.ts';
 
 /** How to reach ClickHouse: a server by URL, or the embedded engine in a folder. */
 export type WarehouseOptions =
-  | { readonly kind: 'server'; readonly url: string; readonly database: string }
+  | {
+      readonly kind: 'server';
+      readonly url: string;
+      readonly database: string;
+      /** Whose statements these are, of all processes of that name. */
+      readonly owner?: string;
+    }
   | { readonly kind: 'embedded'; readonly path: string; readonly database: string };
 
 /** Limits of one statement; each has a default, since no query may be unbounded. */
@@ -43,6 +49,11 @@ export interface Warehouse {
    * as an empty cell. The embedded engine reads it where it is; to a server it is sent, into a table that goes with its session.
    */
   parquetToCsv(path: string, into: string): Promise<void>;
+  /**
+   * Ends what processes of the same owner left writing. An embedded engine ends with its process; a server writes on after the
+   * process that asked is dead, into tables that the next one is about to empty.
+   */
+  takeOver?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,7 +76,7 @@ const FIXED: ClickHouseSettings = {
 };
 
 export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
-  const connections = options.kind === 'server' ? [serverConnection(options.url)] : await embeddedConnections(options.path);
+  const connections = options.kind === 'server' ? [serverConnection(options)] : await embeddedConnections(options.path);
   const [first] = connections;
   if (first === undefined) throw new Error('no ClickHouse connection');
   await first.command({ sql: `CREATE DATABASE IF NOT EXISTS ${identifierOf(options.database)}` }, {});
@@ -124,6 +135,9 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
       await run((connection) => connection.insertText(into, settings));
     },
     parquetToCsv: (path, into) => run((connection) => connection.parquetToCsv(path, into, settingsOf({ seconds: 3_600 }))),
+    takeOver: async () => {
+      for (const connection of connections) await connection.takeOver?.();
+    },
     close: async () => {
       await Promise.all(tails);
       await Promise.all(connections.map((connection) => connection.close()));

@@ -64,7 +64,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const params = Object.fromEntries(
     [...fields].filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice('param_'.length), value]),
   );
-  await pool.use(surroundingsOf(fields), async (connection) => {
+  const killed = /^\s*KILL\s+QUERY\s+WHERE\s+(.+?)\s+SYNC\s*$/is.exec(sql);
+  if (killed !== null) {
+    await waitFor(killed[1] as string);
+    return void response.end();
+  }
+  const ended = running(queryId, sql);
+  const work = pool.use(surroundingsOf(fields), async (connection) => {
     if (data.length > 0 && /^\s*INSERT\b/i.test(sql)) {
       const { rowsWritten, bytesWritten, elapsed } = await connection.insert(sql, data);
       summarize(response, { written_rows: rowsWritten, written_bytes: bytesWritten, elapsed_ns: Math.round(elapsed * 1e9) });
@@ -83,6 +89,35 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       await send(response, Readable.from([Buffer.from(bytes)], { objectMode: false }), isPacked);
     }
   });
+  await work.finally(ended);
+}
+
+/** Statements that run, as system.processes tells them. */
+const processes = new Map<string, { readonly kind: string; readonly end: Promise<void> }>();
+
+function running(id: string, sql: string): () => void {
+  const [, word = ''] = /^\s*(\w+)/.exec(sql) ?? [];
+  const kind = word.toUpperCase() === 'WITH' ? 'Select' : `${word.slice(0, 1).toUpperCase()}${word.slice(1).toLowerCase()}`;
+  let ended = (): void => undefined;
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  processes.set(id, { kind, end });
+  return () => {
+    processes.delete(id);
+    ended();
+  };
+}
+
+/** The engine here cannot cut a statement off: it is waited for. Which ones, the engine itself says. */
+async function waitFor(where: string): Promise<void> {
+  const rows = [...processes].map(([id, { kind }]) => `('${id.replaceAll(/[^\w-]/g, '')}', '${kind}')`);
+  if (rows.length === 0) return;
+  const sql = `SELECT query_id FROM values('query_id String, query_kind String', ${rows.join(', ')}) WHERE ${where}`;
+  const surroundings = { database: 'default', settings: {}, session: null };
+  const { bytes } = await pool.use(surroundings, (connection) => connection.run(sql, {}, 'TSVRaw'));
+  const ids = Buffer.from(bytes).toString().trim().split('\n');
+  await Promise.all(ids.map((id) => processes.get(id)?.end));
 }
 
 function surroundingsOf(fields: ReadonlyMap<string, string>) {
