@@ -13,7 +13,7 @@ const log = pino({ name: 'dmp', level: settings.WALKIN_LOG_LEVEL });
 
 const opening = openDmp({
   redisUrl: settings.REDIS_URL,
-  clickhouse: clickhouseOf(settings),
+  clickhouse: clickhouseOf(settings, 'dmp'),
   dataDir: settings.WALKIN_DATA_DIR,
   pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
   fetchInside: settings.WALKIN_FETCH_INSIDE,

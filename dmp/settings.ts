@@ -30,9 +30,10 @@ export type DmpSettings = Static<typeof DmpSettings>;
 
 type ClickhouseSettings = Pick<DmpSettings, 'CLICKHOUSE_URL' | 'WALKIN_CLICKHOUSE_DATABASE' | 'WALKIN_DATA_DIR'>;
 
-export function clickhouseOf(settings: ClickhouseSettings): WarehouseOptions {
+/** `owner`: the name of the process that asks. */
+export function clickhouseOf(settings: ClickhouseSettings, owner: string): WarehouseOptions {
   const database = settings.WALKIN_CLICKHOUSE_DATABASE;
   return settings.CLICKHOUSE_URL === undefined
     ? { kind: 'embedded', path: join(settings.WALKIN_DATA_DIR, 'clickhouse'), database }
-    : { kind: 'server', url: settings.CLICKHOUSE_URL, database };
+    : { kind: 'server', url: settings.CLICKHOUSE_URL, database, owner };
 }

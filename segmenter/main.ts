@@ -16,7 +16,7 @@ stopOnSignals(log, closings);
 try {
   const options = {
     redisUrl: settings.REDIS_URL,
-    clickhouse: clickhouseOf(settings),
+    clickhouse: clickhouseOf(settings, 'segmenter'),
     dataDir: settings.WALKIN_DATA_DIR,
     pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
     log,

@@ -61,26 +61,31 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     observe(refreshed, deps.now());
     return refreshed;
   };
+  // One job at a time over all processes: what another segmenter still writes is of a job that was cut off.
+  const alone = async <T>(work: () => Promise<T>): Promise<T> => {
+    await deps.warehouse.takeOver?.();
+    return work();
+  };
   const worker = startJobWorker({
     connection: deps.redis,
     queue: QUEUE_OF.refresh,
     works: {
       refresh: async (_, context) => {
-        const refreshed = await observed(refresh.all(stepsOf(context)));
+        const refreshed = await observed(alone(() => refresh.all(stepsOf(context))));
         await reconcile(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'values at the bidders were not checked'));
         return refreshed;
       },
       evaluate: async ({ segment, restore }, context) => {
         await heardOf(deps, 'segment', segment, restore?.revision);
-        return observed(refresh.one(segment, stepsOf(context), restore));
+        return observed(alone(() => refresh.one(segment, stepsOf(context), restore)));
       },
       lookalike: async ({ lookalike }, context) => {
         await heardOf(deps, 'lookalike', lookalike);
-        return fitLookalike(deps, lookalike, stepsOf(context));
+        return alone(() => fitLookalike(deps, lookalike, stepsOf(context)));
       },
-      erase: ({ erasure }, context) => erase(deps, () => identity.fold(), erasure, stepsOf(context)),
+      erase: ({ erasure }, context) => alone(() => erase(deps, () => identity.fold(), erasure, stepsOf(context))),
       retention: async (_, context) => {
-        const retained = await retain(deps, identity, stepsOf(context));
+        const retained = await alone(() => retain(deps, identity, stepsOf(context)));
         // What is wrong with sources changes slowly too: once an hour is enough for its metric.
         await alarmsNow(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'the quality of sources is not known'));
         return retained;

@@ -1,17 +1,20 @@
-import { Readable } from 'node:stream';
-import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
-import { parquetByEngine, parquetByServer } from './parquet.ts';
+import type { ClickHouseSettings } from '@clickhouse/client';
+import type { Connection, Statement } from './connection.ts';
+import { embeddedConnections } from './embedded.ts';
+import { serverConnection } from './server.ts';
+
+export type { Statement } from './connection.ts';
 
 /** How to reach ClickHouse: a server by URL, or the embedded engine in a folder. */
 export type WarehouseOptions =
-  | { readonly kind: 'server'; readonly url: string; readonly database: string }
+  | {
+      readonly kind: 'server';
+      readonly url: string;
+      readonly database: string;
+      /** Whose statements these are, of all processes of that name. */
+      readonly owner?: string;
+    }
   | { readonly kind: 'embedded'; readonly path: string; readonly database: string };
-
-export interface Statement {
-  readonly sql: string;
-  /** Bound parameters, `{name:Type}` in the SQL. Values are never concatenated into it. */
-  readonly params?: Readonly<Record<string, unknown>>;
-}
 
 /** Limits of one statement; each has a default, since no query may be unbounded. */
 export interface Limits {
@@ -46,10 +49,13 @@ export interface Warehouse {
    * as an empty cell. The embedded engine reads it where it is; to a server it is sent, into a table that goes with its session.
    */
   parquetToCsv(path: string, into: string): Promise<void>;
+  /**
+   * Ends what processes of the same owner left writing. An embedded engine ends with its process; a server writes on after the
+   * process that asked is dead, into tables that the next one is about to empty.
+   */
+  takeOver?(): Promise<void>;
   close(): Promise<void>;
 }
-
-const EMBEDDED_CONNECTIONS = 4;
 
 const FIXED: ClickHouseSettings = {
   output_format_json_quote_64bit_integers: 1,
@@ -69,73 +75,12 @@ const FIXED: ClickHouseSettings = {
   max_expanded_ast_elements: '5000000',
 };
 
-/** A client, and how it takes text: the embedded engine has a door of its own for bytes, which copies nothing. */
-interface Connection {
-  readonly client: ClickHouseClient;
-  readonly insertText: (into: TextInsert, settings: ClickHouseSettings) => Promise<unknown>;
-  readonly parquetToCsv: (path: string, into: string, settings: ClickHouseSettings) => Promise<void>;
-}
-
-interface TextInsert {
-  readonly table: string;
-  readonly columns: readonly string[];
-  readonly text: Buffer;
-}
-
 export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
-  const connections = options.kind === 'server' ? [serverConnection(options.url)] : await embeddedConnections(options.path);
+  const connections = options.kind === 'server' ? [serverConnection(options)] : await embeddedConnections(options.path);
   const [first] = connections;
   if (first === undefined) throw new Error('no ClickHouse connection');
-  await first.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${identifierOf(options.database)}` });
+  await first.command({ sql: `CREATE DATABASE IF NOT EXISTS ${identifierOf(options.database)}` }, {});
   return warehouseOf(connections, options.database, options.kind === 'embedded');
-}
-
-function serverConnection(url: string): Connection {
-  const client = createClient({
-    url,
-    request_timeout: 300_000,
-    max_open_connections: 16,
-    // Rules may hold long lists, and an address may not.
-    use_multipart_params_auto: true,
-  });
-  return {
-    client,
-    insertText: ({ table, columns, text }, settings) =>
-      client.insert({
-        table,
-        columns: [...columns] as [string, ...string[]],
-        values: Readable.from([text], { objectMode: false }),
-        format: 'TabSeparated',
-        clickhouse_settings: settings,
-      }),
-    parquetToCsv: (path, into, settings) => parquetByServer(client, path, into, settings),
-  };
-}
-
-async function embeddedConnections(path: string): Promise<Connection[]> {
-  const { createChdbConnection } = await import('chdb/connection');
-  try {
-    // The connection's types come from its own copy of the client's; the shapes are the same.
-    const open = (): Connection => {
-      const connection = createChdbConnection({ path });
-      const client = createClient({ connection: connection as never });
-      return {
-        client,
-        parquetToCsv: (file, into, settings) => parquetByEngine(client, file, into, settings),
-        insertText: ({ table, columns, text }, settings) =>
-          connection.chdb.rawInsert({
-            table,
-            columns,
-            values: text,
-            format: 'TabSeparated',
-            settings: settings as Record<string, string | number>,
-          }),
-      };
-    };
-    return Array.from({ length: EMBEDDED_CONNECTIONS }, open);
-  } catch (error) {
-    throw new Error(`ClickHouse cannot open ${path}: is another Walkin running on this data folder? (${String(error)})`);
-  }
 }
 
 function identifierOf(name: string): string {
@@ -147,7 +92,8 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
   let turn = 0;
   // One connection of the embedded engine runs one statement at a time, so statements take turns on the pool.
   const tails: Promise<unknown>[] = connections.map(() => Promise.resolve());
-  const runOn = <T>(work: (connection: Connection) => Promise<T>): Promise<T> => {
+  const run = async <T>(work: (connection: Connection) => Promise<T>): Promise<T> => {
+    await Promise.all(prepared);
     const slot = turn++ % connections.length;
     const connection = connections[slot] as Connection;
     if (!embedded) return work(connection);
@@ -155,9 +101,8 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
     tails[slot] = result.catch(() => undefined);
     return result;
   };
-  const run = <T>(work: (client: ClickHouseClient) => Promise<T>): Promise<T> => runOn(({ client }) => work(client));
-  const prepared = connections.map(async ({ client }) => {
-    if (embedded) await client.command({ query: `USE ${identifierOf(database)}` });
+  const prepared = connections.map(async (connection) => {
+    if (embedded) await connection.command({ sql: `USE ${identifierOf(database)}` }, {});
   });
   const settingsOf = (limits: Limits | undefined): ClickHouseSettings => ({
     ...FIXED,
@@ -165,71 +110,37 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
     max_memory_usage: String(limits?.memoryBytes ?? 4 * 1024 ** 3),
     ...(embedded ? {} : { database }),
   });
+  const nameOf = (table: string): string => `${database}.${identifierOf(table)}`;
   return {
-    query: async <Row>(statement: Statement, limits?: Limits) => {
-      await Promise.all(prepared);
-      return run(async (client) => {
-        const result = await client.query({
-          query: statement.sql,
-          format: 'JSONEachRow',
-          clickhouse_settings: settingsOf(limits),
-          ...(statement.params === undefined ? {} : { query_params: { ...statement.params } }),
-        });
-        return result.json<Row>();
-      });
+    query: <Row>(statement: Statement, limits?: Limits) =>
+      run((connection) => connection.query<Row>(statement, settingsOf(limits))),
+    scan: async function* ({ sql, ...params }, limits) {
+      const asked = { sql: `${sql} FORMAT RowBinary`, ...params };
+      yield* await run((connection) => connection.scan(asked, settingsOf(limits)));
     },
-    scan: async function* (statement, limits) {
-      await Promise.all(prepared);
-      const result = await run((client) =>
-        client.exec({
-          query: `${statement.sql} FORMAT RowBinary`,
-          clickhouse_settings: settingsOf(limits),
-          ...(statement.params === undefined ? {} : { query_params: { ...statement.params } }),
-        }),
-      );
-      yield* result.stream as AsyncIterable<Buffer>;
-    },
-    command: async (statement, limits) => {
-      await Promise.all(prepared);
-      await run((client) =>
-        client.command({
-          query: statement.sql,
-          clickhouse_settings: settingsOf(limits),
-          ...(statement.params === undefined ? {} : { query_params: { ...statement.params } }),
-        }),
-      );
-    },
-    insert: async (table, rows, token) => {
+    command: (statement, limits) => run((connection) => connection.command(statement, settingsOf(limits))),
+    insert: async (table, rows, token = '') => {
       if (rows.length === 0) return;
-      await Promise.all(prepared);
-      await run((client) =>
-        client.insert({
-          table: `${database}.${identifierOf(table)}`,
-          values: rows,
-          format: 'JSONEachRow',
-          clickhouse_settings: { ...settingsOf(undefined), insert_deduplication_token: token ?? '' },
-        }),
-      );
+      const settings = { ...settingsOf(undefined), insert_deduplication_token: token };
+      await run((connection) => connection.insert(nameOf(table), rows, settings));
     },
     insertText: async (table, columns, text, token) => {
       if (text.length === 0) return;
-      await Promise.all(prepared);
-      const into = { table: `${database}.${identifierOf(table)}`, columns: columns.map(identifierOf), text };
-      await runOn((connection) =>
-        connection.insertText(into, {
-          ...settingsOf(undefined),
-          date_time_input_format: 'basic',
-          insert_deduplication_token: token,
-        }),
-      );
+      const into = { table: nameOf(table), columns: columns.map(identifierOf), text };
+      const settings = {
+        ...settingsOf(undefined),
+        date_time_input_format: 'basic' as const,
+        insert_deduplication_token: token,
+      };
+      await run((connection) => connection.insertText(into, settings));
     },
-    parquetToCsv: async (path, into) => {
-      await Promise.all(prepared);
-      await runOn((connection) => connection.parquetToCsv(path, into, settingsOf({ seconds: 3_600 })));
+    parquetToCsv: (path, into) => run((connection) => connection.parquetToCsv(path, into, settingsOf({ seconds: 3_600 }))),
+    takeOver: async () => {
+      for (const connection of connections) await connection.takeOver?.();
     },
     close: async () => {
       await Promise.all(tails);
-      await Promise.all(connections.map(({ client }) => client.close()));
+      await Promise.all(connections.map((connection) => connection.close()));
     },
   };
 }

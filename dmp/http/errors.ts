@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { WarehouseAway } from '../clickhouse/connection.ts';
 import { type Fault, Problem } from '../problem.ts';
 import { RevisionConflict } from '../things/things.ts';
 import { faultsOf } from './validation.ts';
@@ -48,6 +49,8 @@ const INTERNAL = 'Something went wrong on our side';
 
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof WarehouseAway)
+    return new Problem(503, 'unavailable', 'ClickHouse is away', { headers: { 'retry-after': '2' } });
   if (error instanceof RevisionConflict) return stale(error.current);
   const { code, statusCode, validation, validationContext, message } = error as FastifyError;
   if (validation !== undefined) return invalidCall(validation as never, validationContext);
