@@ -1,4 +1,5 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
+import type { Listed } from '../openrtb/listed.ts';
 import type { BidRequest } from '../openrtb/request.ts';
 import { CONTENT_1, categoriesIn } from './categories.ts';
 import type { LineItem } from './index.ts';
@@ -21,14 +22,14 @@ export function screenBlocks(lineItem: LineItem, request: BidRequest): NoBidReas
 }
 
 /** A domain is blocked with all that is under it. */
-function isBlocked(domain: string, blocked: ReadonlySet<string>): boolean {
+function isBlocked(domain: string, blocked: Pick<Listed, 'size' | 'has'>): boolean {
   if (blocked.size === 0) return false;
   for (let at = 0; at >= 0; at = domain.indexOf('.', at + 1)) if (blocked.has(domain.slice(at === 0 ? 0 : at + 1))) return true;
   return false;
 }
 
 /** A category is in a list also by its parent. */
-function holds(list: ReadonlySet<string>, category: string): boolean {
+function holds(list: Listed, category: string): boolean {
   return list.has(category) || list.has(parentOf(category));
 }
 

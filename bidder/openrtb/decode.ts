@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { deviceOf } from './device.ts';
 import {
@@ -17,6 +16,7 @@ import {
 import { idOf, impsOf, MAX_ID } from './imps.ts';
 import { inventoryOf } from './inventory.ts';
 import { parseJson } from './json.ts';
+import { listed } from './listed.ts';
 import { decodeRequestMessage } from './protobuf.ts';
 import type { BidRequest } from './request.ts';
 import { eidsOf, regsOf, schainOf, userDataOf } from './user.ts';
@@ -46,7 +46,7 @@ export function decodeNotes(): DecodeNotes {
  */
 export function decodeRequest(body: Buffer, format: Format = 'json', notes = decodeNotes()): BidRequest | DecodeFault {
   const { quirks } = notes;
-  const wire = format === 'json' ? readJson(body, quirks) : decodeRequestMessage(body);
+  const wire = format === 'json' ? parseJson(body, quirks) : decodeRequestMessage(body);
   if (!isObject(wire)) return 'malformed';
   const id = idOf(wire['id'], quirks);
   const { imp } = wire;
@@ -63,10 +63,6 @@ export function decodeRequest(body: Buffer, format: Format = 'json', notes = dec
 function forgiveProtobuf(notes: DecodeNotes): void {
   notes.quirks.delete('flag_as_boolean');
   notes.nativeMessages = notes.quirks.delete('native_request_object');
-}
-
-function readJson(body: Buffer, quirks: Quirks): unknown {
-  return isUtf8(body) ? parseJson(body, quirks) : undefined;
 }
 
 function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks }: DecodeNotes): BidRequest | DecodeFault {
@@ -87,11 +83,11 @@ function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks
     allimps: flagOf(wire['allimps'], quirks),
     cur: cur.length === 0 ? USD : cur.map(upper),
     wlang: languagesOf(wire, quirks),
-    bcat: setOf(wire['bcat'], upper, quirks),
-    acat: setOf(wire['acat'], upper, quirks),
+    bcat: listed(textsOf(wire['bcat'], quirks), upper),
+    acat: listed(textsOf(wire['acat'], quirks), upper),
     cattax: taxonomyOf(wire['cattax'], quirks),
-    badv: setOf(wire['badv'], lower, quirks),
-    bapp: setOf(wire['bapp'], same, quirks),
+    badv: listed(textsOf(wire['badv'], quirks), lower),
+    bapp: listed(textsOf(wire['bapp'], quirks), same),
     wseat: textsOf(wire['wseat'], quirks),
     bseat: textsOf(wire['bseat'], quirks),
     inventory,
@@ -106,19 +102,10 @@ function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks
 }
 
 const USD: readonly string[] = Object.freeze(['USD']);
-const EMPTY: ReadonlySet<string> = new Set();
 const ANY_LANGUAGE: readonly string[] = Object.freeze([]);
 const upper = (text: string): string => text.toUpperCase();
 const lower = (text: string): string => text.toLowerCase();
 const same = (text: string): string => text;
-
-function setOf(value: unknown, form: (text: string) => string, quirks: Quirks): ReadonlySet<string> {
-  const texts = textsOf(value, quirks);
-  if (texts.length === 0) return EMPTY;
-  const set = new Set<string>();
-  for (const text of texts) set.add(form(text.trim()));
-  return set;
-}
 
 function tmaxOf(wire: JsonObject, quirks: Quirks): number {
   const tmax = Math.max(0, numberOf(wire['tmax'], quirks) ?? 0);

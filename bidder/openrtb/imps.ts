@@ -40,18 +40,18 @@ export function impsOf(list: readonly unknown[], quirks: Quirks): Imp[] | null {
     return null;
   }
   const imps: Imp[] = [];
-  const ids = new Set<string>();
+  const ids = list.length > 1 ? new Set<string>() : null;
   for (const wire of list) {
     if (!isObject(wire)) {
       quirks.add('imp_not_object');
       continue;
     }
     const id = idOf(wire['id'], quirks);
-    if (ids.has(id)) {
+    if (ids?.has(id) === true) {
       quirks.add('imp_duplicate');
       return null;
     }
-    ids.add(id);
+    ids?.add(id);
     const imp = impOf(id, wire, quirks);
     if (imp !== null) imps.push(imp);
   }

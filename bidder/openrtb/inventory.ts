@@ -63,6 +63,11 @@ function isOfContent(part: JsonObject, quirks: Quirks): boolean {
   return taxonomy < OWN_TAXONOMIES && !PRODUCTS.includes(taxonomy);
 }
 
+/** A host that is its own normal form: no number, which may stand for an address, and no punycode, which may be wrong. */
+const PLAIN_HOST = /^https?:\/\/((?:(?!xn--)[a-z][a-z\d-]*\.)+[a-z]{2,})(?:[/?#]|$)/;
+
 function hostOf(page: string): string {
+  const plain = page === '' ? null : PLAIN_HOST.exec(page);
+  if (plain !== null) return plain[1] as string;
   return page !== '' && URL.canParse(page) ? new URL(page).hostname : '';
 }

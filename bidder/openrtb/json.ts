@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { isObject, type JsonObject, type Quirks } from './fields.ts';
 import { parseWire } from './wire-json.ts';
 
@@ -8,6 +9,7 @@ import { parseWire } from './wire-json.ts';
 export function parseJson(body: Buffer, quirks: Quirks): unknown {
   const plain = parseWire(body);
   if (isObject(plain) && !hasRoundedId(plain)) return plain;
+  if (!isUtf8(body)) return undefined;
   const text = body.toString();
   const marked = text.charCodeAt(0) === 0xfeff;
   if (marked) quirks.add('byte_order_mark');

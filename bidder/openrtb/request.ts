@@ -1,3 +1,5 @@
+import type { Listed } from './listed.ts';
+
 /** A bid request as the rest of the bidder sees it. Every field is always there, so the objects keep one shape. */
 export interface BidRequest {
   readonly id: string;
@@ -13,13 +15,13 @@ export interface BidRequest {
   /** Allowed languages of the creative, lower case; empty: any. */
   readonly wlang: readonly string[];
   /** Blocked and allowed categories in upper case, and their taxonomy (1 = IAB content 1.0). */
-  readonly bcat: ReadonlySet<string>;
-  readonly acat: ReadonlySet<string>;
+  readonly bcat: Listed;
+  readonly acat: Listed;
   readonly cattax: number;
   /** Blocked advertiser domains in lower case. */
-  readonly badv: ReadonlySet<string>;
+  readonly badv: Listed;
   /** Blocked bundles of advertised apps. */
-  readonly bapp: ReadonlySet<string>;
+  readonly bapp: Listed;
   readonly wseat: readonly string[];
   readonly bseat: readonly string[];
   readonly inventory: Inventory;

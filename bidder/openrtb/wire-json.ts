@@ -1,3 +1,4 @@
+import { isAscii as isAsciiWhole, isUtf8 } from 'node:buffer';
 import { type Field, type Kind, REQUEST, type Shape } from './wire-shapes.ts';
 
 /**
@@ -10,6 +11,8 @@ import { type Field, type Kind, REQUEST, type Shape } from './wire-shapes.ts';
 export function parseWire(body: Buffer): unknown {
   try {
     data = body;
+    isAscii = isAsciiWhole(body);
+    if (!isAscii && !isUtf8(body)) return undefined;
     // A character for each byte: a slice of it costs nothing.
     text = body.toString('latin1');
     const start = skipSpace(body, 0);
@@ -25,7 +28,7 @@ export function parseWire(body: Buffer): unknown {
 /** What is read at present, as bytes and as text. */
 let data: Buffer = Buffer.alloc(0);
 let text = '';
-/** Whether the text that was skipped last is all ASCII. */
+/** Whether all of it is ASCII: then a text is a slice. */
 let isAscii = true;
 
 /** Behind what was read last. */
@@ -99,7 +102,7 @@ function readValue(bytes: Uint8Array, at: number, kind: Kind): unknown {
 /** Whatever it is, as JSON.parse makes it. */
 function readAny(bytes: Uint8Array, at: number): unknown {
   skipValue(bytes, at);
-  return JSON.parse(data.toString('utf8', at, end));
+  return JSON.parse(textOf(at, end));
 }
 
 function readList(bytes: Uint8Array, at: number, shape: Shape | null): unknown[] {
@@ -123,22 +126,22 @@ function readList(bytes: Uint8Array, at: number, shape: Shape | null): unknown[]
 
 function readString(bytes: Uint8Array, at: number): string {
   const isPlain = skipString(bytes, at + 1);
-  if (!isPlain) return JSON.parse(data.toString('utf8', at, end)) as string;
-  return isAscii ? text.slice(at + 1, end - 1) : data.toString('utf8', at + 1, end - 1);
+  return isPlain ? textOf(at + 1, end - 1) : (JSON.parse(textOf(at, end)) as string);
+}
+
+function textOf(from: number, to: number): string {
+  return isAscii ? text.slice(from, to) : data.toString('utf8', from, to);
 }
 
 /** `at`: behind the quote. Whether it is without escapes. */
 function skipString(bytes: Uint8Array, at: number): boolean {
   let isPlain = true;
-  let all = 0;
   for (let next = at; ; next++) {
     const char = bytes[next] as number;
     if (char === 0x22) {
       end = next + 1;
-      isAscii = all < 0x80;
       return isPlain;
     }
-    all |= char;
     if (char === 0x5c) {
       isPlain = false;
       next = skipEscape(next + 1);

@@ -23,6 +23,20 @@ export type Kind = { readonly shape: Shape; readonly isList: boolean } | null;
 const MOST_SLOTS = 256;
 const FACTORS = 32;
 
+/** Extensions are long, and next to nothing of them is read. */
+const IMP_EXT = shapeOf(['qty', 'rwdd'], (v) => ({ qty: v[0], rwdd: v[1] }));
+const DEVICE_EXT = shapeOf(['atts'], (v) => ({ atts: v[0] }));
+const USER_EXT = shapeOf(['eids', 'consent'], (v) => ({ eids: v[0], consent: v[1] }));
+const REGS_EXT = shapeOf(['coppa', 'gdpr', 'us_privacy', 'gpp', 'gpp_sid', 'gpc'], (v) => ({
+  coppa: v[0],
+  gdpr: v[1],
+  us_privacy: v[2],
+  gpp: v[3],
+  gpp_sid: v[4],
+  gpc: v[5],
+}));
+const CHAIN_EXT = shapeOf(['schain'], (v) => ({ schain: v[0] }));
+
 /**
  * All that `decode.ts` and what it calls reads of each (`test/bidder/wire-json.test.ts` watches them): a name that is missing here would be
  * absent from every request. What fewer requests have, and `ext`, is read whole.
@@ -91,7 +105,7 @@ const IMP = shapeOf(
     metric: v[14],
     rwdd: v[15],
   }),
-  { banner: { shape: BANNER, isList: false } },
+  { ext: { shape: IMP_EXT, isList: false }, banner: { shape: BANNER, isList: false } },
 );
 
 const CONTENT = shapeOf(['cat', 'cattax', 'language', 'langb'], (v) => ({
@@ -175,29 +189,39 @@ const DEVICE = shapeOf(
     lmt: v[17],
     dnt: v[18],
   }),
-  { geo: { shape: GEO, isList: false } },
+  { geo: { shape: GEO, isList: false }, ext: { shape: DEVICE_EXT, isList: false } },
 );
 
-const USER = shapeOf(['id', 'buyeruid', 'eids', 'ext', 'data', 'consent'], (v) => ({
-  id: v[0],
-  buyeruid: v[1],
-  eids: v[2],
-  ext: v[3],
-  data: v[4],
-  consent: v[5],
-}));
+const USER = shapeOf(
+  ['id', 'buyeruid', 'eids', 'ext', 'data', 'consent'],
+  (v) => ({
+    id: v[0],
+    buyeruid: v[1],
+    eids: v[2],
+    ext: v[3],
+    data: v[4],
+    consent: v[5],
+  }),
+  { ext: { shape: USER_EXT, isList: false } },
+);
 
-const REGS = shapeOf(['coppa', 'gdpr', 'us_privacy', 'gpp', 'gpp_sid', 'gpc', 'ext'], (v) => ({
-  coppa: v[0],
-  gdpr: v[1],
-  us_privacy: v[2],
-  gpp: v[3],
-  gpp_sid: v[4],
-  gpc: v[5],
-  ext: v[6],
-}));
+const REGS = shapeOf(
+  ['coppa', 'gdpr', 'us_privacy', 'gpp', 'gpp_sid', 'gpc', 'ext'],
+  (v) => ({
+    coppa: v[0],
+    gdpr: v[1],
+    us_privacy: v[2],
+    gpp: v[3],
+    gpp_sid: v[4],
+    gpc: v[5],
+    ext: v[6],
+  }),
+  { ext: { shape: REGS_EXT, isList: false } },
+);
 
-const SOURCE = shapeOf(['schain', 'ext'], (v) => ({ schain: v[0], ext: v[1] }));
+const SOURCE = shapeOf(['schain', 'ext'], (v) => ({ schain: v[0], ext: v[1] }), {
+  ext: { shape: CHAIN_EXT, isList: false },
+});
 
 export const REQUEST = shapeOf(
   [
@@ -261,6 +285,7 @@ export const REQUEST = shapeOf(
     user: { shape: USER, isList: false },
     regs: { shape: REGS, isList: false },
     source: { shape: SOURCE, isList: false },
+    ext: { shape: CHAIN_EXT, isList: false },
   },
 );
 
