@@ -28,10 +28,14 @@ export interface Options {
   readonly seed: number;
   /** `bid` says where the bidder's time goes, and is slower for it. */
   readonly profile: boolean;
+  /** `latency` says what the worker did while calls were slow; the figures are higher for it. */
+  readonly stalls: boolean;
   /** `segments` also with four times as many people and events. */
   readonly growth: boolean;
   /** `segments` without the benches `publishing` and `freshness`. */
   readonly alone: boolean;
+  /** Shares of the capacity that `latency` is measured at; null: its own. */
+  readonly loads: readonly number[] | null;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Of the file that `ingest` sends; null: as `scale` says. */
@@ -49,9 +53,11 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--seconds <n>', 'of one measurement', positive, 10)
     .option('--seed <n>', 'another world', Number, 1)
     .option('--profile', 'bid: with a CPU profile of the bidder; the figures are lower for it', false)
+    .option('--stalls', 'latency: with what the worker did while calls were slow; the figures are higher for it', false)
     .option('--gigabytes <n>', 'ingest: a file of that size, of wide lines, and the memory while it is taken', positive)
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
+    .addOption(new Option('--loads <list>', 'shares of the capacity for latency, with commas').argParser(listOf))
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -61,20 +67,24 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seconds: number;
     seed: number;
     profile: boolean;
+    stalls: boolean;
     growth: boolean;
     alone: boolean;
+    loads?: number[];
     sizes?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, growth, alone, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, stalls, growth, alone, loads = null, sizes = null, gigabytes = null } = given;
   return {
     name: name as BenchName,
     scale,
     seconds,
     seed,
     profile,
+    stalls,
     growth,
     alone,
+    loads,
     sizes,
     gigabytes,
     shared: env['WALKIN_SHARED'] ?? '../shared',
