@@ -35,7 +35,8 @@ export async function measure(rig: Rig, { port, pids }: Server, calls: Calls, se
   return result;
 }
 
-function clockUs(): number {
+/** Of the clock that never jumps, as profiles have it. */
+export function clockUs(): number {
   return Number(process.hrtime.bigint() / 1_000n);
 }
 

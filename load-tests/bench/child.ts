@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { shareAsNiced } from './machine.ts';
 import { BenchError } from './say.ts';
 
 /** A process that the bench started, on a core of its own where one is given. */
@@ -18,6 +19,8 @@ const STOP_MS = 8_000;
 export function startChild(core: number | null, command: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
   const [program, ...args] = [...(core === null ? [] : ['taskset', '-c', String(core)]), ...command];
   const child = spawn(program as string, args, { stdio: ['pipe', 'pipe', 'pipe'], env, detached: true });
+  // Detached, so a session of its own.
+  if (child.pid !== undefined) shareAsNiced(child.pid);
   let printed = '';
   const keep = (chunk: Buffer): void => {
     printed = (printed + chunk.toString()).slice(-4_000);

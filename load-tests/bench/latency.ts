@@ -1,8 +1,11 @@
-import { type Calls, capacityOf, measure, round, sayRounds, warmUp } from './capacity.ts';
+import { type Calls, capacityOf, clockUs, measure, round, sayRounds, warmUp } from './capacity.ts';
+import { processorUs } from './machine.ts';
 import { doubtsOf, type OpenLoopResult, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
+import { profileFlags } from './profile.ts';
 import type { Rig, Server } from './rig.ts';
 import { say } from './say.ts';
+import { type LoadSpan, sayStalls } from './stalls.ts';
 import { LATE_MS } from './world.ts';
 
 const LOADS = [0.25, 0.5, 0.75, 0.9];
@@ -22,11 +25,14 @@ export interface Point {
 }
 
 export async function benchLatency(rig: Rig, options: Options): Promise<{ points: Point[] }> {
-  const bidder = await rig.startBidder();
+  const bidder = await rig.startBidder(options.stalls ? { flags: profileFlags(rig.folder) } : {});
   const calls: Calls = { next: 0 };
   const capacity = await capacityNow(rig, bidder, calls, options.seconds);
   const points: Point[] = [];
-  for (const load of LOADS) {
+  const spans: LoadSpan[] = [];
+  for (const load of options.loads ?? LOADS) {
+    const spent = await processorOf(bidder);
+    const began = clockUs();
     const result = await runOpenLoop({
       port: bidder.port,
       message: from(rig, calls),
@@ -38,9 +44,20 @@ export async function benchLatency(rig: Rig, options: Options): Promise<{ points
     calls.next += result.scheduled;
     points.push(pointOf(load, capacity * load, result));
     sayRun(`At ${Math.round(load * 100)} %`, result);
+    spans.push({ load, answers: result.answered, from: began, to: clockUs() });
+    const own = (await processorOf(bidder)) - spent;
+    say(
+      `  an answer took ${(own / Math.max(1, result.answered)).toFixed(1)} µs of the processor; it was busy for ${Math.round(own / 1e4 / result.seconds)} % of the time`,
+    );
   }
   await bidder.stop();
+  if (options.stalls) sayStalls(rig.folder, spans);
   return { points };
+}
+
+/** Microseconds that its processes have had. */
+async function processorOf(server: Server): Promise<number> {
+  return (await server.pids()).reduce((sum, pid) => sum + processorUs(pid), 0);
 }
 
 /** Closed-loop capacity, measured in the same run: the machine of an hour ago is another one. */
@@ -59,10 +76,10 @@ export function from(rig: Rig, calls: Calls): (call: number) => Buffer {
 }
 
 export function sayRun(what: string, result: OpenLoopResult): void {
-  const { service, lag, answered, bids, generatorCpu } = result;
+  const { service, lag, answered, bids, generatorCpu, generatorPauseMs } = result;
   const ms = (micros: number): string => `${(micros / 1_000).toFixed(2)} ms`;
   say(
-    `${what}: ${answered.toLocaleString('en')} answers, ${Math.round((100 * bids) / Math.max(1, answered))} % bids; from the actual send p99 ${ms(service.getValueAtPercentile(99))}; generator lag p50 ${ms(lag.getValueAtPercentile(50))}, p99 ${ms(lag.getValueAtPercentile(99))}, ${Math.round(100 * generatorCpu)} % of its core`,
+    `${what}: ${answered.toLocaleString('en')} answers, ${Math.round((100 * bids) / Math.max(1, answered))} % bids; from the actual send p99 ${ms(service.getValueAtPercentile(99))}; generator lag p50 ${ms(lag.getValueAtPercentile(50))}, p99 ${ms(lag.getValueAtPercentile(99))}, worst ${ms(lag.maxValue)}, its collector at most ${generatorPauseMs.toFixed(1)} ms, ${Math.round(100 * generatorCpu)} % of its core`,
   );
   for (const doubt of doubtsOf(result)) say(`  NOT VALID: ${doubt}`);
 }

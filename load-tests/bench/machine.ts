@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, getPriority, loadavg, totalmem } from 'node:os';
 
 /** Which core does what. Null: nothing is pinned. */
 export interface Pinning {
@@ -32,6 +32,18 @@ function coresIn(list: string): number[] {
 
 export function pinSelf(core: number): void {
   execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+}
+
+/**
+ * Linux shares a core among sessions first (autogroup), where a niceness counts within its session alone: so a bench that was started with `nice` had
+ * no precedence over anybody, nor the generator over Redis, which is a session of its own. Gives the session of a process its niceness.
+ */
+export function shareAsNiced(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(getPriority(pid)));
+  } catch {
+    // Another system, or it is not ours to say.
+  }
 }
 
 /** Resident memory of a process in MB, 0 where the system does not tell. */

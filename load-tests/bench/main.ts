@@ -7,6 +7,7 @@ import { benchIdentity } from './identity.ts';
 import { benchIngest } from './ingest.ts';
 import { benchLatency } from './latency.ts';
 import { benchLookup } from './lookup.ts';
+import { shareAsNiced } from './machine.ts';
 import { benchMatch } from './match.ts';
 import { benchNode24 } from './node24.ts';
 import { type BenchName, type Options, readOptions } from './options.ts';
@@ -48,6 +49,7 @@ async function run(options: Options): Promise<object> {
   }
 }
 
+shareAsNiced(process.pid);
 // An exit takes the children along.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 try {

@@ -1,8 +1,10 @@
 import { constants, getPriority, setPriority } from 'node:os';
+import { PerformanceObserver } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { build, type Histogram } from 'hdr-histogram-js';
 import { createDraw } from './draw.ts';
 import { type Line, openLine } from './line.ts';
+import { shareAsNiced } from './machine.ts';
 
 export interface OpenLoopOptions {
   readonly port: number;
@@ -45,9 +47,13 @@ export interface OpenLoopResult {
   readonly lag: Histogram;
   /** Share of a core that the generator took. */
   readonly generatorCpu: number;
+  /** The longest pause of the generator's own garbage collector, ms. */
+  readonly generatorPauseMs: number;
 }
 
 const LINES = 128;
+/** Shared with `pulse.mjs`. */
+const [ARRIVED, TOLD] = [0, 1];
 /** After the last call is due the slowest answer is waited for this long. */
 const PATIENCE_AT_END_MS = 10_000;
 const SWEEP_MS = 5;
@@ -64,6 +70,7 @@ export function createHistogram(): Histogram {
 export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopResult> {
   const { port, message, lines: count = LINES, lateMs, patienceMs = null, queueMs = patienceMs, onAnswer } = options;
   const due = dueTimes(options);
+  const progress = new Int32Array(new SharedArrayBuffer(8));
   const lines = Array.from({ length: count }, () => openLine(port));
   const free: Line[] = [...lines];
   const sentAt = new Map<Line, number>();
@@ -79,17 +86,19 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   });
   const cpu = process.cpuUsage();
   const yieldCore = takeCore();
+  const collector = watchCollector();
   const startNs = process.hrtime.bigint() + 50_000_000n;
   const start = performance.now() + 50;
   const elapsed = (): number => performance.now() - start;
-  const pulse = new Worker(new URL('./pulse.mjs', import.meta.url), { workerData: { due, startNs } });
-  pulse.on('message', onDue);
+  const pulse = new Worker(new URL('./pulse.mjs', import.meta.url), { workerData: { due, progress, startNs } });
+  pulse.on('message', onPulse);
   const sweeper = patienceMs === null ? null : setInterval(() => sweep(patienceMs), SWEEP_MS);
   const lastDue = due[due.length - 1] ?? 0;
   const lastCall = setTimeout(finish, 50 + lastDue + PATIENCE_AT_END_MS);
   if (due.length === 0) finish();
   await finished;
   yieldCore();
+  collector.stop();
   clearTimeout(lastCall);
   if (sweeper !== null) clearInterval(sweeper);
   const used = process.cpuUsage(cpu);
@@ -101,15 +110,34 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   for (let i = 0; i < lost; i++) latency.recordValue(micros(elapsed() - lastDue));
   const errors = tally.errors + lost;
   const generatorCpu = (used.user + used.system) / 1e6 / seconds;
-  return { ...tally, errors, scheduled: due.length, seconds, latency, service, lag, generatorCpu };
+  return {
+    ...tally,
+    errors,
+    scheduled: due.length,
+    seconds,
+    latency,
+    service,
+    lag,
+    generatorCpu,
+    generatorPauseMs: collector.longest(),
+  };
 
-  function onDue(next: number): void {
-    const now = elapsed();
-    for (; arrived < next; arrived++) lag.recordValue(micros(now - (due[arrived] as number)));
+  function onPulse(): void {
+    Atomics.store(progress, TOLD, 0);
     dispatch();
   }
 
+  /** What is due by now, also where an answer and not the pulse has woken us. */
+  function arrive(): void {
+    const now = elapsed();
+    const before = arrived;
+    for (; arrived < due.length && (due[arrived] as number) <= now; arrived++)
+      lag.recordValue(micros(now - (due[arrived] as number)));
+    if (arrived > before) Atomics.store(progress, ARRIVED, arrived);
+  }
+
   function dispatch(): void {
+    arrive();
     if (queueMs !== null) leaveOut(queueMs);
     while (head < arrived) {
       const line = free.pop();
@@ -160,7 +188,11 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   function sweep(patience: number): void {
     leaveOut(queueMs ?? patience);
     const now = elapsed();
-    for (const [line, intended] of sentAt) if (now - intended > patience) line.giveUp();
+    // In the order in which they were sent, which is that of their moments.
+    for (const [line, intended] of sentAt) {
+      if (now - intended <= patience) return;
+      line.giveUp();
+    }
   }
 }
 
@@ -184,11 +216,25 @@ function dueTimes({ rate, seconds, seed }: OpenLoopOptions): Float64Array {
 function takeCore(): () => void {
   const before = getPriority();
   try {
-    setPriority(constants.priority.PRIORITY_HIGH);
+    setPriority(Math.max(constants.priority.PRIORITY_HIGHEST, before + constants.priority.PRIORITY_HIGH));
   } catch {
     return () => undefined;
   }
-  return () => setPriority(before);
+  shareAsNiced(process.pid);
+  return () => {
+    setPriority(before);
+    shareAsNiced(process.pid);
+  };
+}
+
+/** The collector's pauses in this process, ms: until `stop` is called. */
+function watchCollector(): { readonly longest: () => number; readonly stop: () => void } {
+  let longest = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return { longest: () => longest, stop: () => observer.disconnect() };
 }
 
 function micros(ms: number): number {

@@ -28,12 +28,16 @@ export interface Options {
   readonly seed: number;
   /** `bid` says where the bidder's time goes, and is slower for it; `segments` says which statements take the time. */
   readonly profile: boolean;
+  /** `latency` says what the worker did while calls were slow; the figures are higher for it. */
+  readonly stalls: boolean;
   /** `segments` also with four times as many people and events. */
   readonly growth: boolean;
   /** `segments` without the benches `publishing` and `freshness`. */
   readonly alone: boolean;
   /** Folder in which `segments` leaves the worlds that it makes, and finds them; null: each run makes its own. */
   readonly keep: string | null;
+  /** Shares of the capacity that `latency` is measured at; null: its own. */
+  readonly loads: readonly number[] | null;
   /** Line items that `match` and `swap` are measured at; null: their own. */
   readonly sizes: readonly number[] | null;
   /** Of the file that `ingest` sends; null: as `scale` says. */
@@ -59,6 +63,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
     .option('--keep <folder>', 'segments: leaves the worlds that it makes in a folder, and takes them from there again')
+    .option('--stalls', 'latency: with what the worker did while calls were slow; the figures are higher for it', false)
+    .addOption(new Option('--loads <list>', 'shares of the capacity for latency, with commas').argParser(listOf))
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });
   const [name] = command.args;
@@ -68,22 +74,27 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     seconds: number;
     seed: number;
     profile: boolean;
+    stalls: boolean;
     growth: boolean;
     alone: boolean;
     keep?: string;
     sizes?: number[];
+    loads?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, growth, alone, keep = null, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, stalls, growth, alone } = given;
+  const { keep = null, loads = null, sizes = null, gigabytes = null } = given;
   return {
     name: name as BenchName,
     scale,
     seconds,
     seed,
     profile,
+    stalls,
     growth,
     alone,
     keep,
+    loads,
     sizes,
     gigabytes,
     shared: env['WALKIN_SHARED'] ?? '../shared',

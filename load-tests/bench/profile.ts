@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { say } from './say.ts';
 
 /** Node's own format, as `--cpu-prof` writes it. */
-interface CpuProfile {
+export interface CpuProfile {
   /** Microseconds of the clock that never jumps. */
   readonly startTime: number;
   readonly nodes: readonly {
@@ -29,12 +29,17 @@ export function profileFlags(folder: string): string[] {
   return ['--cpu-prof', `--cpu-prof-dir=${folder}`];
 }
 
-/** Where the busiest of the profiled processes, the worker, spent its time in the rounds: functions by their share of what was not idle. */
-export function sayProfile(folder: string, rounds: readonly Span[]): void {
+/** That of the busiest of the profiled processes, the worker; null where there is none. */
+export function readProfile(folder: string): CpuProfile | null {
   const files = readdirSync(folder).filter((file) => file.endsWith('.cpuprofile'));
   const [largest] = files.map((file) => join(folder, file)).sort((a, b) => statSync(b).size - statSync(a).size);
-  if (largest === undefined) return;
-  const profile = JSON.parse(readFileSync(largest, 'utf8')) as CpuProfile;
+  return largest === undefined ? null : (JSON.parse(readFileSync(largest, 'utf8')) as CpuProfile);
+}
+
+/** Where the worker spent its time in the rounds: functions by their share of what was not idle. */
+export function sayProfile(folder: string, rounds: readonly Span[]): void {
+  const profile = readProfile(folder);
+  if (profile === null) return;
   say('Where the time goes (own share of the time that was not idle):');
   sayShares(ownShares(profile, rounds));
   say('With what they call:');
@@ -53,11 +58,16 @@ export function ownShares(profile: CpuProfile, spans: readonly Span[] = EVER): [
 
 /** And in what it called. */
 export function sharesWithCalls(profile: CpuProfile, spans: readonly Span[] = EVER): [name: string, share: number][] {
+  return sharesOf(profile, spans, stacksOf(profile));
+}
+
+/** By node the names of its callers, each once, the outermost first, and its own. */
+export function stacksOf(profile: CpuProfile): Map<number, string[]> {
   const stacks = new Map<number, string[]>();
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const [root] = profile.nodes;
   if (root !== undefined) stack(root.id, []);
-  return sharesOf(profile, spans, stacks);
+  return stacks;
 
   function stack(id: number, callers: readonly string[]): void {
     const node = nodes.get(id) as CpuProfile['nodes'][number];

@@ -6,12 +6,12 @@ import { exchange } from './support/live.ts';
 function testLoop() {
   let now = 1_000;
   let idle = 0;
-  let ends: (() => void)[] = [];
+  let turn = 1;
   let everyWindow: () => void = () => undefined;
   const loop: EventLoop = {
     now: () => now,
     idle: () => idle,
-    whenWorkedOff: (callback) => ends.push(callback),
+    turn: () => turn,
     every: (_ms, callback) => {
       everyWindow = callback;
       return () => undefined;
@@ -27,9 +27,7 @@ function testLoop() {
       idle += ms;
     },
     endTurn: () => {
-      const due = ends;
-      ends = [];
-      for (const end of due) end();
+      turn++;
     },
     closeWindow: () => everyWindow(),
   };
@@ -72,6 +70,16 @@ describe('the arrival of a request', () => {
     }
     turns.endTurn();
     expect(admission.arrivalNow()).toBe(1_060);
+  });
+
+  it('is now, where the loop has waited since', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    admission.arrivalNow();
+    turns.work(20);
+    turns.endTurn();
+    turns.wait(5);
+    expect(admission.arrivalNow()).toBe(1_025);
   });
 });
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { countsBy } from '../../../load-tests/bench/metrics.ts';
 import { ownShares, sharesWithCalls } from '../../../load-tests/bench/profile.ts';
+import { stretchesOf } from '../../../load-tests/bench/stalls.ts';
 
 it('gives each function its own share of the time that was not idle', () => {
   const frame = (functionName: string, url: string) => ({ functionName, url, lineNumber: 1 });
@@ -56,5 +57,34 @@ it('adds up a counter by one of its labels', () => {
   expect([...countsBy(text, 'walkin_no_bids_total', 'reason')]).toEqual([
     ['shed', 7],
     ['budget', 5],
+  ]);
+});
+
+it('finds the stretches in which a worker did not wait once, and what it did in each', () => {
+  const frame = (functionName: string, url: string) => ({ functionName, url, lineNumber: 1 });
+  const profile = {
+    startTime: 1_000_000,
+    nodes: [
+      { id: 1, callFrame: frame('(root)', ''), children: [2, 3, 4, 5] },
+      { id: 2, callFrame: frame('(idle)', '') },
+      { id: 3, callFrame: frame('(garbage collector)', '') },
+      { id: 4, callFrame: frame('tick', 'file:///somewhere/dist/bidder/lease.js') },
+      { id: 5, callFrame: frame('onData', 'file:///somewhere/dist/bidder/http/bid-socket.js'), children: [6] },
+      { id: 6, callFrame: frame('(garbage collector)', '') },
+    ],
+    samples: [5, 2, 5, 6, 4, 2, 3, 5],
+    timeDeltas: [1_000, 1_000, 2_000, 4_000, 1_000, 5_000, 3_000, 90_000],
+  };
+  expect(stretchesOf(profile, { from: 1_001_500, to: 1_020_000 })).toEqual([
+    {
+      at: 0.5,
+      ms: 7,
+      parts: [
+        ['garbage collector', 4],
+        ['requests', 2],
+        ['leases', 1],
+      ],
+    },
+    { at: 12.5, ms: 3, parts: [['garbage collector', 3]] },
   ]);
 });
