@@ -27,7 +27,7 @@ export interface IndexMade {
   readonly took: { readonly [Step in CompilerStep]: number };
 }
 
-/** To read what was new of the snapshot, to compile it, and to leave the index in a file. */
+/** To read and prepare what was new of the snapshot, to compile it all, and to leave the index in a file. */
 export const COMPILER_STEPS = ['read', 'compile', 'write'] as const;
 export type CompilerStep = (typeof COMPILER_STEPS)[number];
 

@@ -27,7 +27,7 @@ const PART_KINDS = Object.keys(KINDS) as PartKind[];
 /** A part is never larger than so many times the mean. */
 const LONGEST = 4;
 
-interface PartOf {
+export interface PartOf {
   readonly stores: LiveStore;
   readonly geofences: LiveGeofence;
   readonly lineItems: LiveLineItem;
@@ -175,22 +175,23 @@ const NAMES: Readonly<Record<PartKind, string>> = {
   supply: 'supply',
 };
 
+/** In place: it was just parsed. A copy cost as much as the parsing. */
 function widened(lineItem: Written): LiveLineItem {
-  return { ...lineItem, targeting: { ...ANY, ...lineItem.targeting } };
+  return Object.assign(lineItem, { targeting: { ...ANY, ...lineItem.targeting } });
 }
 
 function digestOf(kind: PartKind, bytes: Buffer): string {
   return createHash('sha256').update(`${kind}\n`).update(bytes).digest('base64url');
 }
 
-/** A snapshot whose line items come one by one: a part of them is read when it is their turn, and forgotten. */
-export type StreamedSnapshot = Omit<Snapshot, 'lineItems'> & { readonly lineItems: Iterable<LiveLineItem> };
+/** A snapshot without its line items, which are by far the most of it. */
+export type Surroundings = Omit<Snapshot, 'lineItems'>;
 
-/** `bytesOf` gives a part by its digest. */
-export function joinSnapshot(head: SnapshotHead, bytesOf: (digest: string) => Buffer): StreamedSnapshot {
-  const { version, at, exchanges, rates, parts } = head;
-  const all = <Kind extends PartKind>(kind: Kind): PartOf[Kind][] =>
-    parts[kind].flatMap((digest) => thingsIn(kind, bytesOf(digest)));
+/** The things of a part by its digest. */
+export type ReadPart = <Kind extends PartKind>(kind: Kind, digest: string) => readonly PartOf[Kind][];
+
+export function surroundingsOf({ version, at, exchanges, rates, parts }: SnapshotHead, read: ReadPart): Surroundings {
+  const all = <Kind extends PartKind>(kind: Kind): PartOf[Kind][] => parts[kind].flatMap((digest) => read(kind, digest));
   const [supply] = all('supply');
   return {
     version,
@@ -201,12 +202,7 @@ export function joinSnapshot(head: SnapshotHead, bytesOf: (digest: string) => Bu
     geofences: all('geofences'),
     lists: all('lists'),
     ...(supply === undefined ? {} : { supply }),
-    lineItems: lineItemsOf(),
   };
-
-  function* lineItemsOf(): Generator<LiveLineItem> {
-    for (const digest of parts.lineItems) yield* thingsIn('lineItems', bytesOf(digest));
-  }
 }
 
 /** Every part of a head, with its kind. */

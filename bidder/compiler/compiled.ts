@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { SNAPSHOT_KEY } from '../../proto/keys.ts';
-import { decodeHead, joinSnapshot, type SnapshotHead, versionIn } from '../../proto/snapshot-parts.ts';
-import { compileIndex } from '../core/compile.ts';
+import { decodeHead, type SnapshotHead, surroundingsOf, versionIn } from '../../proto/snapshot-parts.ts';
+import { compilePrepared } from '../core/compile.ts';
 import type { Refusal } from '../messages.ts';
 import { createParts, type Parts } from './parts.ts';
 
@@ -9,7 +9,7 @@ import { createParts, type Parts } from './parts.ts';
 export interface Compiled {
   readonly version: number;
   readonly bytes: ArrayBuffer;
-  /** Milliseconds that it took to read what was new of it, and to compile it. */
+  /** Milliseconds that it took to read and prepare what was new of it, and to compile it all. */
   readonly took: { readonly read: number; readonly compile: number };
 }
 
@@ -45,7 +45,7 @@ export function createCompiler(redis: Redis): Compiler {
 }
 
 function compileParts(head: SnapshotHead, parts: Parts): ArrayBuffer {
-  return compileIndex(joinSnapshot(head, parts.bytesOf));
+  return compilePrepared(surroundingsOf(head, parts.read), head.parts.lineItems.map(parts.prepared));
 }
 
 function orFault<Result>(make: () => Result): Result | string {

@@ -1,13 +1,23 @@
 import type { Redis } from 'ioredis';
 import { SNAPSHOT_PARTS_KEY } from '../../proto/keys.ts';
-import { checkPart, type NamedPart, partsOf, type SnapshotHead } from '../../proto/snapshot-parts.ts';
+import {
+  checkPart,
+  type NamedPart,
+  type PartKind,
+  type PartOf,
+  partsOf,
+  type SnapshotHead,
+  thingsIn,
+} from '../../proto/snapshot-parts.ts';
+import { type Prepared, prepare } from '../core/prepared.ts';
 
-/** The parts of the snapshot that was read last, as bytes: of the next one only those are read that are new. */
+/** The parts of the snapshot that was compiled last: of the next one only what is new is read, parsed and prepared. */
 export interface Parts {
   /** Reads what a head names and is not here. What is wrong, null: nothing is. Rejects where Redis is away. */
   load(head: SnapshotHead): Promise<string | null>;
-  /** A part that was loaded. */
-  bytesOf(digest: string): Buffer;
+  /** The things of a part that was loaded. */
+  read<Kind extends PartKind>(kind: Kind, digest: string): readonly PartOf[Kind][];
+  prepared(digest: string): readonly Prepared[];
   /** Forgets all but the parts of this head. */
   keepOnly(head: SnapshotHead): void;
 }
@@ -16,8 +26,13 @@ export interface Parts {
 const AT_ONCE = 4;
 
 export function createParts(redis: Redis): Parts {
-  let kept = new Map<string, Buffer>();
-  return { load, bytesOf, keepOnly };
+  let kept = new Map<string, readonly unknown[]>();
+  return {
+    load,
+    read: <Kind extends PartKind>(_kind: Kind, digest: string) => kept.get(digest) as readonly PartOf[Kind][],
+    prepared: (digest) => kept.get(digest) as readonly Prepared[],
+    keepOnly,
+  };
 
   async function load(head: SnapshotHead): Promise<string | null> {
     const missing = partsOf(head).filter(({ digest }) => !kept.has(digest));
@@ -33,19 +48,15 @@ export function createParts(redis: Redis): Parts {
   function keep(part: NamedPart, bytes: Buffer | null): string | null {
     try {
       checkPart(part, bytes);
+      const { kind, digest } = part;
+      kept.set(digest, kind === 'lineItems' ? thingsIn(kind, bytes).map(prepare) : thingsIn(kind, bytes));
+      return null;
     } catch (error) {
       return (error as Error).message;
     }
-    kept.set(part.digest, bytes);
-    return null;
-  }
-
-  function bytesOf(digest: string): Buffer {
-    return kept.get(digest) as Buffer;
   }
 
   function keepOnly(head: SnapshotHead): void {
-    const wanted = new Set(partsOf(head).map(({ digest }) => digest));
-    kept = new Map([...kept].filter(([digest]) => wanted.has(digest)));
+    kept = new Map(partsOf(head).map(({ digest }) => [digest, kept.get(digest) as readonly unknown[]]));
   }
 }

@@ -1,12 +1,12 @@
 import type { LiveGeofence, LiveLineItem, LiveStore } from '../../proto/snapshot.ts';
-import type { StreamedSnapshot } from '../../proto/snapshot-parts.ts';
+import type { Surroundings } from '../../proto/snapshot-parts.ts';
 import { FLAGS, ROWS } from './clauses.ts';
 import { TEXT } from './dictionary.ts';
 import { ByteList, groupBy, NumberList, startsOf, writeSections } from './layout.ts';
 import type { Dimension, Meta } from './meta.ts';
 import { PlaceWriter } from './places.ts';
-import { isLimited, storedCreative, storedLineItem } from './records.ts';
-import { type Shape, shapeOf } from './shapes.ts';
+import { type Prepared, prepare } from './prepared.ts';
+import type { Shape } from './shapes.ts';
 import { TermWriter } from './terms.ts';
 
 /**
@@ -14,14 +14,24 @@ import { TermWriter } from './terms.ts';
  * one: the caller keeps what it has. Line items are taken one by one, and may be made as they are asked for: a million of them are
  * never on the heap at once.
  */
-export function compileIndex(snapshot: StreamedSnapshot): ArrayBuffer {
-  const compiler = new Compiler(snapshot);
-  for (const lineItem of snapshot.lineItems) compiler.add(lineItem);
+export function compileIndex({
+  lineItems,
+  ...around
+}: Surroundings & { readonly lineItems: Iterable<LiveLineItem> }): ArrayBuffer {
+  const compiler = new Compiler(around);
+  for (const lineItem of lineItems) compiler.add(prepare(lineItem));
+  return compiler.finish();
+}
+
+/** The same, of pages of line items that were prepared before. */
+export function compilePrepared(around: Surroundings, pages: Iterable<readonly Prepared[]>): ArrayBuffer {
+  const compiler = new Compiler(around);
+  for (const page of pages) for (const prepared of page) compiler.add(prepared);
   return compiler.finish();
 }
 
 class Compiler {
-  readonly #snapshot: StreamedSnapshot;
+  readonly #snapshot: Surroundings;
   readonly #terms: TermWriter;
   readonly #places = new PlaceWriter();
   readonly #stores: ReadonlyMap<string, number>;
@@ -43,38 +53,43 @@ class Compiler {
   readonly #recordStart = new NumberList();
   readonly #records = new ByteList();
   readonly #shapes = new Map<string, number>();
-  readonly #shapeList: Shape[] = [];
   readonly #shapedItems = new NumberList();
   readonly #itemShapes = new NumberList();
 
-  constructor(snapshot: StreamedSnapshot) {
+  constructor(snapshot: Surroundings) {
     this.#snapshot = snapshot;
     this.#terms = new TermWriter(snapshot.lists);
     this.#stores = numbered('store', snapshot.stores);
     this.#geofences = numbered('geofence', snapshot.geofences);
   }
 
-  add(live: LiveLineItem): void {
+  add(prepared: Prepared): void {
+    const { id, advertiser, bid, start, end, currency, childSafe, limited } = prepared;
     const item = this.#maxCpm.length;
     const { texts } = this.#terms;
-    if (texts.add(TEXT.lineItem, live.id, item) !== item) throw new Error(`snapshot: line item ${live.id} is there twice`);
-    texts.add(TEXT.advertiser, live.advertiser, item);
-    this.#maxCpm.push(live.bid.maxCpm);
-    this.#start.push(live.start);
-    this.#end.push(live.end);
+    if (texts.add(TEXT.lineItem, id, item) !== item) throw new Error(`snapshot: line item ${id} is there twice`);
+    texts.add(TEXT.advertiser, advertiser, item);
+    this.#maxCpm.push(bid.maxCpm);
+    this.#start.push(start);
+    this.#end.push(end);
     try {
-      this.#flags.push(this.#terms.add(live) | (isLimited(live) ? FLAGS.limited : 0));
+      this.#flags.push(this.#terms.add(prepared) | (limited ? FLAGS.limited : 0));
     } catch (error) {
-      throw new Error(`${(error as Error).message}, which line item ${live.id} names`);
+      throw new Error(`${(error as Error).message}, which line item ${id} names`);
     }
-    this.#currency.push(numberIn(this.#currencies, live.currency));
-    if (live.childSafe) this.#childSafe.push(item);
-    this.#addPromoted(live);
-    this.#addPlaces(live, item);
-    this.#addRecord(live, item);
+    this.#currency.push(numberIn(this.#currencies, currency));
+    if (childSafe) this.#childSafe.push(item);
+    this.#addPromoted(prepared);
+    this.#addPlaces(prepared, item);
+    this.#recordStart.push(this.#records.length);
+    this.#records.push(prepared.record);
+    for (const shape of prepared.shapes) {
+      this.#shapedItems.push(item);
+      this.#itemShapes.push(numberIn(this.#shapes, shape));
+    }
   }
 
-  #addPromoted({ id, bid, targeting }: LiveLineItem): void {
+  #addPromoted({ id, bid, targeting }: Prepared): void {
     this.#promotedStart.push(this.#promoted.length);
     const { distance } = bid;
     if (distance === null) this.#promoted.push(0);
@@ -88,7 +103,7 @@ class Compiler {
     for (const store of targeting.promotedStores) this.#promoted.push(known(this.#stores, store, 'store', id));
   }
 
-  #addPlaces({ id, targeting }: LiveLineItem, item: number): void {
+  #addPlaces({ id, targeting }: Prepared, item: number): void {
     for (const name of new Set(targeting.stores ?? [])) {
       const store = known(this.#stores, name, 'store', id);
       let place = this.#placeOfStore.get(store);
@@ -108,24 +123,6 @@ class Compiler {
         this.#placeOfGeofence.set(geofence, place);
       }
       this.#places.bind(place, item);
-    }
-  }
-
-  #addRecord(live: LiveLineItem, item: number): void {
-    const stored = storedLineItem(live, live.creatives.map(storedCreative));
-    this.#recordStart.push(this.#records.length);
-    this.#records.push(Buffer.from(JSON.stringify(stored)));
-    const shapes = new Set<number>();
-    for (const creative of stored.creatives) {
-      const shape = shapeOf(creative);
-      const before = this.#shapes.size;
-      const number = numberIn(this.#shapes, `${shape.type} ${shape.w} ${shape.h} ${shape.secure} ${shape.kinds}`);
-      if (number === before) this.#shapeList.push(shape);
-      shapes.add(number);
-    }
-    for (const shape of shapes) {
-      this.#shapedItems.push(item);
-      this.#itemShapes.push(shape);
     }
   }
 
@@ -152,7 +149,7 @@ class Compiler {
       rates,
       currencies: [...this.#currencies.keys()],
       dimensions,
-      shapes: this.#shapeList,
+      shapes: [...this.#shapes.keys()].map((shape) => JSON.parse(shape) as Shape),
       shapeRow,
       broad: terms.broad.length,
       posted: terms.posted.length,
@@ -197,7 +194,7 @@ class Compiler {
       count += values.size + 1;
     }
     const shapeRow = count;
-    count += this.#shapeList.length;
+    count += this.#shapes.size;
     const rows = new Uint32Array(count * words);
     const row = (number: number): Uint32Array => rows.subarray(number * words, (number + 1) * words);
     const put = (bits: Uint32Array, item: number): void => setBit(bits, positions[item] as number);

@@ -2,7 +2,7 @@ import { splitMacros } from '../../proto/macros.ts';
 import type { LiveCreative, LiveLineItem, Targeting } from '../../proto/snapshot.ts';
 import { bannerKinds } from './fit-banner.ts';
 import { imageMime } from './fit-native.ts';
-import type { Banner, Creative, LineItem, Native } from './index.ts';
+import type { Creative, LineItem, Native } from './index.ts';
 
 /**
  * A line item as it lies in the buffer: JSON of what is wanted once it may bid. It is made into a `LineItem` then, and kept for a
@@ -82,58 +82,45 @@ function readCreative(stored: StoredCreative): Creative {
   return stored.type === 'native' ? { ...stored, data: new Map(stored.data) } : stored;
 }
 
+/** Assigned, not spread: fields that are written behind a spread took three times as long as all else. */
 export function storedCreative(live: LiveCreative): StoredCreative {
-  const { id, iurl, attributes, blockedExchanges } = live;
-  const language = live.language === null ? null : live.language.toLowerCase();
-  const text = JSON.stringify(live);
-  const base = {
-    id,
-    landing: splitMacros(live.landing),
-    iurl,
-    attributes,
-    apis: live.apis ?? [],
-    language,
-    blockedExchanges,
-    bytes: text.length,
-  };
-  switch (live.type) {
-    case 'banner': {
-      const { w, h, html } = live;
-      return { ...base, type: 'banner', w, h, ...markupOf(html) };
-    }
-    case 'video': {
-      const { duration, skipAfter, media } = live;
-      return { ...base, type: 'video', duration, skipAfter, title: splitMacros(live.title), media, secure: areSecure(media) };
-    }
-    case 'audio': {
-      const { duration, media } = live;
-      return { ...base, type: 'audio', duration, title: splitMacros(live.title), media, secure: areSecure(media) };
-    }
-    case 'native': {
-      const data = Object.entries(live.data).map(([type, value]) => [Number(type), splitMacros(value)] as const);
-      const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
-      return { ...base, type: 'native', title: splitMacros(live.title), data, images, secure: areSecure(images) };
-    }
-  }
+  return Object.assign(baseOf(live), ownOf(live));
 }
 
-type Markup = Pick<Banner, 'html' | 'kinds' | 'secure'>;
+function baseOf(live: LiveCreative) {
+  return {
+    id: live.id,
+    landing: splitMacros(live.landing),
+    iurl: live.iurl,
+    attributes: live.attributes,
+    apis: live.apis ?? [],
+    language: live.language === null ? null : live.language.toLowerCase(),
+    blockedExchanges: live.blockedExchanges,
+    bytes: JSON.stringify(live).length,
+  };
+}
 
-/**
- * Markup that was looked at before: from one snapshot to the next little of it changes, and six patterns over each were a fifth of a
- * compilation.
- */
-const KNOWN_MARKUP = new Map<string, Markup>();
-const MOST_KNOWN = 65_536;
-
-function markupOf(html: string): Markup {
-  let known = KNOWN_MARKUP.get(html);
-  if (known === undefined) {
-    if (KNOWN_MARKUP.size >= MOST_KNOWN) KNOWN_MARKUP.clear();
-    known = { html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html) };
-    KNOWN_MARKUP.set(html, known);
+function ownOf(live: LiveCreative) {
+  switch (live.type) {
+    case 'banner': {
+      const { type, w, h, html } = live;
+      return { type, w, h, html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html) };
+    }
+    case 'video': {
+      const { type, duration, skipAfter, media } = live;
+      return { type, duration, skipAfter, title: splitMacros(live.title), media, secure: areSecure(media) };
+    }
+    case 'audio': {
+      const { type, duration, media } = live;
+      return { type, duration, title: splitMacros(live.title), media, secure: areSecure(media) };
+    }
+    case 'native': {
+      const { type } = live;
+      const data = Object.entries(live.data).map(([asset, value]) => [Number(asset), splitMacros(value)] as const);
+      const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
+      return { type, title: splitMacros(live.title), data, images, secure: areSecure(images) };
+    }
   }
-  return known;
 }
 
 /** Names of XML namespaces look like addresses and are none. */

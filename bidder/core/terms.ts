@@ -85,7 +85,7 @@ export class TermWriter {
   }
 
   /** The clauses of the next line item, in the order in which it would tell why it does not bid. */
-  add({ targeting, caps, holdout }: LiveLineItem): number {
+  add({ targeting, caps, holdout }: Pick<LiveLineItem, 'targeting' | 'caps' | 'holdout'>): number {
     this.#item = this.clauseStart.length;
     this.#access = { share: Number.POSITIVE_INFINITY, literals: [] };
     this.clauseStart.push(this.clauses.length);

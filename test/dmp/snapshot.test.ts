@@ -12,7 +12,7 @@ import {
   WORKERS_KEY,
 } from '../../proto/keys.ts';
 import { ANY, type Snapshot } from '../../proto/snapshot.ts';
-import { decodeHead, joinSnapshot } from '../../proto/snapshot-parts.ts';
+import { decodeHead, surroundingsOf, thingsIn } from '../../proto/snapshot-parts.ts';
 import { decodeStop } from '../../proto/stop.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
@@ -69,8 +69,8 @@ afterAll(async () => {
 const published = async (): Promise<Snapshot> => {
   const head = decodeHead((await api.deps.redis.getBuffer(SNAPSHOT_KEY)) as Buffer);
   const parts = await api.deps.redis.hgetallBuffer(SNAPSHOT_PARTS_KEY);
-  const snapshot = joinSnapshot(head, (digest) => parts[digest] as Buffer);
-  return { ...snapshot, lineItems: [...snapshot.lineItems] };
+  const lineItems = head.parts.lineItems.flatMap((digest) => thingsIn('lineItems', parts[digest] as Buffer));
+  return { ...surroundingsOf(head, (kind, digest) => thingsIn(kind, parts[digest] as Buffer)), lineItems };
 };
 const lineItems = async () => (await published()).lineItems.map(({ id }) => id);
 

@@ -4,7 +4,7 @@ import type { BidRecord } from '../../proto/ad-event.ts';
 import { bucketOf, isHeldOut } from '../../proto/bucket.ts';
 import { isWithin, localDay, minuteOfWeek, weekSpans, zoneOffset } from '../../proto/hours.ts';
 import { identifierKey, keyIdentifier, normalizeIdentifier } from '../../proto/identifier.ts';
-import { splitMacros } from '../../proto/macros.ts';
+import { CREATIVE_MACROS, splitMacros } from '../../proto/macros.ts';
 import { cpmToMicros, impressionCost, parseMicros } from '../../proto/money.ts';
 import { decodeRecord, encodeRecord, sign, verify } from '../../proto/notice.ts';
 import { decimals, isPreciseFor, signalOf } from '../../proto/signal.ts';
@@ -152,4 +152,23 @@ test('local times follow the zone through its clock changes', () => {
 
 test("only our own macros are split; the exchange's stay text", () => {
   expect(splitMacros('a ${STORE_NAME} b ${AUCTION_PRICE}')).toEqual(['a ', 'STORE_NAME', ' b ${AUCTION_PRICE}']);
+  const pattern = new RegExp(`\\$\\{(${CREATIVE_MACROS.join('|')})\\}`);
+  const piece = fc.constantFrom(
+    '${',
+    '}',
+    '$',
+    '{',
+    'STORE_ID',
+    'CLICK_URL',
+    '${CLICK_URL}',
+    '${STORE_ID}',
+    '${AUCTION_PRICE}',
+    ' a',
+  );
+  fc.assert(
+    fc.property(fc.array(piece), (pieces) => {
+      const text = pieces.join('');
+      expect(splitMacros(text)).toEqual(text.split(pattern));
+    }),
+  );
 });

@@ -37,7 +37,7 @@ it('a cover of few cells finds what the fine one does, in circles of any size', 
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });
 

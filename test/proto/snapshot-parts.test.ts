@@ -5,9 +5,10 @@ import {
   checkPart,
   decodeHead,
   encodeHead,
-  joinSnapshot,
   partsOf,
   splitSnapshot,
+  surroundingsOf,
+  thingsIn,
   versionIn,
 } from '../../proto/snapshot-parts.ts';
 import { exchange, geofence, LAT, LON, lineItem, snapshot, store } from '../bidder/support/live.ts';
@@ -25,8 +26,9 @@ const WHOLE = snapshot({
 });
 
 function joined({ head, parts }: ReturnType<typeof splitSnapshot>): Snapshot {
-  const read = joinSnapshot(decodeHead(encodeHead(head)), (digest) => parts.get(digest) as Buffer);
-  return { ...read, lineItems: [...read.lineItems] };
+  const read = decodeHead(encodeHead(head));
+  const lineItems = read.parts.lineItems.flatMap((digest) => thingsIn('lineItems', parts.get(digest) as Buffer));
+  return { ...surroundingsOf(read, (kind, digest) => thingsIn(kind, parts.get(digest) as Buffer)), lineItems };
 }
 
 describe('a snapshot in parts', () => {
