@@ -1,10 +1,12 @@
 import { Counter } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
+import type { LeafPlan } from '../dmp/segments/plan.ts';
 import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
-import { compileScan } from '../dmp/segments/scan.ts';
+import { compileSets, isOfOthers } from '../dmp/segments/sets.ts';
 import { askAgain } from './evaluate/asked.ts';
+import { keyOfLeaf, makeLeafSets } from './evaluate/leaves.ts';
 import { ALONE, LIMITS } from './evaluate/limits.ts';
-import { type Counted, countMembers, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
+import { type Counted, countMembers, type NewVersion, type Reading, takePass, writeVersions } from './evaluate/pass.ts';
 import {
   beginVersions,
   type Evaluated,
@@ -15,7 +17,8 @@ import {
   saveEvaluated,
   saveFailed,
 } from './evaluate/state.ts';
-import { passesOf, scopeFor, type Turn, turnOf } from './evaluate/turn.ts';
+import { dropLeafSets, freeStamp, leafSet, membersOf } from './evaluate/stored.ts';
+import { passesOf, SOME_TIME, scopeFor, type Turn, turnOf } from './evaluate/turn.ts';
 import { dropVersions, greatestVersions } from './evaluate/versions.ts';
 import { lastFold } from './facts/state.ts';
 import { byDepth } from './order.ts';
@@ -28,7 +31,7 @@ const drift = new Counter({
 /** Everybody is asked again so often, as an audit of the evaluations of some. */
 export const AUDIT_MS = 24 * 3_600_000;
 /** Leaves of one pass: its text, and the columns of a unit, grow with them. */
-const MOST_LEAVES = 250;
+const MOST_LEAVES = 1_000;
 /** A rule that failed so often is tried again after so long. */
 const TRIES = 3;
 const PATIENCE_MS = 600_000;
@@ -47,6 +50,8 @@ interface Round {
   /** States as they become, by segment. */
   readonly after: Map<string, Evaluated>;
   readonly runs: Run[];
+  /** Sets of leaves of others that were made, by what they come to: their stamp. */
+  readonly leaves: Map<string, number>;
   /** Facts in all, and bytes of one. */
   readonly facts: { readonly rows: number; readonly bytes: number };
 }
@@ -64,7 +69,7 @@ export async function evaluateSegments(
 ): Promise<Run[]> {
   const [states, { fold, rebuilt }] = [await readEvaluated(deps.redis), await lastFold(deps.redis)];
   const round: Round = {
-    ...{ deps, now: deps.now(), fold, states, after: new Map(), runs: [] },
+    ...{ deps, now: deps.now(), fold, states, after: new Map(), runs: [], leaves: new Map() },
     facts: await sizeOfFacts(deps),
   };
   const depths = byDepth(deps.things, wanted);
@@ -88,6 +93,7 @@ export async function evaluateSegments(
     }
   }
   await dropVersions(deps.warehouse, round.after);
+  await dropLeafSets(deps.warehouse, [...new Map([...states.known, ...round.after]).values()]);
   return round.runs;
 }
 
@@ -112,7 +118,7 @@ async function attempt(round: Round, turns: readonly Turn[], kind: 'plain' | 'au
   const { deps } = round;
   const began = performance.now();
   try {
-    await take(round, turns, kind, began);
+    await take(round, turns, kind, began, between);
   } catch (error) {
     const [first] = turns;
     if (turns.length > 1) {
@@ -131,32 +137,44 @@ async function attempt(round: Round, turns: readonly Turn[], kind: 'plain' | 'au
   }
 }
 
-async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit', began: number): Promise<void> {
+async function take(
+  round: Round,
+  turns: readonly Turn[],
+  kind: 'plain' | 'audit',
+  began: number,
+  between: Between,
+): Promise<void> {
   const { deps, now, fold } = round;
   const { warehouse } = deps;
   const [first] = turns as [Turn];
+  const { level } = first;
   const stateOf = (id: string): Evaluated | undefined => round.after.get(id) ?? round.states.known.get(id);
+  await makeLeaves(round, turns, between);
   const asked = first.isWhole || kind === 'audit' ? null : await askFor(round, turns);
-  const scan = compileScan(
+  const scope = scopeFor(deps.things, first, now);
+  const isStored = (plan: LeafPlan): boolean => isOfOthers(plan) || (level === 'person' && storedSegment(plan) !== undefined);
+  const sets = compileSets(
     turns.map(({ rule }) => rule),
-    scopeFor(deps.things, first, now),
+    scope,
+    isStored,
+  );
+  const stored = new Map(
+    sets.stored.map(({ name, leaf, plan }) => {
+      const segment = storedSegment(plan);
+      if (segment !== undefined) return [name, membersOf(segment, stateOf(segment)?.version ?? 0, sets.bound)];
+      const key = keyOfLeaf(leaf, scopeFor(deps.things, first, SOME_TIME));
+      return [name, leafSet(key, round.leaves.get(key) ?? 0, sets.bound)];
+    }),
   );
   const unknown = turns.filter(({ id }) => stateOf(id) === undefined).map(({ id }) => id);
   const greatest = await greatestVersions(warehouse, unknown);
-  const rows = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
+  const facts = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
+  const before = turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 }));
+  const reading: Reading = { from: asked === null ? 'facts' : 'segment_facts', facts, stored };
   const counts =
     asked === 0
-      ? await countMembers(
-          warehouse,
-          turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 })),
-        )
-      : await takePass(
-          warehouse,
-          scan,
-          turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 })),
-          asked === null,
-          turns.length === 1 ? ALONE : LIMITS,
-        );
+      ? await countMembers(warehouse, before)
+      : await takePass(warehouse, sets, before, reading, turns.length === 1 ? ALONE : LIMITS, () => between(0, 1));
 
   const written: NewVersion[] = [];
   for (const { id } of turns) {
@@ -181,8 +199,9 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
     const isOther = state !== undefined && state.digest !== turn.digest;
     const kept = isOther ? [...state.kept, state.version].slice(-MOST_KEPT) : (state?.kept ?? []);
     const nested = Object.fromEntries(turn.nested.map((one) => [one, stateOf(one)?.version ?? 0]));
+    const leaves = Object.fromEntries([...turn.leaves.keys()].map((key) => [key, round.leaves.get(key) ?? 0]));
     states.set(turn.id, {
-      ...{ version, digest: turn.digest, fold, at: now, nested, kept },
+      ...{ version, digest: turn.digest, fold, at: now, nested, leaves, kept },
       whole: asked === null ? now : (state?.whole ?? now),
     });
     if (kind === 'audit' && entered + left > 0) {
@@ -193,8 +212,8 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
       ...{ segment: turn.id, version, revision: turn.revision, started: now, seconds, members, entered, left, error: '' },
       mode: kind === 'audit' ? 'audit' : asked === null ? 'full' : 'incremental',
       asked: asked ?? (await countPeople(round)),
-      rows,
-      bytes: Math.round(rows * round.facts.bytes),
+      rows: facts,
+      bytes: Math.round(facts * round.facts.bytes),
     });
   }
   await recordRuns(warehouse, runs);
@@ -203,12 +222,30 @@ async function take(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit
   round.runs.push(...runs);
 }
 
+/** The segment whose members as they are stored are the leaf's. */
+function storedSegment(plan: LeafPlan): string | undefined {
+  return 'units' in plan ? plan.segment : undefined;
+}
+
+/** Makes the sets of leaves of others that the turns need, each once a round. */
+async function makeLeaves(round: Round, turns: readonly Turn[], between: Between): Promise<void> {
+  const { deps, now } = round;
+  const missing = new Map(turns.flatMap(({ leaves }) => [...leaves].filter(([key]) => !round.leaves.has(key))));
+  if (missing.size === 0) return;
+  const stamp = await freeStamp(deps.warehouse, [...round.states.known.values()], [...round.leaves.values()]);
+  const scope = scopeFor(deps.things, turns[0] as Turn, now);
+  await makeLeafSets(deps.warehouse, missing, scope, stamp, round.facts.rows, () => between(0, 1));
+  for (const key of missing.keys()) round.leaves.set(key, stamp);
+}
+
 /** Null: nearly everybody. */
-async function askFor({ deps, now, after, states }: Round, turns: readonly Turn[]): Promise<number | null> {
+async function askFor({ deps, now, after, states, leaves: made }: Round, turns: readonly Turn[]): Promise<number | null> {
   const edges = new Set<number>();
   const nested: Record<string, number> = {};
+  const leaves = new Map<string, number>();
   for (const turn of turns) {
-    for (const age of turn.edges?.ages ?? []) edges.add(age);
+    for (const age of turn.edges.ages) edges.add(age);
+    for (const key of turn.leaves.keys()) leaves.set(key, turn.before?.leaves?.[key] ?? 0);
     for (const id of turn.nested) {
       const version = turn.before?.nested[id] ?? 0;
       const current = (after.get(id) ?? states.known.get(id))?.version ?? 0;
@@ -216,7 +253,14 @@ async function askFor({ deps, now, after, states }: Round, turns: readonly Turn[
     }
   }
   const { before, level } = turns[0] as Turn;
-  return askAgain(deps.warehouse, { fold: before?.fold ?? 0, at: before?.at ?? 0, nested }, now, [...edges], level);
+  const changed = [...leaves].map(([key, stamp]) => ({ key, before: stamp, now: made.get(key) ?? 0 }));
+  return askAgain(
+    deps.warehouse,
+    { fold: before?.fold ?? 0, at: before?.at ?? 0, nested, leaves: changed },
+    now,
+    [...edges],
+    level,
+  );
 }
 
 async function recordFailure(
@@ -250,8 +294,7 @@ export async function retireDeleted(deps: EvaluateDeps): Promise<string[]> {
 }
 
 async function countFacts({ warehouse }: EvaluateDeps): Promise<number> {
-  const sql = 'SELECT count() AS n FROM facts WHERE (shard, profile) IN (SELECT shard, profile FROM segment_asked)';
-  const [row] = await warehouse.query<{ n: string }>({ sql }, LIMITS);
+  const [row] = await warehouse.query<{ n: string }>({ sql: 'SELECT count() AS n FROM segment_facts' });
   return Number(row?.n ?? 0);
 }
 

@@ -30,6 +30,7 @@ export const PLACES: readonly Place[] = [
   { table: 'facts_scope', keys: ['identifier'], act: 'delete' },
   { table: 'facts_fresh', keys: ['identifier'], act: 'delete' },
   { table: 'facts_wanted', keys: ['identifier'], act: 'delete' },
+  { table: 'segment_facts', keys: ['identifier'], act: 'delete' },
   // Last: by these the others are found.
   { table: 'identities', keys: ['identifier', 'anchor'], act: 'delete' },
 ];
@@ -55,12 +56,15 @@ export function whereNamed({ table, keys }: Pick<Place, 'table' | 'keys'>): stri
 /** Rows that are a person's by the number of the profile alone. */
 export const PROFILE_TABLES: readonly string[] = [
   ...['memberships', 'facts', 'facts_fresh', 'facts_wanted', 'facts_found', 'placements', 'touches', 'segment_asked'],
+  'segment_facts',
   'lookalike_scores',
 ];
 
 /** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */
 export const BITMAPS: readonly { readonly table: string; readonly columns: readonly string[] }[] = [
+  { table: 'leaf_sets', columns: ['members'] },
   { table: 'segment_held', columns: ['members'] },
+  { table: 'segment_leaves', columns: ['members'] },
   { table: 'segment_members', columns: ['members'] },
   { table: 'segment_steps', columns: ['members', 'entered', 'gone'] },
 ];

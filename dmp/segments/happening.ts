@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { checkBounds, checkHours, checkPlaces, checkSources, checkWindow } from './check-members.ts';
 import { among, atHours, both, edgesOf, onDays, storesOf, within } from './conditions.ts';
 import type { EventKind } from './event.ts';
-import { age, different, edgesOfAges, measured, planOfMeasures } from './measures.ts';
+import { age, counted, different, edgesOfAges, planOfMeasures } from './measures.ts';
 import {
   type BodyOf,
   type Bounds,
@@ -130,7 +130,7 @@ export function happening<const Fields extends Readonly<Record<string, TSchema>>
         const { count, days, first, last, window } = body as Counted;
         const rows = both(event.rows(body as HappeningFilters<Fields>, compiler), within(window, compiler));
         const given = [
-          ...(count === undefined ? [] : [measured(`countIf(${rows})`, count, compiler.bound)]),
+          ...(count === undefined ? [] : [counted(rows, count, compiler.bound)]),
           ...(days === undefined ? [] : [different('day', rows, days, compiler.bound)]),
           ...(first === undefined ? [] : [age('first', rows, first, compiler)]),
           ...(last === undefined ? [] : [age('last', rows, last, compiler)]),

@@ -1,6 +1,6 @@
 import type { Binder } from './binder.ts';
 import { between, both, DAY_MS } from './conditions.ts';
-import type { Measure } from './measures.ts';
+import { type Measure, MOST_UP_TO, whether } from './measures.ts';
 import type { Bounds } from './members.ts';
 import type { Money } from './money.ts';
 
@@ -21,6 +21,8 @@ const COLUMNS = ['once', 'day', 'place', 'product', 'brand', 'at', 'thousandths'
 type Column = (typeof COLUMNS)[number];
 
 interface Aggregate {
+  /** The lines that it is of, where these are rows as they are read. */
+  readonly rows?: string;
   readonly aggregates: readonly string[];
   value(columns: readonly string[]): string;
 }
@@ -35,7 +37,8 @@ type Aggregator = (
 export function linesAsRead(condition: string, money: Money): Lines {
   const column = (name: Column): string => expressionOf(name, money);
   return linesBy((fn, args, only) => ({
-    aggregates: [`${fn}If(${[...args(column), `${both(condition, only?.(column) ?? '')}`].join(', ')})`],
+    rows: both(condition, only?.(column) ?? ''),
+    aggregates: [`${fn.replace(/^\w+/, '$&If')}(${[...args(column), `${both(condition, only?.(column) ?? '')}`].join(', ')})`],
     value: ([value]) => value as string,
   }));
 }
@@ -76,14 +79,17 @@ function linesBy(over: Aggregator): Lines {
       const { min = -1, max = Number.POSITIVE_INFINITY } = bounds;
       // Whether there is any is cheaper asked than how many.
       const onlyWhether = min <= 1 && (max === Number.POSITIVE_INFINITY || max < 1);
+      // What is beyond is told as one more, which is outside of the bounds as the true number is.
+      const upTo = Math.ceil(Math.max(min, max === Number.POSITIVE_INFINITY ? 1 : max, 1));
       if (!onlyWhether)
         return bounded(
-          over('uniqExact', (column) => [column(name)], only),
+          over(upTo <= MOST_UP_TO ? `uniqUpTo(${upTo})` : 'uniqExact', (column) => [column(name)], only),
           bounds,
           bound,
         );
       const any = over('count', (column) => [column('once')], only);
-      return bounded({ ...any, value: (columns) => `least(${any.value(columns)}, 1)` }, bounds, bound);
+      const least = bounded({ ...any, value: (columns) => `least(${any.value(columns)}, 1)` }, bounds, bound);
+      return any.rows === undefined ? least : { ...least, ...whether(any.rows, bounds) };
     },
     sum: (name, unit, bounds, bound) =>
       bounded(

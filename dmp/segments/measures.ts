@@ -7,6 +7,8 @@ import type { Compiler, FactsPlan } from './plan.ts';
 export interface Measure {
   readonly aggregates: readonly string[];
   holds(columns: readonly string[]): string;
+  /** Where it asks only whether there is a row. */
+  readonly whether?: FactsPlan['whether'];
 }
 
 /** All measures must hold; without any there must be a row. */
@@ -15,6 +17,7 @@ export function planOfMeasures(rows: string, given: readonly Measure[], edges: F
   return {
     rows,
     edges,
+    ...(measures.length === 1 && measures[0]?.whether !== undefined ? { whether: measures[0].whether } : {}),
     measures: measures.flatMap(({ aggregates }) => aggregates),
     holds: (columns) => {
       let next = 0;
@@ -29,7 +32,18 @@ export function planOfMeasures(rows: string, given: readonly Measure[], edges: F
 }
 
 export function someRow(rows: string): Measure {
-  return { aggregates: [`countIf(${rows})`], holds: ([count]) => `${count} > 0` };
+  return { aggregates: [`countIf(${rows})`], holds: ([count]) => `${count} > 0`, whether: { rows, there: true } };
+}
+
+/** How many rows. */
+export function counted(rows: string, bounds: Bounds, bound: Binder): Measure {
+  return { ...measured(`countIf(${rows})`, bounds, bound), ...whether(rows, bounds) };
+}
+
+/** Of a number of something: bounds that ask only whether it is 0. */
+export function whether(rows: string, { min = 0, max = Number.POSITIVE_INFINITY }: Bounds): Pick<Measure, 'whether'> {
+  if (min > 0 && min <= 1 && max === Number.POSITIVE_INFINITY) return { whether: { rows, there: true } };
+  return min <= 0 && max >= 0 && max < 1 ? { whether: { rows, there: false } } : {};
 }
 
 /** An aggregate that is 0 where there is no row. */
@@ -41,7 +55,7 @@ export function measured(aggregate: string, bounds: Bounds, bound: Binder): Meas
 export function different(expression: string, rows: string, bounds: Bounds, bound: Binder): Measure {
   const { min = -1, max = Number.POSITIVE_INFINITY } = bounds;
   const onlyWhether = min <= 1 && (max === Number.POSITIVE_INFINITY || max < 1);
-  if (onlyWhether) return measured(`toUInt8(countIf(${rows}) > 0)`, bounds, bound);
+  if (onlyWhether) return { ...measured(`toUInt8(countIf(${rows}) > 0)`, bounds, bound), ...whether(rows, bounds) };
   // What is beyond is told as one more, which is outside of the bounds as the true number is. A third of what uniqExact takes.
   const upTo = Math.ceil(Math.max(min, max === Number.POSITIVE_INFINITY ? 1 : max, 1));
   return measured(
@@ -51,8 +65,8 @@ export function different(expression: string, rows: string, bounds: Bounds, boun
   );
 }
 
-/** It keeps what it counts as a list. */
-const MOST_UP_TO = 32;
+/** `uniqUpTo` keeps what it counts as a list. */
+export const MOST_UP_TO = 32;
 
 /** Days since the first or the last row; without a row no bound holds. At least n is the opposite of at most n. */
 export function age(of: 'first' | 'last', rows: string, { min, max }: Bounds, { bound, scope }: Compiler): Measure {

@@ -15,18 +15,23 @@ export interface Compiler {
 export interface FactsPlan {
   /** Aggregates of a unit, each an aggregate function over `facts` with its condition inside: `countIf(kind = 'visit' AND …)`. */
   readonly measures: readonly string[];
-  /** Whether the leaf holds of a unit, given the names of the columns with its measures. Total: 0 or 1 also for a unit without any row. */
-  holds(columns: readonly string[]): string;
-  /** Rows that any measure looks at; others need not be read for this leaf. */
+  /** Whether the leaf holds of a unit, given the names of the columns with its measures, and what it asks of others. Total: 0 or 1 also for a unit without any row. */
+  holds(columns: readonly string[], others: readonly string[]): string;
+  /** Rows that any measure looks at; others need not be read for this leaf. Each alternative says of which kind they are: `kind = 'visit'`. */
   readonly rows: string;
+  /** Where the leaf holds of a unit that has a row of these, or of one that has none: then rows need not be put together by unit. */
+  readonly whether?: { readonly rows: string; readonly there: boolean };
   /**
    * Ages in ms at which a fact's passing of time may change the answer (the ends of sliding windows, now itself is 0). 'midnight': it does
    * when a UTC day ends, and where a fact is of the future. 'always': time may change it at any moment, so it is asked of everybody in
    * each run.
    */
   readonly edges: readonly number[] | 'midnight' | 'always';
-  /** The facts of others may change the answer (quantiles of all people): asked of everybody in each run. */
-  readonly ofOthers?: boolean;
+  /**
+   * What is asked of everybody's facts (quantiles of all people), which any fact may change: a statement of one row, and the types of its
+   * columns. `holds` is given their places. Such a leaf holds of no unit without rows.
+   */
+  readonly others?: { readonly sql: string; readonly types: readonly string[] };
 }
 
 /** A leaf that is answered by a set that is there already: a subquery that selects `unit`. */

@@ -24,7 +24,7 @@ export interface Scan {
 }
 
 /** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
-const UNIT_OF: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
+export const UNIT_OF: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
 
 export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = new Binder()): Scan {
   const compiler: Compiler = { scope, bound };
@@ -40,7 +40,7 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
   };
   const factsLeaf = (plan: FactsPlan): string => {
     rows.add(plan.rows);
-    return `l${columns.push(plan.holds(plan.measures.map(measureOf))) - 1}`;
+    return `l${columns.push(plan.holds(plan.measures.map(measureOf), othersOf(plan))) - 1}`;
   };
   const leafOf = (leaf: Leaf): string => {
     const key = JSON.stringify(leaf);
@@ -75,6 +75,12 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
     return `SELECT ${selected.join(', ')} FROM facts${read.length === 0 ? '' : ` WHERE ${read.join(' AND ')}`} GROUP BY shard, unit`;
   };
   return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), compiler, bound, level };
+}
+
+/** What a leaf asks of others, asked where it stands. */
+export function othersOf({ others }: FactsPlan): string[] {
+  if (others === undefined) return [];
+  return others.types.map((_, n) => `(SELECT tuple(*) FROM (${others.sql})).${n + 1}`);
 }
 
 /** With more, nearly every row is one that some leaf looks at. */

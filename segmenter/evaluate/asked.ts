@@ -1,6 +1,7 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import type { LeafPlan } from '../../dmp/segments/plan.ts';
+import { isOfOthers } from '../../dmp/segments/sets.ts';
 import { LIMITS } from './limits.ts';
 
 /** Since what people are asked again. */
@@ -9,6 +10,8 @@ export interface Since {
   readonly at: number;
   /** Segments that rules name, by the version that was known then. */
   readonly nested: Readonly<Record<string, number>>;
+  /** Leaves of others: the stamp of their set then, and now. */
+  readonly leaves: readonly { readonly key: string; readonly before: number; readonly now: number }[];
 }
 
 /** With more of them than this share asked, all of them at once cost less. */
@@ -17,7 +20,7 @@ const FEW = 1_000;
 
 /**
  * Writes down who is asked again: whose facts a fold touched, who has a fact that passed the end of a sliding window, and who entered or
- * left a segment that a rule names; where rules count by household, with all of it. Returns how many, or null where it is nearly everybody.
+ * left a segment that a rule names, or a set that is not of their own facts; where rules count by household, with all of it. Returns how many, or null where it is nearly everybody.
  */
 export async function askAgain(
   warehouse: Warehouse,
@@ -32,7 +35,17 @@ export async function askAgain(
   const parts = ['SELECT shard, profile FROM touches WHERE fold > {fold:UInt64}'];
   if (crossed.length > 0) parts.push(CROSSED);
   if (nested.length > 0) parts.push(ENTERED_OR_LEFT);
+  const changed = since.leaves.filter(({ before, now: stamp }) => before !== stamp);
+  if (changed.length > 0)
+    parts.push(
+      level === 'person'
+        ? CHANGED
+        : `SELECT shard, profile FROM facts WHERE kind = 'person' AND (shard, ${level}) IN (${CHANGED})`,
+    );
   const params = {
+    leaves: changed.map(({ key }) => key),
+    befores: changed.map(({ before }) => before),
+    stamps: changed.map(({ now: stamp }) => stamp),
     fold: since.fold,
     from: crossed.map(([from]) => from),
     to: crossed.map(([, to]) => to),
@@ -48,8 +61,15 @@ export async function askAgain(
     sql: 'SELECT (SELECT count() FROM segment_asked) AS asked, (SELECT count() FROM touches) AS all',
   });
   const asked = Number(row?.asked ?? 0);
-  return asked > FEW && asked > Number(row?.all ?? 0) * MOST_OF_ALL ? null : asked;
+  if (asked > FEW && asked > Number(row?.all ?? 0) * MOST_OF_ALL) return null;
+  // Read once: the statements of a pass read few kinds of facts each, of people who are everywhere in the table.
+  await warehouse.command({ sql: 'TRUNCATE TABLE segment_facts' });
+  if (asked > 0) await warehouse.command({ sql: THEIR_FACTS }, LIMITS);
+  return asked;
 }
+
+const THEIR_FACTS = `INSERT INTO segment_facts SETTINGS insert_deduplicate = 0
+  SELECT * FROM facts WHERE (shard, profile) IN (SELECT shard, profile FROM segment_asked)`;
 
 /** Who lives with them. */
 const MATES = `INSERT INTO segment_asked (shard, profile) SETTINGS insert_deduplicate = 0
@@ -64,6 +84,13 @@ const CROSSED = `SELECT shard, profile FROM facts PREWHERE toDate(at) IN {days:A
 const ENTERED_OR_LEFT = `SELECT shard, profile FROM facts WHERE kind = 'person' AND profile IN (
   SELECT profile FROM memberships WHERE segment IN {segments:Array(String)}
     AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0)))`;
+
+/** Units that are in one of two sets of a leaf and not in the other. */
+const CHANGED = `SELECT shard, arrayJoin(bitmapToArray(bitmapXor(before, now))) AS profile FROM (
+  SELECT leaf, shard,
+    groupBitmapMergeStateIf(members, stamp = transform(toString(leaf), {leaves:Array(String)}, {befores:Array(UInt64)}, toUInt64(0))) AS before,
+    groupBitmapMergeStateIf(members, stamp = transform(toString(leaf), {leaves:Array(String)}, {stamps:Array(UInt64)}, toUInt64(0))) AS now
+  FROM leaf_sets WHERE leaf IN {leaves:Array(String)} GROUP BY leaf, shard)`;
 
 /** Stretches of time (from, to], epoch ms, that do not overlap. */
 function crossingsOf(edges: readonly number[], before: number, now: number): [number, number][] {
@@ -96,12 +123,12 @@ export interface Edges {
   readonly isDaily: boolean;
 }
 
-/** Null: time may change the answer at any moment, or the facts of others may. */
-export function edgesOf(plans: readonly LeafPlan[]): Edges | null {
+/** Leaves of others are not among them: who is in their sets or is not any more is asked anyway. */
+export function edgesOf(plans: readonly LeafPlan[]): Edges {
   const ages = new Set<number>();
   let isDaily = false;
   for (const plan of plans) {
-    if (plan.edges === 'always' || ('ofOthers' in plan && plan.ofOthers === true)) return null;
+    if (plan.edges === 'always' || isOfOthers(plan)) continue;
     if (plan.edges === 'midnight') isDaily = true;
     for (const age of plan.edges === 'midnight' ? [0] : plan.edges) ages.add(age);
   }

@@ -20,6 +20,8 @@ export interface Evaluated {
   readonly whole: number;
   /** Versions of the segments that its rule names. */
   readonly nested: Readonly<Record<string, number>>;
+  /** Stamps of the sets of its leaves of others, by what they come to; of states of before there is none. */
+  readonly leaves?: Readonly<Record<string, number>>;
   /** Versions that are kept to be restored, oldest first: the last of each rule that it had. */
   readonly kept: readonly number[];
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import { referencesOf } from '../../dmp/segments/check.ts';
-import type { Rule } from '../../dmp/segments/rule.ts';
+import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
 import { type RuleScope, scopeOf } from '../../dmp/segments/scope.ts';
 import type { Segment } from '../../dmp/segments/segment.ts';
 import type { Thing, Things } from '../../dmp/things/things.ts';
 import { type Edges, edgesOf, isOtherDay } from './asked.ts';
+import { keyOfLeaf, leavesOfOthers } from './leaves.ts';
 import type { Evaluated, EvaluatedStates } from './state.ts';
 
 /** A segment whose turn it is. */
@@ -18,9 +19,11 @@ export interface Turn {
   readonly advertiser: string | null;
   /** Of what the rule comes to, wherever that is written: stores of a group, sources, rates. */
   readonly digest: string;
-  /** When time changes the answer; null: everybody is asked each time. */
-  readonly edges: Edges | null;
+  /** When time changes the answer. */
+  readonly edges: Edges;
   readonly nested: readonly string[];
+  /** Its leaves of others, by what they come to. */
+  readonly leaves: ReadonlyMap<string, Leaf>;
   readonly before: Evaluated | undefined;
   /** Everybody is asked. */
   readonly isWhole: boolean;
@@ -29,7 +32,7 @@ export interface Turn {
 }
 
 /** Any time, so that what a rule comes to does not change with the clock. */
-const SOME_TIME = Date.UTC(2026, 0, 1);
+export const SOME_TIME = Date.UTC(2026, 0, 1);
 
 /** Null: the rule cannot be compiled. */
 export function turnOf(
@@ -43,19 +46,34 @@ export function turnOf(
   const before = states.known.get(id);
   const { rule, level = 'person', advertiser } = body;
   try {
-    const scan = compileScan([rule], { ...scopeOf(things, advertiser, SOME_TIME), level });
+    const scope = { ...scopeOf(things, advertiser, SOME_TIME), level };
+    const scan = compileScan([rule], scope);
     const text = JSON.stringify([level, scan.units(''), scan.holds, scan.bound.values]);
     const digest = createHash('sha1').update(text).digest('base64');
     const edges = edgesOf(scan.plans);
     const nested = [...new Set(referencesOf(rule))];
+    const leaves = new Map(leavesOfOthers(rule, scope).map((leaf) => [keyOfLeaf(leaf, scope), leaf]));
     const isWhole =
       before === undefined ||
       before.digest !== digest ||
       before.fold < rebuilt ||
-      edges === null ||
       (edges.isDaily && isOtherDay(before.at, now)) ||
-      nested.some((one) => before.nested[one] === undefined);
-    return { id, revision, rule, level, advertiser, digest, edges, nested, before, isWhole, isSuspect: states.failed.has(id) };
+      nested.some((one) => before.nested[one] === undefined) ||
+      [...leaves.keys()].some((key) => before.leaves?.[key] === undefined);
+    return {
+      id,
+      revision,
+      rule,
+      level,
+      advertiser,
+      digest,
+      edges,
+      nested,
+      leaves,
+      before,
+      isWhole,
+      isSuspect: states.failed.has(id),
+    };
   } catch {
     return null;
   }

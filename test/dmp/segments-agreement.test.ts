@@ -130,7 +130,7 @@ test('a leaf changes by time only for whom a fact crosses one of its edges', { t
     for (let n = 0; n < 12; n++) {
       const leaf = randomLeaf(random);
       const [plan] = compileScan([leaf], scopeIn(world)).plans;
-      if (plan === undefined || plan.edges === 'always' || 'units' in plan || plan.ofOthers === true) continue;
+      if (plan === undefined || plan.edges === 'always' || 'units' in plan || plan.others !== undefined) continue;
       const isOtherDay = Math.floor(world.now / DAY) !== Math.floor(later.now / DAY);
       if (plan.edges === 'midnight' && isOtherDay) continue;
       const edges = plan.edges === 'midnight' ? [0] : plan.edges;

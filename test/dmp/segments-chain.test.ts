@@ -41,7 +41,7 @@ async function fill(facts: readonly Fact[], people: number): Promise<void> {
 async function selected(plan: FactsPlan, bound: Binder): Promise<number[]> {
   const columns = plan.measures.map((_, n) => `m${n}`);
   const measures = plan.measures.map((measure, n) => `, ${measure} AS m${n}`).join('');
-  const sql = `SELECT profile FROM (SELECT profile${measures} FROM facts WHERE kind = 'person' OR (${plan.rows}) GROUP BY profile) WHERE ${plan.holds(columns)} ORDER BY profile`;
+  const sql = `SELECT profile FROM (SELECT profile${measures} FROM facts WHERE kind = 'person' OR (${plan.rows}) GROUP BY profile) WHERE ${plan.holds(columns, [])} ORDER BY profile`;
   return (await warehouse.query<{ profile: number }>({ sql, params: bound.values })).map(({ profile }) => profile);
 }
 

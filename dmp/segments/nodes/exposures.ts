@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { checkBounds, checkHours, checkWindow } from '../check-members.ts';
 import { among, atHours, both, edgesOf, onDays, within } from '../conditions.ts';
 import type { EventKind } from '../event.ts';
-import { age, different, edgesOfAges, measured, planOfMeasures } from '../measures.ts';
+import { age, counted, different, edgesOfAges, planOfMeasures } from '../measures.ts';
 import { type BodyOf, bounds, HourSpan, names, Weekdays, Window } from '../members.ts';
 import type { Language, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
@@ -83,11 +83,9 @@ export const exposures: NodeKind<Exposures> = {
     const seen = both(saw.rows(body, compiler), window);
     const clicks = both(clicked.rows(body, compiler), window);
     const given = [
-      ...(body.count === undefined ? [] : [measured(`countIf(${seen})`, body.count, bound)]),
-      ...(body.clicks === undefined ? [] : [measured(`countIf(${clicks})`, body.clicks, bound)]),
-      ...(body.ignored === undefined
-        ? []
-        : [measured(`countIf(${seen})`, { min: body.ignored }, bound), measured(`countIf(${clicks})`, { max: 0 }, bound)]),
+      ...(body.count === undefined ? [] : [counted(seen, body.count, bound)]),
+      ...(body.clicks === undefined ? [] : [counted(clicks, body.clicks, bound)]),
+      ...(body.ignored === undefined ? [] : [counted(seen, { min: body.ignored }, bound), counted(clicks, { max: 0 }, bound)]),
       ...(body.days === undefined ? [] : [different('day', seen, body.days, bound)]),
       ...(body.first === undefined ? [] : [age('first', seen, body.first, compiler)]),
       ...(body.last === undefined ? [] : [age('last', seen, body.last, compiler)]),

@@ -54,15 +54,18 @@ export const rfm: NodeKind<Rfm> = {
     const values = ['max(at)', 'uniqExact(once)', `sum(${amount})`];
     // Where the groups begin, each at the person of this place in the order. The share is a number of the code, as the function wants it.
     const places = Array.from({ length: groups - 1 }, (_, n) => (n + 1) / groups).join(', ');
-    const others = `SELECT ${values.map((value, n) => `${value} AS v${n}`).join(', ')} FROM facts WHERE ${both(rows, level === 'device' ? 'device != 0' : '', scope.sampled ?? '')} GROUP BY ${unit}`;
-    const starts = `(SELECT (${values.map((_, n) => `quantilesExact(${places})(v${n})`).join(', ')}) FROM (${others}))`;
+    const others = `SELECT ${values.map((value, n) => `${value} AS v${n}`).join(', ')} FROM facts WHERE ${both(rows, level === 'device' ? 'device != 0' : '', scope.sampled ?? '')} GROUP BY shard, ${unit}`;
+    const starts = values.map((_, n) => `quantilesExact(${places})(v${n}) AS starts${n}`).join(', ');
     return {
       measures: [`maxIf(at, ${rows})`, `uniqExactIf(once, ${rows})`, `sumIf(${amount}, ${rows})`],
       rows,
       edges: edgesOf(body.window),
-      ofOthers: true,
-      holds: (columns) => {
-        const group = (n: number): string => `(1 + arrayCount(start -> ${columns[n]} >= start, ${starts}.${n + 1}))`;
+      others: {
+        sql: `SELECT ${starts} FROM (${others})`,
+        types: ["Array(DateTime64(3, 'UTC'))", 'Array(UInt64)', 'Array(Int64)'],
+      },
+      holds: (columns, starts) => {
+        const group = (n: number): string => `(1 + arrayCount(start -> ${columns[n]} >= start, ${starts[n]}))`;
         return `(${both(
           `${columns[1]} > 0`,
           ...MEASURES.map((name, n) => (body[name] === undefined ? '' : between(group(n), body[name], bound))),
