@@ -2,13 +2,23 @@ import { Counter, Gauge, Histogram } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
 import { optedOutValue } from '../dmp/opt-out/value.ts';
-import { numbersNeeded } from '../dmp/publication/needed.ts';
-import { forgetPublished, notePublished, type PublishedSegment } from '../dmp/publication/status.ts';
-import { nextSequence, putValues, STATE_KEY, STREAMED_KEY, type Value } from '../dmp/publication/values.ts';
+import { numbersNeeded, readHeld, segmentsNamed } from '../dmp/publication/needed.ts';
+import { nextSequence, putValues, STREAMED_KEY, type Value } from '../dmp/publication/values.ts';
 import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
 import { hourOf, NOTHING_ADDED } from '../proto/profile.ts';
 import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf, readPeople } from './publish-people.ts';
 import { createValueWriter } from './publish-values.ts';
+import {
+  type LastPublished,
+  lastPublished,
+  MEMBERSHIP_HOURS,
+  notePublication,
+  type Renewal,
+  readVersions,
+  renewalOf,
+  savePublished,
+  type Versions,
+} from './published.ts';
 
 const AGES = [1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3_600];
 const visibleAfter = new Histogram({
@@ -31,13 +41,6 @@ const publishedSegments = new Gauge({
   help: 'Segments that some live line item needs, whose members bidders know',
 });
 
-/** So everybody is renewed well before their value is forgotten. */
-const FULL_EVERY_MS = 7 * 86_400_000;
-/**
- * A membership that nobody renews ends, although the person stays known to caps and holdouts: three times as long as everybody
- * waits for a renewal.
- */
-export const MEMBERSHIP_HOURS = 21 * 24;
 /** Until when the events of the last refresh were known to it, as a sequence. */
 const UP_TO_KEY = 'walkin:publication:up-to';
 /** People that are read at once: 40 MB. */
@@ -68,18 +71,6 @@ export interface Evaluated {
   readonly segments: readonly string[];
 }
 
-/** Versions of the identities and of each needed segment's members. */
-interface Versions {
-  readonly identities: string;
-  readonly segments: ReadonlyMap<string, Version>;
-}
-
-interface Version {
-  readonly version: number;
-  /** Epoch ms of the evaluation that made it. */
-  readonly started: number;
-}
-
 /**
  * Writes the compact value of everybody who changed since the last publication under each identifier by which a bid request
  * can name them. People without segments too: their anchor decides on holdout and caps. Only segments that a live line item needs; one
@@ -96,13 +87,13 @@ export async function publish(
 ): Promise<Published> {
   const began = performance.now();
   const at = deps.now();
-  const numbers = numbersNeeded(deps.things, at);
+  const numbers = numbersNeeded(deps.things, at, await readHeld(deps.warehouse, deps.things));
   const current = await readVersions(deps, [...numbers.keys()]);
   const last = await lastPublished(deps, at);
-  const retired = [...(last?.segments.keys() ?? [])].filter((id) => deps.things.get('segment', id) === undefined);
-  const change = last === null ? EVERYBODY : changeSince(last, current, retired);
+  const renewal = last === null ? null : renewalOf(last, current.profiles, at);
+  const change = last === null ? EVERYBODY : changeSince(last, current, takenBack(deps, last, numbers, at));
   const streamed = last === null || evaluated === null ? [] : await streamedUntil(deps, evaluated.upTo);
-  const passes = await passesOf(deps, change, streamed);
+  const passes = [...(await passesOf(deps, change, streamed)), ...passesOfRenewal(renewal)];
   const known = knownTo(evaluated, numbers);
   const sum = { profiles: 0, written: 0, late: 0 };
   let reading: Promise<Part> | null = null;
@@ -122,7 +113,7 @@ export async function publish(
   if (evaluated !== null && known.size === numbers.size)
     await deps.redis.zremrangebyscore(STREAMED_KEY, '-inf', Math.floor(evaluated.upTo / 1000));
   const lags = await notePublication(deps, last, current);
-  await savePublished(deps, current, last, at);
+  await savePublished(deps, current, last, renewal, at);
   if (evaluated !== null) await noteUpTo(deps, evaluated.upTo);
   for (const lag of lags) visibleAfter.observe(lag);
   values.inc({ outcome: 'written' }, sum.written);
@@ -139,65 +130,35 @@ export async function publish(
   };
 }
 
-async function readVersions({ warehouse }: PublishDeps, needed: readonly string[]): Promise<Versions> {
-  const [identities] = await warehouse.query<{ version: string }>({ sql: 'SELECT max(version) AS version FROM identities' });
-  const sql = `SELECT segment, max(version) AS newest, toUnixTimestamp64Milli(argMax(started, (version, -toUnixTimestamp64Milli(started)))) AS began FROM segment_runs
-    WHERE segment IN {needed:Array(String)} AND error = '' GROUP BY segment`;
-  const rows = await warehouse.query<{ segment: string; newest: number; began: string }>({ sql, params: { needed } });
-  const versions = rows.map((row): [string, Version] => [row.segment, { version: row.newest, started: Number(row.began) }]);
-  return { identities: identities?.version ?? '0', segments: new Map(versions) };
-}
-
-interface LastPublished {
-  readonly identities: string;
-  readonly segments: ReadonlyMap<string, number>;
-}
-
-/** Null: everybody must be published. */
-async function lastPublished({ redis }: PublishDeps, now: number): Promise<LastPublished | null> {
-  const { full, identities, ...rest } = await redis.hgetall(STATE_KEY);
-  if (full === undefined || identities === undefined || now - Number(full) > FULL_EVERY_MS) return null;
-  return { identities, segments: new Map(Object.entries(rest).map(([field, version]) => [field.slice(2), Number(version)])) };
-}
-
-async function savePublished({ redis }: PublishDeps, current: Versions, last: LastPublished | null, at: number): Promise<void> {
-  const segments = [...current.segments].flatMap(([id, { version }]) => [`s:${id}`, version]);
-  // Who is needed again later is back-filled, since then no version of it has been published.
-  const dropped = [...(last?.segments.keys() ?? [])].filter((id) => !current.segments.has(id));
-  const change = redis.multi().hset(STATE_KEY, 'identities', current.identities, ...segments);
-  if (last === null) change.hset(STATE_KEY, 'full', at);
-  if (dropped.length > 0) change.hdel(STATE_KEY, ...dropped.map((id) => `s:${id}`));
-  for (const [error] of (await change.exec()) ?? []) if (error !== null) throw error;
-  await forgetPublished(redis, dropped);
-}
-
-/** Says what bidders have. Returns how long each new version took from its evaluation, seconds. */
-async function notePublication({ redis, now }: PublishDeps, last: LastPublished | null, current: Versions): Promise<number[]> {
-  const at = now();
-  const lags: number[] = [];
-  const noted = new Map<string, PublishedSegment>();
-  for (const [id, { version, started }] of current.segments) {
-    const lag = Math.max(0, at - started) / 1000;
-    if (version > (last?.segments.get(id) ?? 0)) lags.push(lag);
-    noted.set(id, { at, version, lag });
-  }
-  await notePublished(redis, noted);
-  return lags;
-}
-
 /** The oldest events of a refresh are those that came just after the one before began. */
 async function noteUpTo({ redis }: PublishDeps, upTo: number): Promise<void> {
   const before = await redis.getset(UP_TO_KEY, upTo);
   if (before !== null) oldestEvent.observe(Math.max(0, (await nextSequence(redis)) - Number(before)) / 1000);
 }
 
-/** Whose memberships or identifiers are newer than what was published; and the members of segments that are no more. */
-function changeSince(last: LastPublished, current: Versions, retired: readonly string[]): Change {
+/**
+ * Segments that were published and may not be any more: of one that was deleted, became too small or sensitive no value tells who is in it.
+ * One that no line item needs for a while stays in values until they are written for another reason.
+ */
+function takenBack(
+  { things }: PublishDeps,
+  last: LastPublished,
+  numbers: ReadonlyMap<string, number>,
+  now: number,
+): ReadonlySet<string> {
+  const named = segmentsNamed(things, now);
+  return new Set(
+    [...last.segments.keys()].filter((id) => !numbers.has(id) && (named.has(id) || things.get('segment', id) === undefined)),
+  );
+}
+
+/** Whose memberships or identifiers are newer than what was published; and all who ever were in what is taken back. */
+function changeSince(last: LastPublished, current: Versions, back: ReadonlySet<string>): Change {
   const newer = [...current.segments].filter(([id, { version }]) => version > (last.segments.get(id) ?? 0)).map(([id]) => id);
-  const segments = [...newer, ...retired];
+  const segments = [...newer, ...back];
   const identities = 'SELECT profile FROM identities WHERE version > {version:UInt64}';
   if (segments.length === 0) return { sql: `profile IN (${identities})`, params: { version: last.identities } };
-  const versions = segments.map((id) => last.segments.get(id) ?? 0);
+  const versions = segments.map((id) => (back.has(id) ? 0 : (last.segments.get(id) ?? 0)));
   const least = Math.min(...versions);
   const members = `SELECT profile FROM memberships WHERE segment IN {segments:Array(String)} AND version > {least:UInt32}
     AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0))`;
@@ -238,6 +199,14 @@ async function passesOf({ warehouse }: PublishDeps, change: Change, streamed: re
   }
   const passes: Pass[] = [];
   for (const one of changes) for (const range of await rangesOf(warehouse, one, PART)) passes.push({ change: one, range });
+  return passes;
+}
+
+function passesOfRenewal(renewal: Renewal | null): Pass[] {
+  if (renewal === null) return [];
+  const passes: Pass[] = [];
+  for (let { first } = renewal; first <= renewal.last; first += PART)
+    passes.push({ change: EVERYBODY, range: { first, last: Math.min(renewal.last, first + PART - 1) } });
   return passes;
 }
 

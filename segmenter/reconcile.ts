@@ -9,8 +9,9 @@ import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { decodeProfile, encodeProfile, hourOf, NOTHING_ADDED, OPTED_OUT, type PublishedProfile } from '../proto/profile.ts';
-import { anchorOf, identifiersOf, MEMBERSHIP_HOURS, type PublishDeps } from './publish.ts';
+import { anchorOf, identifiersOf, type PublishDeps } from './publish.ts';
 import { eachPerson, readPeople } from './publish-people.ts';
+import { MEMBERSHIP_HOURS } from './published.ts';
 
 const compared = new Counter({
   name: 'walkin_reconciled_total',
@@ -38,7 +39,7 @@ const READ = 1_000;
 const ADDRESSABLE = [...ADDRESSABLE_KINDS, ''];
 const LIMITS = { seconds: 120 };
 /** Lets a renewal be late by a day before its values count as old. */
-const RENEWED_HOURS = 8 * 24;
+const RENEWED_HOURS = 2 * 24;
 
 export interface Reconciled {
   readonly slice: number;

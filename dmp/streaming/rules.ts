@@ -7,6 +7,8 @@ import { streamingOf } from './streamable.ts';
 
 /** A segment whose members are added to as events arrive. */
 export interface StreamRule {
+  /** Of the segment. */
+  readonly id: string;
   readonly number: number;
   readonly leaves: readonly StreamLeaf[];
   /** Counters are needed: one event alone never decides. */
@@ -38,15 +40,15 @@ function rulesOf(things: Things, now: () => number): StreamRule[] {
   for (const id of segmentsNeeded(things, now())) {
     const segment = things.get('segment', id)?.body;
     if (segment === undefined || !streamingOf(segment.rule, segment.level).streams) continue;
-    rules.push(streamRule(segment.number, segment.rule, scopeOf(things, segment.advertiser, now()), now));
+    rules.push(streamRule(id, segment.number, segment.rule, scopeOf(things, segment.advertiser, now()), now));
   }
   return rules;
 }
 
-function streamRule(number: number, rule: Rule, scope: RuleScope, now: () => number): StreamRule {
+function streamRule(id: string, number: number, rule: Rule, scope: RuleScope, now: () => number): StreamRule {
   const leaves: StreamLeaf[] = [];
   const until = nodeOf(rule, scope, now, leaves);
-  return { number, leaves, counts: leaves.some(({ count }) => count > 1) || hasAll(rule), until };
+  return { id, number, leaves, counts: leaves.some(({ count }) => count > 1) || hasAll(rule), until };
 }
 
 type Until = (timesOf: (leaf: StreamLeaf) => readonly number[]) => number;

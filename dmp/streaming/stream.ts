@@ -9,6 +9,7 @@ import type { EdgeRow, PingRow, Tables } from '../events/tables.ts';
 import { type Addition, addMemberships, countersKey } from '../publication/values.ts';
 import { adHappened, eachHappened, eachPing, type Happened } from './happened.ts';
 import type { StreamLeaf } from './matcher.ts';
+import { createOpenSegments } from './open-segments.ts';
 import { createStreamRules, type StreamRule } from './rules.ts';
 import { MOST_COUNTED } from './streamable.ts';
 import { createVisiting } from './visiting.ts';
@@ -68,6 +69,7 @@ const ADDRESSABLE: ReadonlySet<string> = new Set([...ADDRESSABLE_KINDS, '']);
 export function createStream(deps: StreamDeps): Stream {
   const { redis, log, now } = deps;
   const rulesNow = createStreamRules(deps.things, now);
+  const mayAdd = createOpenSegments(deps);
   const visiting = createVisiting(deps);
   let waiting: Hit[] = [];
   let pinged: Pinged[] = [];
@@ -128,7 +130,8 @@ export function createStream(deps: StreamDeps): Stream {
       const hits = waiting.slice(0, TOGETHER);
       waiting = waiting.slice(TOGETHER);
       try {
-        await apply(hits);
+        const open = await mayAdd();
+        await apply(hits.filter(({ rule }) => open.has(rule.id)));
         const end = performance.now();
         for (const { since } of hits) lag.observe((end - since) / 1000);
       } catch (error) {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { optOut } from '../../dmp/opt-out/opt-out.ts';
 import { publishedSegment } from '../../dmp/publication/status.ts';
 import { profileKey } from '../../proto/keys.ts';
-import { decodeProfile, hourOf, OPTED_OUT, type PublishedProfile } from '../../proto/profile.ts';
+import { anchorIn, decodeProfile, hourOf, OPTED_OUT, type PublishedProfile, visitMemberships } from '../../proto/profile.ts';
 import { startBackfill } from '../../segmenter/backfill.ts';
 import { publish } from '../../segmenter/publish.ts';
 import { putMembers } from './members.ts';
@@ -85,7 +85,7 @@ test('later only those who changed are published; who left the last segment gets
   expect(segmentsOf(await published(2))).toEqual([7]);
 });
 
-test('each membership says since when it holds, and ends 21 days after its publication', async () => {
+test('each membership says since when it holds, and ends 72 hours after its publication', async () => {
   await rig.segment('a', { attribute: { name: 'a' } }, 7);
   await rig.segment('b', { attribute: { name: 'b' } }, 9);
   await putPeople(rig, [1]);
@@ -94,7 +94,7 @@ test('each membership says since when it holds, and ends 21 days after its publi
   rig.pass(5 * HOUR);
   await putMembers(rig, 'b', 1, { entered: [1] });
   await publish(rig);
-  const until = entered + 5 + 21 * 24;
+  const until = entered + 5 + 72;
   expect(await published(1)).toMatchObject({
     hour: entered + 5,
     consent: 0,
@@ -106,6 +106,72 @@ test('each membership says since when it holds, and ends 21 days after its publi
   rig.pass(8 * 24 * HOUR);
   await publish(rig);
   expect((await published(1))?.memberships[0]).toEqual({ segment: 7, since: entered, until: until + 8 * 24 });
+});
+
+test('where the publisher stands still, nobody is in a segment after three days, and everybody keeps their anchor', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  const value = (await rig.redis.getBuffer(profileKey(uuid(1)))) as Buffer;
+  const heldAt = (at: number): number[] => {
+    const found: number[] = [];
+    expect(visitMemberships(value, hourOf(at), at, { take: (segment) => found.push(segment) })).toBe(true);
+    return found;
+  };
+  expect(heldAt(rig.now())).toEqual([7]);
+  expect(heldAt(rig.now() + 71 * HOUR)).toEqual([7]);
+  expect(heldAt(rig.now() + 72 * HOUR)).toEqual([]);
+  expect(anchorIn(value)).toBe(uuid(1));
+});
+
+test('a segment that has fewer people than it must have is not published, and one that shrank so far is taken back', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await rig.segment('b', { attribute: { name: 'b' } }, 9);
+  const few = { advertiser: null, name: 'b', rule: { attribute: { name: 'b' } }, number: 9, minimumSize: 3 };
+  await rig.things.put('segment', 'b', few as never, { actor: 'test' });
+  await putPeople(rig, [1, 2, 3]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await putMembers(rig, 'b', 1, { entered: [1, 2] });
+  expect(await publish(rig)).toMatchObject({ segments: 1 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7] }, { segments: [] }]);
+  rig.pass(10);
+  await putMembers(rig, 'b', 2, { entered: [1, 2, 3] });
+  expect(await publish(rig)).toMatchObject({ segments: 2, profiles: 3 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7, 9] }, { segments: [9] }]);
+  rig.pass(10);
+  await putMembers(rig, 'b', 3, { left: [3] });
+  await rig.warehouse.insert('segment_runs', [
+    { segment: 'b', version: 3, revision: 1, started: new Date(rig.now() + 1).toISOString(), seconds: 0, members: 2 },
+  ]);
+  rig.pass(10);
+  expect(await publish(rig)).toMatchObject({ segments: 1, profiles: 3 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7] }, { segments: [] }]);
+  expect(await publishedSegment(rig.redis, 'b')).toBeNull();
+  // By whom it is left out may be few, and may be known.
+  const leaves = { campaign: 'live', name: 'leaves', status: 'active', targeting: { excludedSegments: ['b'] }, creatives: [] };
+  await rig.things.put('line-item', 'leaves', leaves as never, { actor: 'test' });
+  expect(await publish(rig)).toMatchObject({ segments: 2 });
+  expect([await told(1), await told(2)]).toMatchObject([{ segments: [7, 9] }, { segments: [9] }]);
+});
+
+test('a segment that was found to be sensitive is taken back', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  expect(await told(1)).toMatchObject({ segments: [7] });
+  const sensitive = {
+    advertiser: null,
+    name: 'a',
+    rule: { attribute: { name: 'a' } },
+    number: 7,
+    minimumSize: 1,
+    sensitive: true,
+  };
+  await rig.things.put('segment', 'a', sensitive as never, { actor: 'test' });
+  await publish(rig);
+  expect(await told(1)).toMatchObject({ segments: [] });
 });
 
 test('who goes into another profile is published as that one', async () => {
@@ -145,6 +211,34 @@ test('everybody is renewed well before their values expire', async () => {
   await publish(rig);
   rig.pass(8 * 24 * HOUR);
   expect(await publish(rig)).toMatchObject({ full: true, identifiers: 1 });
+});
+
+test('in a day everybody has had their turn of being written anew, though nothing changed', async () => {
+  const people = Array.from({ length: 100 }, (_, n) => n + 1);
+  await putPeople(rig, people);
+  await publish(rig);
+  const first = hourOf(rig.now());
+  const waiting = async (): Promise<number> => {
+    const values = await rig.redis.mgetBuffer(people.map((n) => profileKey(uuid(n))));
+    return values.filter((value) => decodeProfile(value as Buffer)?.hour === first).length;
+  };
+  let renewed = 0;
+  for (let hour = 0; hour < 12; hour++) {
+    rig.pass(HOUR);
+    const { full, profiles } = await publish(rig);
+    expect(full).toBe(false);
+    expect(profiles).toBeLessThan(6);
+    renewed += profiles;
+  }
+  expect(await waiting()).toBeGreaterThan(40);
+  expect(await waiting()).toBeLessThan(60);
+  for (let hour = 0; hour < 13; hour++) {
+    rig.pass(HOUR);
+    renewed += (await publish(rig)).profiles;
+  }
+  expect(await waiting()).toBe(0);
+  expect(renewed).toBeGreaterThanOrEqual(100);
+  expect(renewed).toBeLessThan(112);
 });
 
 test('only segments that a live line item needs are published; one that goes live is there for all of its members at once', async () => {
@@ -273,6 +367,21 @@ test('a line item that goes live has its segments at the bidders at once, withou
   await publish(rig);
   const backfill = startBackfill(rig);
   await putLineItem(rig, 'of-a', ['a']);
+  for (let tries = 0; tries < 400 && segmentsOf(await published(1))?.length !== 1; tries++) await sleep(25);
+  expect(await told(1)).toMatchObject({ segments: [7] });
+  await backfill.close();
+});
+
+test('a segment whose minimum is lowered is at the bidders at once', async () => {
+  await rig.segment('a', { attribute: { name: 'a' } }, 7);
+  const body = { advertiser: null, name: 'a', rule: { attribute: { name: 'a' } }, number: 7 };
+  await rig.things.put('segment', 'a', { ...body, minimumSize: 50 } as never, { actor: 'test' });
+  await putPeople(rig, [1]);
+  await putMembers(rig, 'a', 1, { entered: [1] });
+  await publish(rig);
+  expect(await told(1)).toMatchObject({ segments: [] });
+  const backfill = startBackfill(rig);
+  await rig.things.put('segment', 'a', { ...body, minimumSize: 1 } as never, { actor: 'test' });
   for (let tries = 0; tries < 400 && segmentsOf(await published(1))?.length !== 1; tries++) await sleep(25);
   expect(await told(1)).toMatchObject({ segments: [7] });
   await backfill.close();

@@ -85,7 +85,8 @@ export async function startRig(): Promise<Rig> {
       rig.things = plainThings();
     },
     segment: async (id, rule, number, advertiser = null) => {
-      await rig.things.put('segment', id, { advertiser, name: id, rule, number }, BY);
+      // One person is enough for it to be used.
+      await rig.things.put('segment', id, { advertiser, name: id, rule, number, minimumSize: 1 } as never, BY);
       await putLineItem(rig, `of-${id}`, [id]);
     },
     store: async (id, lat, lon, radius = 75, more = {}) => {

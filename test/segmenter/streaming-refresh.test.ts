@@ -38,7 +38,7 @@ beforeAll(async () => {
   const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
   await things.put('campaign', 'live', { advertiser: 'adv', name: 'live', status: 'active', ...flight } as never, BY);
   for (const [at, rule] of RULES.entries())
-    await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1 } as never, BY);
+    await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1, minimumSize: 1 } as never, BY);
   const targeting = { segments: [RULES.map((_, at) => `s${at + 1}`)] };
   await things.put('line-item', 'li', { campaign: 'live', name: 'li', status: 'active', targeting } as never, BY);
 });

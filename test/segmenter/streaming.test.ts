@@ -44,7 +44,7 @@ beforeAll(async () => {
   ] as const)
     await things.put('geofence', id, { advertiser: 'adv', name: id, fence: { ...round, lat } } as never, BY);
   for (const [at, rule] of rules.entries())
-    await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1 } as never, BY);
+    await things.put('segment', `s${at + 1}`, { advertiser: null, name: 's', rule, number: at + 1, minimumSize: 1 } as never, BY);
   const targeting = { segments: [rules.map((_, at) => `s${at + 1}`)] };
   await things.put('line-item', 'li', { campaign: 'live', name: 'li', status: 'active', targeting } as never, BY);
   for (const { number, id } of rules.map((_, at) => ({ number: at + 1, id: `s${at + 1}` })))
@@ -303,6 +303,26 @@ test('to who opted out, or withdrew consent to profiles, nothing is added, and w
   await post(bought(ofIfa(withdrawn)), bought(ofIfa(++person)));
   await eventually(() => streamedTo(keyOfIfa(person)), [1]);
   for (const n of [out, withdrawn]) expect(await streamedTo(keyOfIfa(n))).toEqual([]);
+});
+
+test('to a segment that is smaller than it must be nothing is added, until an evaluation finds enough people', async () => {
+  const few = { advertiser: null, name: 'few', rule: { actions: { names: ['few'] } }, number: 20, minimumSize: 2 };
+  await api.deps.things.put('segment', 'few', few as never, BY);
+  const targeting = { segments: [['few']] };
+  await api.deps.things.put('line-item', 'li-few', { campaign: 'live', name: 'li', status: 'active', targeting } as never, BY);
+  const action = (n: number) => ({ type: 'action', name: 'few', id: `few-${n}`, ...ofIfa(n) });
+  const n = ++person;
+  await post(action(n), bought(ofIfa(n)));
+  await eventually(() => streamedTo(keyOfIfa(n)), [1]);
+  await putMembers(api.deps, 'few', 1, { entered: [1, 2] });
+  const again = ++person;
+  const streamed = async (): Promise<boolean> => {
+    await post(action(again));
+    return (await streamedTo(keyOfIfa(again))).includes(20);
+  };
+  await eventually(streamed, true);
+  expect(await streamedTo(keyOfIfa(n))).toEqual([1]);
+  await api.deps.things.remove('line-item', 'li-few', BY);
 });
 
 test('a Redis that lost everything makes nobody known before everybody is published again', async () => {
