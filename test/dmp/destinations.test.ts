@@ -245,9 +245,20 @@ describe('deltas', () => {
     const asked = await api.ok<{ id: string }>('POST', '/v1/erasures', {
       identifiers: [{ kind: 'email', value: 'c@v.example' }],
     });
+    const hash = sha256('c@v.example');
+    const naming = async () => {
+      const paths = await readdir(api.deps.uploads, { recursive: true, withFileTypes: true });
+      const texts = paths.flatMap((path) => (path.isFile() ? [readFile(join(path.parentPath, path.name), 'utf8')] : []));
+      return (await Promise.all(texts)).filter((text) => text.includes(hash)).length;
+    };
+    const before = await naming();
+    expect(before).toBeGreaterThan(0);
     const receipt = await erase(api.deps, () => createIdentity(api.deps).fold(), asked.id, STEPS);
     expect(receipt.erased['sealed']).toBeGreaterThan(0);
     expect(receipt.proof.found).toEqual([]);
+    // No file names them any more, and those that do not are still there.
+    expect([receipt.erased['export files'], await naming()]).toEqual([before, 0]);
+    expect(receipt.proof.exportFiles).toBeGreaterThan(0);
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'c@v.example')]);
     const [left] = await api.deps.warehouse.query<{ n: string }>({
       sql: 'SELECT count() AS n FROM sent WHERE person = {profile:UInt32} AND destination = {id:String}',
