@@ -68,6 +68,12 @@ export function noteRows(
   for (const [source, [arrived, removed]] of counts) noteArrivals(warehouse, table, source, arrived, removed, now);
 }
 
+/** How many kinds of rows sources have brought so far: more where a source brought the first of a kind. */
+export async function kindsBrought(warehouse: Warehouse): Promise<number> {
+  const [row] = await warehouse.query<{ n: string }>({ sql: 'SELECT uniqExact(source, kind) AS n FROM arrivals' });
+  return Number(row?.n ?? 0);
+}
+
 /** Writes what is counted; on a fault it is counted on. */
 export async function flushArrivals(warehouse: Warehouse): Promise<void> {
   const pending = pendings.get(warehouse);

@@ -20,6 +20,7 @@ export interface Cell {
 /** What one cell owes for one source. */
 export interface Charge extends Omit<Cell, 'sources' | 'asked'> {
   readonly source: string;
+  readonly model: Price['model'] | null;
   readonly micros: number;
 }
 
@@ -40,7 +41,7 @@ export function chargesOf(cells: readonly Cell[], fees: FlatFees): Charge[] {
     const { sources, asked: _, ...rest } = cell;
     for (const [source, price] of sources) {
       const micros = price?.model === 'flat' ? (shares.get(source)?.get(place) ?? 0) : priceOf(price, cell);
-      charges.push({ ...rest, source, micros });
+      charges.push({ ...rest, source, model: price?.model ?? null, micros });
     }
   });
   return charges;
