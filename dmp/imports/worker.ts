@@ -150,6 +150,9 @@ async function takeFile(
   const write = (batch: Batch): Promise<void> => writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
   for (let through: number | null = record.progress?.through ?? 0; through !== null; )
     through = await takeRows({ ...reading, placeless, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
+  const after = await stat(path).catch(() => null);
+  if (after === null || after.size !== found.size || after.mtimeMs !== found.mtimeMs)
+    throw new JobRefused('bad_encoding', 'the file was changed while it was read');
   if (record.input.mode === 'whole' && !dry) {
     await context.progress({
       done: file.bytes,
