@@ -11,6 +11,16 @@ import { currentPepper } from './pepper.ts';
  * `email_…` and `phone_…` are what a partner hashed itself, by the specification that the name says. `ip` is the network of a
  * household, a weak identifier.
  */
+export const HASHED_KINDS = [
+  'email_uid2',
+  'email_google',
+  'email_meta',
+  'email_yandex',
+  'phone_uid2',
+  'phone_google',
+  'phone_meta',
+  'phone_yandex',
+] as const;
 export const IDENTIFIER_KINDS = [
   'ifa',
   'exchange',
@@ -21,14 +31,7 @@ export const IDENTIFIER_KINDS = [
   'customer',
   'email',
   'phone',
-  'email_uid2',
-  'email_google',
-  'email_meta',
-  'email_yandex',
-  'phone_uid2',
-  'phone_google',
-  'phone_meta',
-  'phone_yandex',
+  ...HASHED_KINDS,
   'ip',
 ] as const;
 export type IdentifierKind = (typeof IDENTIFIER_KINDS)[number];

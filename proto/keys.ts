@@ -11,6 +11,8 @@ export const capsKey = (anchor: string): string => `c:${anchor}`;
  * One for the campaign, one for each line item, one for each line item and UTC day.
  */
 export const campaignBudgetKey = (campaign: string): string => `b:{${campaign}}`;
+/** What was booked for flat prices of data, by source, line item and day. No line item has such an id. */
+export const flatChargesKey = (campaign: string): string => `b:{${campaign}}:~flat`;
 export const lineItemBudgetKey = (campaign: string, lineItem: string): string => `b:{${campaign}}:${lineItem}`;
 export const dayBudgetKey = (campaign: string, lineItem: string, day: string): string => `b:{${campaign}}:${lineItem}:${day}`;
 /** Set-once mark that an event of a bid was taken; expires after NOTICE_MEMORY_S. */

@@ -7,6 +7,7 @@ import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
 import { PREFIX, startJobWorker } from '../dmp/jobs/queue.ts';
 import { dueLookalikes, fitLookalike } from '../dmp/segments/lookalike-fit.ts';
 import { alarmsNow } from '../dmp/sources/alarms.ts';
+import { bookFlatPrices } from '../dmp/sources/flat-charges.ts';
 import { startBackfill } from './backfill.ts';
 import { createIdentity } from './identity.ts';
 import { observe } from './metrics.ts';
@@ -86,6 +87,7 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       erase: ({ erasure }, context) => alone(() => erase(deps, () => identity.fold(), erasure, stepsOf(context))),
       retention: async (_, context) => {
         const retained = await alone(() => retain(deps, identity, stepsOf(context)));
+        await bookFlatPrices(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'flat prices of data are not booked'));
         // What is wrong with sources changes slowly too: once an hour is enough for its metric.
         await alarmsNow(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'the quality of sources is not known'));
         return retained;

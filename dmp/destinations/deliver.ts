@@ -9,6 +9,7 @@ import { urlOf } from '../imports/fetch.ts';
 import type { Address } from '../imports/import.ts';
 import { signedHeaders } from '../imports/s3.ts';
 import type { ExportedFile } from './exports.ts';
+import { outboxFolder } from './files.ts';
 
 /** Without a byte of an answer. */
 const PATIENCE_MS = 30_000;
@@ -72,7 +73,7 @@ export async function putToS3(
 
 /** Who watches the folder sees whole files only. */
 export async function copyToFolder(uploads: string, folder: string, path: string, name: string): Promise<void> {
-  const to = join(uploads, 'outbox', folder);
+  const to = join(outboxFolder(uploads), folder);
   await mkdir(to, { recursive: true, mode: 0o700 });
   await copyFile(path, join(to, `.${name}.part`));
   await rename(join(to, `.${name}.part`), join(to, name));

@@ -119,7 +119,7 @@ function registerFile(app: FastifyInstance, deps: DmpDeps): void {
     requireScope(request, 'destinations:write');
     const record = await findExport(deps, request);
     const { name } = request.query as { name?: string };
-    if (record.state === 'superseded') throw new Problem(409, 'conflict', 'A later export took its place: fetch that one');
+    if (record.state === 'superseded') throw new Problem(409, 'conflict', 'Another export takes its place: fetch that one');
     const file =
       name === undefined && record.files.length === 1 ? record.files[0] : record.files.find((one) => one.name === name);
     if (file === undefined && name === undefined && record.files.length > 1)

@@ -14,6 +14,8 @@ import { messagesOf } from './webhook.ts';
 const KEPT_MS = 7 * 86_400_000;
 
 export const exportsFolder = (uploads: string): string => join(uploads, 'exports');
+/** Where deliveries to a folder of this machine lie until they are taken. */
+export const outboxFolder = (uploads: string): string => join(uploads, 'outbox');
 export const folderOf = (uploads: string, id: string): string => join(exportsFolder(uploads), id);
 
 interface FilePlan {

@@ -7,6 +7,7 @@ import { type JobContext, JobRefused } from '../jobs/jobs.ts';
 import { optOut } from '../opt-out/opt-out.ts';
 import { TABLE_OF } from '../sources/presence.ts';
 import { SOURCE_KINDS } from '../sources/source.ts';
+import { dropExports, valuesOf } from './exports.ts';
 import { dropFiles, type FileDeps } from './files.ts';
 import { type Owned, peopleBehind, remember, remembered } from './person.ts';
 import { BITMAPS, PLACES, type Place, PROFILE_TABLES, whereMember, whereNamed, whereWritten } from './places.ts';
@@ -45,6 +46,9 @@ export async function erase(deps: FileDeps, fold: () => Promise<unknown>, erasur
   await announceRefusal(redis);
   const { keys, profiles } = whole([...asked, ...behind.owned]);
   await optOut(deps, keys);
+  // By these the files for destinations are searched, so it is the first thing that is done and a run that was cut off later has done it.
+  const values = await valuesOf(deps, keys);
+  await note(deps, erasure, 'export files', await dropExports(deps, values));
 
   for (let round = 1; ; round++) {
     for (const [done, place] of PLACES.entries()) {
@@ -54,7 +58,7 @@ export async function erase(deps: FileDeps, fold: () => Promise<unknown>, erasur
     }
     await emptyRest(deps, erasure, keys, profiles);
     await steps.progress({ done: 0, total: 1, unit: 'searches', stage: 'search' });
-    const proof = await search(deps, keys, profiles);
+    const proof = await search(deps, keys, profiles, values);
     if (proof.found.length > 0 && round < ROUNDS) continue;
     if (proof.found.length > 0) throw new Error(`still found after ${round} rounds: ${JSON.stringify(proof.found)}`);
     // Who agrees anew brings edges that are no more.
@@ -70,6 +74,7 @@ export async function erase(deps: FileDeps, fold: () => Promise<unknown>, erasur
         searched: proof.places,
         redisKeys: proof.redisKeys,
         files: proof.files,
+        exportFiles: proof.exportFiles,
         found: [],
       },
     };

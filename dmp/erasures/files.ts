@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DmpDeps } from '../deps.ts';
 import { dropFile } from '../imports/clean.ts';
-import { peopleOfFile } from '../imports/file-people.ts';
+import { ANYBODY, peopleOfFile } from '../imports/file-people.ts';
 import { type ImportRecord, importsBefore, readRecord } from '../imports/records.ts';
 
 export type FileDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'uploads' | 'jobs' | 'things' | 'pepper' | 'now'>;
@@ -32,7 +32,7 @@ export interface FilesSearched {
   readonly found: number;
 }
 
-/** Reads every file as its import would, and counts those that name one of the people. */
+/** Reads every file as its import would, and counts those that name one of the people, or may in a part that cannot be read. */
 export async function searchFiles(deps: FileDeps, keys: ReadonlySet<string>): Promise<FilesSearched> {
   const kept = await keptFiles(deps);
   let found = 0;
@@ -41,7 +41,7 @@ export async function searchFiles(deps: FileDeps, keys: ReadonlySet<string>): Pr
 }
 
 /**
- * Drops the files that name one of the people; who wants their import sends them again without. One that is being taken is waited
+ * Drops the files that name one of the people, or may; who wants their import sends them again without. One that is being taken is waited
  * for: nothing of a person who is being erased is taken, and with its import the file goes.
  */
 export async function dropFiles(deps: FileDeps, keys: ReadonlySet<string>): Promise<number> {
@@ -65,6 +65,6 @@ async function isTaken({ jobs }: FileDeps, { job }: ImportRecord): Promise<boole
 }
 
 async function isAbout(record: ImportRecord, keys: ReadonlySet<string>, deps: FileDeps): Promise<boolean> {
-  for await (const key of peopleOfFile(record, deps)) if (keys.has(key)) return true;
+  for await (const key of peopleOfFile(record, deps)) if (key === ANYBODY || keys.has(key)) return true;
   return false;
 }

@@ -15,6 +15,8 @@ export interface Receipt {
     readonly redisKeys: number;
     /** That were sent and are still here; absent of receipts from before they were searched. */
     readonly files?: number;
+    /** Of exports that are kept; absent of receipts from before they were searched. */
+    readonly exportFiles?: number;
     readonly found: readonly never[];
   };
 }

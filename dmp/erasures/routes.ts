@@ -50,6 +50,7 @@ const View = Type.Object({
         searched: Type.Array(Type.String()),
         redisKeys: Type.Integer(),
         files: Type.Optional(Type.Integer({ description: 'that were sent to be imported and are still here' })),
+        exportFiles: Type.Optional(Type.Integer({ description: 'of exports that are kept' })),
         found: Type.Array(Type.Unknown()),
       }),
     }),

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
 import type { Limits } from '../clickhouse/warehouse.ts';
+import { searchExports } from './exports.ts';
 import { type FileDeps, searchFiles } from './files.ts';
 import { KEY_PATTERN, readSchema, TOMBSTONES, whereMember, whereWritten } from './places.ts';
 import { walkStream } from './stream.ts';
@@ -13,6 +14,8 @@ export interface Searched {
   readonly redisKeys: number;
   /** Files that wait to be imported, or whose import failed. */
   readonly files: number;
+  /** Files of exports that are kept. */
+  readonly exportFiles: number;
   readonly found: readonly { readonly place: string; readonly rows: number }[];
 }
 
@@ -21,9 +24,15 @@ const SCAN = 2_000;
 
 /**
  * Looks for the keys in every column that can hold one, of every table that the engine knows, in Redis, and in the files that were
- * sent and are still here. It does not know what was erased, so that it finds what the erasure forgot.
+ * sent and are still here, and for the values that may be sent in the files of exports. It does not know what was erased, so that it
+ * finds what the erasure forgot.
  */
-export async function search(deps: FileDeps, keys: readonly string[], profiles: readonly number[]): Promise<Searched> {
+export async function search(
+  deps: FileDeps,
+  keys: readonly string[],
+  profiles: readonly number[],
+  values: readonly string[],
+): Promise<Searched> {
   const { warehouse, redis } = deps;
   const places: string[] = [];
   const found: { place: string; rows: number }[] = [];
@@ -53,7 +62,12 @@ export async function search(deps: FileDeps, keys: readonly string[], profiles: 
   if (waiting > 0) found.push({ place: 'stream', rows: waiting });
   const files = await searchFiles(deps, set);
   if (files.found > 0) found.push({ place: 'files', rows: files.found });
-  return { places: [...places, 'redis', 'stream', 'files'], redisKeys: walked, files: files.searched, found };
+  const exported = await searchExports(deps, values);
+  if (exported.found.length > 0) found.push({ place: 'export files', rows: exported.found.length });
+  return {
+    places: [...places, 'redis', 'stream', 'files', 'export files'],
+    ...{ redisKeys: walked, files: files.searched, exportFiles: exported.searched, found },
+  };
 }
 
 const KEY = new RegExp(KEY_PATTERN, 'g');

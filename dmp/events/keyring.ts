@@ -1,4 +1,5 @@
 import {
+  HASHED_KINDS,
   hashesOf,
   IDENTIFIER_KINDS,
   type Identifier,
@@ -23,8 +24,8 @@ export interface KeyedIdentifier {
  */
 export const STRENGTH: readonly IdentifierKind[] = [
   ...(['ifa', 'exchange', 'cookie', 'mac', 'loyalty', 'card', 'customer', 'email', 'phone'] as const),
-  ...(['email_uid2', 'email_google', 'email_meta', 'email_yandex'] as const),
-  ...(['phone_uid2', 'phone_google', 'phone_meta', 'phone_yandex', 'ip'] as const),
+  ...HASHED_KINDS,
+  'ip',
 ];
 
 const RANK = new Map(STRENGTH.map((kind, rank) => [kind, rank]));

@@ -1,21 +1,9 @@
-import { HASH_SPECS, hashVariant, type IdentifierKind, identifierKey } from '../../proto/identifier.ts';
+import { HASH_SPECS, HASHED_KINDS, hashVariant, type IdentifierKind, identifierKey } from '../../proto/identifier.ts';
 import type { DestinationKind } from '../sources/purposes.ts';
 import type { Sealer } from './seal.ts';
 
 /** What may leave: hashes by a destination's own rules, and ids that mean nothing outside advertising. Never a plain e-mail or phone. */
-export const SENDABLE_KINDS = [
-  'ifa',
-  'exchange',
-  'cookie',
-  'email_uid2',
-  'email_google',
-  'email_meta',
-  'email_yandex',
-  'phone_uid2',
-  'phone_google',
-  'phone_meta',
-  'phone_yandex',
-] as const satisfies readonly IdentifierKind[];
+export const SENDABLE_KINDS = ['ifa', 'exchange', 'cookie', ...HASHED_KINDS] as const satisfies readonly IdentifierKind[];
 export type SendableKind = (typeof SENDABLE_KINDS)[number];
 
 /** What each kind of destination takes; null: what the destination says. */

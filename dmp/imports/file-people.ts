@@ -13,10 +13,11 @@ import { isAboutPeople } from './targets.ts';
 /** Rows between two turns for others: reading a file must not hold up what else the process does. */
 const TURN = 5_000;
 
-/**
- * The keys that the rows of a file name, wrong rows too, as its import would key them. What stands behind a place where the file
- * cannot be read is not reached by its import either.
- */
+/** Stands for whoever a part of the file names that cannot be read as rows. */
+export const ANYBODY = 'anybody';
+const UNREADABLE: ReadonlySet<string> = new Set(['bad_csv', 'bad_encoding', 'not_json']);
+
+/** The keys that the rows of a file name, wrong rows too, as its import would key them; `ANYBODY` where it is not known whom. */
 export async function* peopleOfFile(
   record: ImportRecord,
   deps: Pick<DmpDeps, 'warehouse' | 'uploads' | 'things' | 'pepper'>,
@@ -38,7 +39,9 @@ export async function* peopleOfFile(
     for await (const piece of rows.pieces)
       for (const row of piece) {
         if (++turn % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        for (const { kind, value } of identifiersIn(rows.map(row).value)) {
+        const { value: named, faults } = rows.map(row);
+        if (faults.some(({ code }) => UNREADABLE.has(code))) yield ANYBODY;
+        for (const { kind, value } of identifiersIn(named)) {
           const key = keyring.keyOf(kind, value);
           if (key === null) continue;
           yield* [key, ...keyring.olderOf(key)];
@@ -47,6 +50,7 @@ export async function* peopleOfFile(
       }
   } catch (error) {
     if (!(error instanceof JobRefused)) throw error;
+    yield ANYBODY;
   }
 }
 

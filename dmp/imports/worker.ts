@@ -11,7 +11,7 @@ import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
 import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { startJobWorker } from '../jobs/queue.ts';
 import { replayWork } from '../quarantine/replay-job.ts';
-import { noteArrivals } from '../sources/arrivals.ts';
+import { flushArrivals, noteArrivals } from '../sources/arrivals.ts';
 import { termsOf } from '../sources/source.ts';
 import type { Batch, FileToRead } from './batches.ts';
 import { cleanImports, dropFile } from './clean.ts';
@@ -150,6 +150,9 @@ async function takeFile(
   const write = (batch: Batch): Promise<void> => writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
   for (let through: number | null = record.progress?.through ?? 0; through !== null; )
     through = await takeRows({ ...reading, placeless, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
+  const after = await stat(path).catch(() => null);
+  if (after === null || after.size !== found.size || after.mtimeMs !== found.mtimeMs)
+    throw new JobRefused('bad_encoding', 'the file was changed while it was read');
   if (record.input.mode === 'whole' && !dry) {
     await context.progress({
       done: file.bytes,
@@ -244,6 +247,8 @@ async function writeBatch(
     await persistently(write, deps, context);
     await persistently(() => act(deps, batch.said), deps, context);
     for (const { table, rows, removed } of tables) noteArrivals(deps.warehouse, table, deps.source, rows, removed, deps.now());
+    // With each batch, so that a kill loses no count of a file.
+    await flushArrivals(deps.warehouse).catch(() => undefined);
   }
   const counts = {
     accepted: batch.accepted + put.accepted,

@@ -4,7 +4,7 @@ import { Binder } from './binder.ts';
 import type { Range } from './cluster-interval.ts';
 import { MINIMUM, rounded } from './minimum.ts';
 import { MEMBERS, type Versions } from './overlap.ts';
-import { placesThatCount, rowsThatCount } from './rows.ts';
+import { factsThatCount } from './rows.ts';
 import type { RuleScope } from './scope.ts';
 import { partOf, readShards } from './shards.ts';
 
@@ -213,9 +213,7 @@ async function countTraits(
   const part = partOf(await readShards(warehouse), FACTS);
   const bound = new Binder();
   const own = scope.stores === null ? '' : `(kind != 'visit' OR place IN ${bound.texts(scope.stores)})`;
-  const placed = placesThatCount({ scope, bound });
-  const seen = placed === '' ? '' : `(kind NOT IN ('visit', 'position', 'home', 'work') OR ${placed})`;
-  const counted = [part.range, rowsThatCount({ scope, bound }), seen, own].filter((condition) => condition !== '').join(' AND ');
+  const counted = [part.range, factsThatCount({ scope, bound }), own].filter((condition) => condition !== '').join(' AND ');
   const inside = segments.map((_, at) => {
     const members = `SELECT arrayJoin(bitmapToArray(members)) FROM (${MEMBERS}${part.range === '' ? '' : ` AND ${part.range}`}) WHERE place = ${at + 1}`;
     return `profile IN (${members}) AS in${at + 1}`;

@@ -8,7 +8,7 @@ import { fitLogistic, type Logistic, predict } from './logistic.ts';
 import { type CurvePoint, LEAST_SEEDS, type Lookalike, type LookalikeFit, type LookalikeRefusal } from './lookalike.ts';
 import { featuresOf, type PersonRow, readVocabulary, type Vocabulary } from './lookalike-features.ts';
 import { MEMBERS, versionsOf } from './overlap.ts';
-import { rowsThatCount, whoDidNotRefuse } from './rows.ts';
+import { factsThatCount, whoDidNotRefuse } from './rows.ts';
 import { compileScan } from './scan.ts';
 import { type RuleScope, scopeOf } from './scope.ts';
 import { isSensitive, selectsSensitive } from './sensitive.ts';
@@ -150,7 +150,7 @@ function askedOf(scope: RuleScope, { population }: Lookalike): Asked {
   const scan = population === null ? null : compileScan([population], scope, bound);
   const among = scan === null ? '' : `(${seed} OR profile IN (SELECT unit FROM (${scan.units('')}) WHERE ${scan.holds[0]}))`;
   const own = scope.stores === null ? '' : `(kind != 'visit' OR place IN ${bound.texts(scope.stores)})`;
-  const conditions = ["kind != 'person'", rowsThatCount({ scope, bound }), whoDidNotRefuse({ scope, bound }), among, own];
+  const conditions = ["kind != 'person'", factsThatCount({ scope, bound }), whoDidNotRefuse({ scope, bound }), among, own];
   return { bound, where: conditions.filter((condition) => condition !== '').join(' AND '), seed };
 }
 

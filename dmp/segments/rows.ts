@@ -28,6 +28,15 @@ export function placesThatCount(compiler: Compiler): string {
   return conditions.filter((condition) => condition !== '').join(' AND ');
 }
 
+/** Of facts of any kind. */
+export function factsThatCount(compiler: Compiler): string {
+  const places = placesThatCount(compiler);
+  const rows = rowsThatCount(compiler);
+  if (places === rows) return rows;
+  const placed = `(kind NOT IN ('visit', 'position', 'home', 'work') OR ${places})`;
+  return rows === '' ? placed : `${rows} AND ${placed}`;
+}
+
 /** A visit is of all the sources in `sources`. */
 const isOf = (listed: string): string => `(source IN ${listed} OR hasAny(sources, ${listed}))`;
 

@@ -1,6 +1,7 @@
 import type { DmpDeps } from '../deps.ts';
 import { heldBack } from '../segments/guards.ts';
 import { noteLive } from '../segments/uses.ts';
+import { kindsBrought } from '../sources/arrivals.ts';
 import { readDataPrices } from '../sources/data-prices.ts';
 import { buildSnapshot } from './build.ts';
 import { createCovers } from './covers.ts';
@@ -31,12 +32,15 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
   let held: ReadonlySet<string> = new Set();
+  let kinds = 0;
 
   const publish = (): Promise<number> => {
     const result = tail.then(async () => {
       const before = version === 0 ? await readHead(redis) : null;
       if (before !== null) covers.learn(await readFenced(redis, before));
       held = await heldBack(warehouse, things);
+      // Before what they decide is read, so that what comes in between is seen the next time.
+      kinds = await kindsBrought(warehouse);
       const dataPriceOf = await readDataPrices(deps);
       const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), { held, dataPriceOf }));
       // Before they are live: no use goes unrecorded.
@@ -71,9 +75,10 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   }, RETRIES_MS);
   retries.unref();
   const guards = setInterval(() => {
-    heldBack(warehouse, things)
-      .then((now) => {
-        if (now.size !== held.size || [...now].some((id) => !held.has(id))) soon();
+    Promise.all([heldBack(warehouse, things), kindsBrought(warehouse)])
+      .then(([now, brought]) => {
+        // A source that brought its first rows has its price in the bids of those who stand on it.
+        if (brought !== kinds || now.size !== held.size || [...now].some((id) => !held.has(id))) soon();
       })
       // Asked again in a moment.
       .catch(() => undefined);

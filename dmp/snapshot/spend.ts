@@ -18,7 +18,10 @@ const SPEND = `
 SELECT campaign, line_item, formatDateTime(bid_at, '%Y%m%d') AS day, sum(cost + data) AS spent
 FROM ad_events FINAL
 WHERE campaign IN {campaigns:Array(String)} AND (cost != 0 OR data != 0) AND test = 0
-GROUP BY campaign, line_item, day`;
+GROUP BY campaign, line_item, day
+UNION ALL
+SELECT campaign, line_item, formatDateTime(flat_charges.day, '%Y%m%d') AS day, sum(micros) AS spent
+FROM flat_charges FINAL WHERE campaign IN {campaigns:Array(String)} GROUP BY campaign, line_item, day`;
 
 /**
  * Gives the budgets that Redis does not know (it lost its data, or they are new) what was spent as ClickHouse knows it, so

@@ -3,8 +3,9 @@ import { TABLE_OF } from './presence.ts';
 import { SOURCE_KINDS, type SourceKind } from './source.ts';
 
 /**
- * How many rows came in, repeated ones too, by source, kind and UTC day. Counted in memory and written every second, so a
- * process that is killed loses the counts of its last second: they serve the report of quality, and nothing else.
+ * How many rows came in, repeated ones too, by source, kind and UTC day. Counted in memory, one number a
+ * source, kind and day, and written with each batch of a file and every second: of what is streamed a process that is killed loses the
+ * counts of its last second. They serve the report of quality, and nothing else.
  */
 
 const FLUSH_MS = 1_000;
@@ -66,6 +67,12 @@ export function noteRows(
     counts.set(source, count);
   }
   for (const [source, [arrived, removed]] of counts) noteArrivals(warehouse, table, source, arrived, removed, now);
+}
+
+/** How many kinds of rows sources have brought so far: more where a source brought the first of a kind. */
+export async function kindsBrought(warehouse: Warehouse): Promise<number> {
+  const [row] = await warehouse.query<{ n: string }>({ sql: 'SELECT uniqExact(source, kind) AS n FROM arrivals' });
+  return Number(row?.n ?? 0);
 }
 
 /** Writes what is counted; on a fault it is counted on. */

@@ -23,6 +23,8 @@ export interface Cell {
 export interface Charge extends Omit<Cell, 'sources' | 'segments' | 'asked'> {
   readonly source: string;
   readonly segment: string;
+  /** By which it is charged; null: nothing was asked for it. */
+  readonly model: Price['model'] | null;
   readonly micros: number;
 }
 
@@ -43,9 +45,10 @@ export function chargesOf(cells: readonly Cell[], fees: FlatFees): Charge[] {
     const { sources, segments = new Map<string, Price>(), asked: _, ...rest } = cell;
     for (const [source, price] of sources) {
       const micros = price?.model === 'flat' ? (shares.get(source)?.get(place) ?? 0) : priceOf(price, cell);
-      charges.push({ ...rest, source, segment: '', micros });
+      charges.push({ ...rest, source, segment: '', model: price?.model ?? null, micros });
     }
-    for (const [segment, price] of segments) charges.push({ ...rest, source: '', segment, micros: priceOf(price, cell) });
+    for (const [segment, price] of segments)
+      charges.push({ ...rest, source: '', segment, model: price.model, micros: priceOf(price, cell) });
   });
   return charges;
 }

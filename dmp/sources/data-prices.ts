@@ -10,7 +10,7 @@ export type DataPriceOf = (lineItem: LineItem) => DataPrice | null;
 
 /**
  * What the data that a line item stands on now cost it by the impression, so that its budgets count them: of sources, and of segments that
- * have a price of their own. A flat price has no part by the impression: it is in reports alone, which divide it when the day is over.
+ * have a price of their own. A flat price has no part by the impression: it is booked when the day is over, see `bookFlatPrices`.
  */
 export async function readDataPrices({ warehouse, things }: Pick<DmpDeps, 'warehouse' | 'things'>): Promise<DataPriceOf> {
   const prices = new Map<string, DataPrice>();

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { restoreSpend } from '../../dmp/snapshot/spend.ts';
 import { type Cell, chargesOf, dayFee, divide } from '../../dmp/sources/cost.ts';
+import { bookFlatPrices } from '../../dmp/sources/flat-charges.ts';
 import type { Price } from '../../dmp/sources/source.ts';
+import { campaignBudgetKey, flatChargesKey, lineItemBudgetKey } from '../../proto/keys.ts';
+import type { Snapshot } from '../../proto/snapshot.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 const cell = (more: Partial<Cell>): Cell => ({
@@ -285,5 +289,34 @@ describe('the report', () => {
   test('tells what is wrong with its question', async () => {
     const call = await api.call('GET', '/v1/reports/data-costs?from=x&to=2026-13-01&groupBy=colour');
     expect(call.json().errors.map((fault: { pointer: string }) => fault.pointer)).toEqual(['?from', '?to', '?groupBy']);
+  });
+
+  test('a flat price is charged to the budgets of those who stood on its source, once, and again where late impressions divide it anew', async () => {
+    const { redis, warehouse } = api.deps;
+    const deps = (hours: number) => ({ ...api.deps, now: () => START + hours * HOUR });
+    const spent = (key: string) => redis.hget(key, 'spent');
+    const li2 = lineItemBudgetKey('cmp_a', 'li_2');
+    for (const key of [campaignBudgetKey('cmp_a'), li2]) await redis.hset(key, 'spent', 100);
+    // The day that goes on is not charged yet.
+    expect(await bookFlatPrices(deps(23))).toBe(0);
+    expect(await bookFlatPrices(deps(49))).toBe(3);
+    expect([await spent(campaignBudgetKey('cmp_a')), await spent(li2)]).toEqual(['1850', '1850']);
+    // What Redis does not know comes from the warehouse.
+    expect(await spent(campaignBudgetKey('cmp_b'))).toBeNull();
+    expect(await bookFlatPrices(deps(50))).toBe(0);
+    await impressions('li_3', 'b', 1, START + 2 * HOUR, 0);
+    expect(await bookFlatPrices(deps(51))).toBe(2);
+    expect([await spent(campaignBudgetKey('cmp_a')), await spent(li2)]).toEqual(['1700', '1700']);
+    await redis.del(flatChargesKey('cmp_a'), campaignBudgetKey('cmp_a'), li2);
+    const snapshot = { at: START, lineItems: [{ id: 'li_2', campaign: 'cmp_a' }] } as unknown as Snapshot;
+    await restoreSpend(warehouse, redis, snapshot);
+    expect(await spent(li2)).toBe(String(3 * 1_005 + 1_000 + 600 + 1_000));
+    expect(await bookFlatPrices(deps(52))).toBe(0);
+    // Cut off before it was written down, it books nothing twice.
+    await impressions('li_3', 'b', 5, START + 3 * HOUR, 0);
+    const broken = { ...warehouse, insert: async () => Promise.reject(new Error('away')) };
+    await expect(bookFlatPrices({ ...deps(53), warehouse: broken })).rejects.toThrow('away');
+    expect(await bookFlatPrices(deps(54))).toBe(2);
+    expect(await spent(li2)).toBe(String(3 * 1_005 + 1_000 + 300 + 1_000));
   });
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-test('what the data of a line item cost by the impression goes to the bidders: by contract, flat prices in reports alone', async () => {
+test('what the data of a line item cost by the impression goes to the bidders: by contract, flat prices are booked by the day', async () => {
   const priceOf = await readDataPrices(api.deps);
   const of = (...segments: string[][]) => priceOf({ targeting: { segments } } as never);
   expect(of(['of-cpm'])).toEqual({ cpm: 500_500, share: 0 });

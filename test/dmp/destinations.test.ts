@@ -10,6 +10,7 @@ import { erase } from '../../dmp/erasures/erase.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { createSealer } from '../../dmp/identity/seal.ts';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
+import { DESTINATION_KINDS } from '../../dmp/sources/purposes.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 import { body, type SendRig, STEPS, sendRig } from './destinations-rig.ts';
@@ -46,17 +47,7 @@ beforeAll(async () => {
   rig = sendRig(api);
   await api.ok('PUT', '/v1/advertisers/shop', { name: 'Shop', domains: ['shop.example'] });
   await api.ok('PUT', '/v1/exchanges/xandr', { name: 'Xandr' });
-  const all = [
-    'xandr',
-    'yandex_audience',
-    'google_customer_match',
-    'meta_custom_audience',
-    'csv',
-    'parquet',
-    'webhook',
-    'lookup',
-  ];
-  await api.ok('PUT', '/v1/sources/crm', { name: 'CRM', party: '1p', destinations: all });
+  await api.ok('PUT', '/v1/sources/crm', { name: 'CRM', party: '1p', destinations: DESTINATION_KINDS });
   await api.ok('PUT', '/v1/sources/private', { name: 'Private', party: '2p' });
   const segment = { advertiser: 'shop', rule: { purchases: { sources: ['crm'] } }, minimumSize: 1 };
   for (const id of ['buyers', 'vips', 'few']) await api.ok('PUT', `/v1/segments/${id}`, { ...segment, name: id });
@@ -245,9 +236,20 @@ describe('deltas', () => {
     const asked = await api.ok<{ id: string }>('POST', '/v1/erasures', {
       identifiers: [{ kind: 'email', value: 'c@v.example' }],
     });
+    const hash = sha256('c@v.example');
+    const naming = async () => {
+      const paths = await readdir(api.deps.uploads, { recursive: true, withFileTypes: true });
+      const texts = paths.flatMap((path) => (path.isFile() ? [readFile(join(path.parentPath, path.name), 'utf8')] : []));
+      return (await Promise.all(texts)).filter((text) => text.includes(hash)).length;
+    };
+    const before = await naming();
+    expect(before).toBeGreaterThan(0);
     const receipt = await erase(api.deps, () => createIdentity(api.deps).fold(), asked.id, STEPS);
     expect(receipt.erased['sealed']).toBeGreaterThan(0);
     expect(receipt.proof.found).toEqual([]);
+    // No file names them any more, and those that do not are still there.
+    expect([receipt.erased['export files'], await naming()]).toEqual([before, 0]);
+    expect(receipt.proof.exportFiles).toBeGreaterThan(0);
     expect(await lines(await rig.send('partner'))).toEqual([mail('remove', 'c@v.example')]);
     const [left] = await api.deps.warehouse.query<{ n: string }>({
       sql: 'SELECT count() AS n FROM sent WHERE person = {profile:UInt32} AND destination = {id:String}',
@@ -385,8 +387,10 @@ describe('the rest', () => {
       schedule: 'refresh',
       delivery: { to: 'folder', folder: 'g' },
     });
-    const [first] = await queueDue(api.deps);
-    expect(first).toBeDefined();
+    const due = await queueDue(api.deps);
+    const [first] = due;
+    expect(await api.ok('GET', `/v1/exports/${first}`)).toMatchObject({ destination: 'scheduled', state: 'queued' });
+    expect(due).toHaveLength(1);
     // One that waits is not asked for twice.
     expect(await queueDue(api.deps)).toEqual([]);
     expect(await rig.run(first as string)).toMatchObject({ state: 'delivered' });

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parquetOf } from '../../dmp/destinations/parquet.ts';
 import { readRecord } from '../../dmp/imports/records.ts';
 import { createCsvSplitter } from '../../dmp/imports/split-csv.ts';
 import { importWork, startImportWorker } from '../../dmp/imports/worker.ts';
@@ -147,6 +148,76 @@ describe('values', () => {
   });
 });
 
+describe('documents, one a line', () => {
+  const mapping = {
+    columns: { id: 'n', at: 't', amount: 'v', store: 's' },
+    identifiers: [{ kind: 'loyalty', column: 'h' }],
+  };
+  const row = (more: object = {}) => JSON.stringify({ n: 'r1', t: '2026-01-28', v: 1, s: 'st', h: '7001', ...more });
+  const bringLines = (file: string | Buffer, more: object = {}) => bring(file, { format: 'ndjson', mapping, ...more });
+
+  test.each([
+    ['a byte order mark', Buffer.from(`\ufeff${row({ s: 'süd' })}\n`), {}],
+    ['UTF-16 with a mark', Buffer.from(`\ufeff${row({ s: 'süd' })}\n`, 'utf16le'), {}],
+    ['Latin-1 that the import says', Buffer.from(`${row({ s: 'süd' })}\n`, 'latin1'), { encoding: 'iso-8859-1' }],
+  ])('%s', async (_what, file, more) => {
+    expect((await bringLines(file, more)).job.result).toMatchObject({ accepted: 1, quarantined: 0 });
+    expect(await stores()).toMatchObject([{ receipt: 'r1', store: 'süd' }]);
+  });
+
+  test('what is wrong with a line is the fault of that line alone', async () => {
+    const wide = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`c${i}`, i]));
+    const lines = [
+      row({ n: 'r1' }),
+      '{"n":"r2","t":"2026-01-28","v":1,"h":"never closed',
+      row({ n: 'r3', t: '0001-01-01' }),
+      row({ n: 'r4', t: '9999-12-31T23:59:59Z' }),
+      row({ n: 'r5' }).replace('"v":1', '"v":1e309'),
+      row({ n: 'r6', v: '1.234,56' }),
+      row({ n: 'r7', ...wide }),
+      row({ n: 'r8' }).replace('"v":1', '"v":1,"v":2'),
+      row({ n: 'r9', s: '=cmd|calc' }),
+      '[]',
+      '"text"',
+    ];
+    const { job } = await bringLines(`${lines.join('\r\n')}\n\n${row({ n: 'r10' })}`);
+    expect(await stores()).toEqual([
+      { receipt: 'r1', store: 'st', amount: '1000000' },
+      { receipt: 'r10', store: 'st', amount: '1000000' },
+      { receipt: 'r7', store: 'st', amount: '1000000' },
+      { receipt: 'r8', store: 'st', amount: '2000000' },
+      { receipt: 'r9', store: '=cmd|calc', amount: '1000000' },
+    ]);
+    expect(job.result).toMatchObject({ accepted: 5, quarantined: 7 });
+    expect(codes(job)).toEqual({ not_json: 1, bad_time: 2, bad_amount: 2, type: 2 });
+  });
+});
+
+test.skipIf(process.env['WALKIN_TEST_CLICKHOUSE_URL'] !== undefined)('Parquet answers for its rows as tables do', async () => {
+  const names = ['household', 'store', 'basket', 'product', 'value', 'time'];
+  const rows = [
+    ['7001', 'st', '9297250629620950001', 'milk', '1', '2026-01-28'],
+    ['7001', 'st', 'r2', 'milk', '1e309', '2026-01-28'],
+    ['7001', 'st', 'r3', 'milk', '1.234,56', '2026-01-28'],
+    ['7001', 'st', 'r4', 'milk', '1', '0001-01-01'],
+    ['7001', '=cmd|calc', 'r5', 'milk', '1', '2026-01-28'],
+    ['7001', 'a "quoted"\nstore', 'r6', 'milk', '1', '2026-01-28'],
+  ];
+  const parts = async function* () {
+    yield rows;
+  };
+  const pieces: Buffer[] = [];
+  for await (const piece of parquetOf(names, parts())) pieces.push(piece);
+  const { job } = await bring(Buffer.concat(pieces), { format: 'parquet' });
+  expect(job.result).toMatchObject({ accepted: 3, quarantined: 3 });
+  expect(codes(job)).toEqual({ bad_amount: 2, bad_time: 1 });
+  expect(await stores()).toEqual([
+    { receipt: '9297250629620950001', store: 'st', amount: '1000000' },
+    { receipt: 'r5', store: '=cmd|calc', amount: '1000000' },
+    { receipt: 'r6', store: 'a "quoted"\nstore', amount: '1000000' },
+  ]);
+});
+
 describe('files', () => {
   test('a zip archive and a zip bomb are refused', async () => {
     expect((await bring(Buffer.from('PK\u0003\u0004rest of it'))).job.error).toMatch(/^bad_encoding: the file is a zip archive/);
@@ -174,7 +245,24 @@ describe('files', () => {
     const record = await readRecord(data.deps.redis, id);
     await writeFile(join(data.deps.uploads, record?.file?.name ?? ''), `${HEADER}\n${GOOD}\n${GOOD}\n`);
     const context = { id: 'job', checkpoint: async () => undefined, progress: async () => undefined };
-    await expect(importWork(data.deps)({ import: id }, context)).rejects.toThrow('the file was changed');
+    await expect(importWork(data.deps)({ import: id }, context)).rejects.toThrow('the file was changed since it was sent');
+    worker = startImportWorker(data.deps);
+  });
+
+  test('a file that is changed while it is read fails', async () => {
+    await worker.close();
+    const payload = { type: 'purchase', format: 'csv', mapping: MAPPING };
+    const { id } = (await data.app.inject({ method: 'POST', url: '/v1/imports', payload })).json();
+    const lines = Array.from({ length: 30 }, (_, i) => GOOD.replace('r1', `r${i}`));
+    await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: `${HEADER}\n${lines.join('\n')}\n` });
+    const { file } = (await readRecord(data.deps.redis, id)) ?? {};
+    let asked = 0;
+    const checkpoint = async (): Promise<void> => {
+      if (++asked === 2) await writeFile(join(data.deps.uploads, file?.name ?? ''), 'x'.repeat(file?.bytes ?? 0));
+    };
+    const context = { id: 'job', checkpoint, progress: async () => undefined };
+    await expect(importWork(data.deps, 10)({ import: id }, context)).rejects.toThrow('the file was changed while it was read');
+    expect(asked).toBeGreaterThan(2);
     worker = startImportWorker(data.deps);
   });
 
