@@ -33,7 +33,8 @@ const SECRETS = {
   adminKey: `wk_admin_${'0123456789abcdef'.repeat(4)}`,
 };
 
-export async function startSystem(): Promise<System> {
+/** With a ClickHouse server's address in the server form. */
+export async function startSystem({ clickhouseUrl = '' } = {}): Promise<System> {
   execFileSync(process.execPath, ['setup.mjs', '--quiet', '--build'], { cwd: ROOT, stdio: 'inherit' });
   const folder = await mkdtemp(join(tmpdir(), 'walkin-journey-'));
   // Marks the folder as Walkin's, which it would refuse with a file of ours in it.
@@ -41,7 +42,7 @@ export async function startSystem(): Promise<System> {
   writeFileSync(join(folder, 'secrets.json'), JSON.stringify(SECRETS), { mode: 0o600 });
   const child = spawn(process.execPath, ['dist/start.js', '--empty', '--data', folder, ...PORTS], {
     cwd: ROOT,
-    env: { ...process.env, WALKIN_REFRESH_SECONDS: '20', REDIS_URL: '', CLICKHOUSE_URL: '' },
+    env: { ...process.env, WALKIN_REFRESH_SECONDS: '20', REDIS_URL: '', CLICKHOUSE_URL: clickhouseUrl },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -66,7 +67,7 @@ export async function startSystem(): Promise<System> {
   };
 }
 
-const PORTS = ['bidder', 'api', 'bidder-metrics', 'api-metrics'].flatMap((name) => [`--${name}-port`, '0']);
+const PORTS = ['bidder', 'api', 'bidder-metrics', 'api-metrics', 'segmenter-metrics'].flatMap((name) => [`--${name}-port`, '0']);
 
 async function untilRunning(folder: string, child: ChildProcess, output: () => string): Promise<RunFile> {
   const giveUp = performance.now() + START_PATIENCE;
