@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { WarehouseAway } from '../dmp/clickhouse/connection.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { erase } from '../dmp/erasures/erase.ts';
 import { type JobContext, JobRefused, QUEUE_OF } from '../dmp/jobs/jobs.ts';
@@ -42,6 +43,7 @@ const RETENTION_MS = 3_600_000;
 const FIT_KEY = 'walkin:segmenter:fit:';
 const FIT_AGAIN_MS = 1_800_000;
 const HEARING_MS = 3_000;
+const AWAY_MS = 1_000;
 
 /** Runs the jobs of the segmenter in this process, one at a time over all processes, and asks for a refresh on schedule. */
 export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): Promise<Segmenter> {
@@ -62,31 +64,28 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
     observe(refreshed, deps.now());
     return refreshed;
   };
-  // One job at a time over all processes: what another segmenter still writes is of a job that was cut off.
-  const alone = async <T>(work: () => Promise<T>): Promise<T> => {
-    await deps.warehouse.takeOver?.();
-    return work();
-  };
+  const alone = <T>(context: JobContext, work: (steps: Steps) => Promise<T>): Promise<T> =>
+    whenThere(deps, stepsOf(context), work);
   const worker = startJobWorker({
     connection: deps.redis,
     queue: QUEUE_OF.refresh,
     works: {
       refresh: async (_, context) => {
-        const refreshed = await observed(alone(() => refresh.all(stepsOf(context))));
+        const refreshed = await observed(alone(context, (steps) => refresh.all(steps)));
         await reconcile(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'values at the bidders were not checked'));
         return refreshed;
       },
       evaluate: async ({ segment, restore }, context) => {
         await heardOf(deps, 'segment', segment, restore?.revision);
-        return observed(alone(() => refresh.one(segment, stepsOf(context), restore)));
+        return observed(alone(context, (steps) => refresh.one(segment, steps, restore)));
       },
       lookalike: async ({ lookalike }, context) => {
         await heardOf(deps, 'lookalike', lookalike);
-        return alone(() => fitLookalike(deps, lookalike, stepsOf(context)));
+        return alone(context, (steps) => fitLookalike(deps, lookalike, steps));
       },
-      erase: ({ erasure }, context) => alone(() => erase(deps, () => identity.fold(), erasure, stepsOf(context))),
+      erase: ({ erasure }, context) => alone(context, (steps) => erase(deps, () => identity.fold(), erasure, steps)),
       retention: async (_, context) => {
-        const retained = await alone(() => retain(deps, identity, stepsOf(context)));
+        const retained = await alone(context, (steps) => retain(deps, identity, steps));
         await bookFlatPrices(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'flat prices of data are not booked'));
         // What is wrong with sources changes slowly too: once an hour is enough for its metric.
         await alarmsNow(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'the quality of sources is not known'));
@@ -107,6 +106,24 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       await worker.close();
     },
   };
+}
+
+/**
+ * One job at a time over all processes: what another segmenter still writes is of a job that was cut off, and is ended first. A
+ * ClickHouse that is away is waited for, since each job may be done from its beginning again.
+ */
+async function whenThere<T>({ warehouse, log }: DmpDeps, steps: Steps, work: (steps: Steps) => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      await warehouse.takeOver?.();
+      return await work(steps);
+    } catch (error) {
+      if (!(error instanceof WarehouseAway)) throw error;
+      log.warn({ err: error }, 'ClickHouse is away, the job begins again when it is back');
+    }
+    await sleep(AWAY_MS);
+    await steps.checkpoint();
+  }
 }
 
 /** What was made a moment ago in another process is known here a moment later. */

@@ -33,7 +33,7 @@ const SECRETS = {
   adminKey: `wk_admin_${'0123456789abcdef'.repeat(4)}`,
 };
 
-/** @param env beside what it sets itself */
+/** @param env beside what it sets itself; with CLICKHOUSE_URL in the server form */
 export async function startSystem(env: Readonly<Record<string, string>> = {}): Promise<System> {
   execFileSync(process.execPath, ['setup.mjs', '--quiet', '--build'], { cwd: ROOT, stdio: 'inherit' });
   const folder = await mkdtemp(join(tmpdir(), 'walkin-journey-'));
@@ -42,7 +42,7 @@ export async function startSystem(env: Readonly<Record<string, string>> = {}): P
   writeFileSync(join(folder, 'secrets.json'), JSON.stringify(SECRETS), { mode: 0o600 });
   const child = spawn(process.execPath, ['dist/start.js', '--empty', '--data', folder, ...PORTS], {
     cwd: ROOT,
-    env: { ...process.env, WALKIN_REFRESH_SECONDS: '20', ...env, REDIS_URL: '', CLICKHOUSE_URL: '' },
+    env: { ...process.env, WALKIN_REFRESH_SECONDS: '20', CLICKHOUSE_URL: '', ...env, REDIS_URL: '' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -67,7 +67,7 @@ export async function startSystem(env: Readonly<Record<string, string>> = {}): P
   };
 }
 
-const PORTS = ['bidder', 'api', 'bidder-metrics', 'api-metrics'].flatMap((name) => [`--${name}-port`, '0']);
+const PORTS = ['bidder', 'api', 'bidder-metrics', 'api-metrics', 'segmenter-metrics'].flatMap((name) => [`--${name}-port`, '0']);
 
 async function untilRunning(folder: string, child: ChildProcess, output: () => string): Promise<RunFile> {
   const giveUp = performance.now() + START_PATIENCE;

@@ -11,6 +11,8 @@ import { startRedis, type TestRedis } from './redis.ts';
 /** A dmp (or dmp and segmenter in one) that runs as a process of its own, so that it can be killed and started again on its data. */
 export interface DataProcess {
   readonly folder: string;
+  /** What it is given, for another process beside it. */
+  readonly env: NodeJS.ProcessEnv;
   readonly redis: TestRedis;
   /** Starts it and waits until it serves. */
   start(): Promise<void>;
@@ -60,6 +62,7 @@ export async function createDataProcess(
   };
   return {
     folder,
+    env,
     redis,
     call,
     address: { host: '127.0.0.1', port },
