@@ -35,7 +35,11 @@ function minuteOfDay(text: string): number {
 
 export function isWithin(spans: WeekSpans | null, minute: number): boolean {
   if (spans === null) return true;
-  for (const [from, to] of spans) if (minute >= from && minute < to) return true;
+  // By index: asked of a line item's hours at every request that comes so far.
+  for (let i = 0; i < spans.length; i++) {
+    const span = spans[i] as WeekSpans[number];
+    if (minute >= span[0] && minute < span[1]) return true;
+  }
   return false;
 }
 

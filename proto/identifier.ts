@@ -54,6 +54,8 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const EDGE_SPACE = /^[\s\u00a0\u200b\ufeff]+|[\s\u00a0\u200b\ufeff]+$/g;
 const PLACEHOLDERS = new Set(['', 'null', 'undefined', 'nil', 'none', 'unknown', 'optout', 'n/a', '-1', '0']);
 const LONGEST_PLACEHOLDER = Math.max(...[...PLACEHOLDERS].map(({ length }) => length));
+/** Without spaces around it, and no macro. */
+const PLAIN = /^[\w.:-]+$/;
 const NORMAL_IFA = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/;
 
 /**
@@ -63,9 +65,10 @@ const NORMAL_IFA = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/;
 export function normalizeIdentifier(kind: IdentifierKind, raw: string): string | null {
   // What nearly all requests have is normal already (0.1 µs in place of 0.5).
   if (kind === 'ifa' && NORMAL_IFA.test(raw) && raw[0] !== raw[9]) return raw;
-  const value = raw.replace(EDGE_SPACE, '');
-  if (value.length > 512 || value.includes('${') || value.includes('{{')) return null;
-  if (value.length <= LONGEST_PLACEHOLDER && PLACEHOLDERS.has(value.toLowerCase())) return null;
+  const isPlain = PLAIN.test(raw);
+  const value = isPlain ? raw : raw.replace(EDGE_SPACE, '');
+  if (value.length > 512 || (!isPlain && (value.includes('${') || value.includes('{{')))) return null;
+  if (isPlaceholder(value, 0)) return null;
   switch (kind) {
     case 'ifa': {
       const ifa = value.toLowerCase();
@@ -77,7 +80,7 @@ export function normalizeIdentifier(kind: IdentifierKind, raw: string): string |
       return normalizePhone(value);
     case 'exchange': {
       const colon = value.indexOf(':');
-      return colon > 0 && !PLACEHOLDERS.has(value.slice(colon + 1).toLowerCase()) ? value : null;
+      return colon > 0 && !isPlaceholder(value, colon + 1) ? value : null;
     }
     case 'mac': {
       const mac = macOf(value);
@@ -93,6 +96,10 @@ export function normalizeIdentifier(kind: IdentifierKind, raw: string): string |
     default:
       return normalizeDigest(value);
   }
+}
+
+function isPlaceholder(value: string, from: number): boolean {
+  return value.length - from <= LONGEST_PLACEHOLDER && PLACEHOLDERS.has(value.slice(from).toLowerCase());
 }
 
 /** What would end or change the host of an address. */

@@ -6,8 +6,33 @@ import { base64urlOf, createHmac256, type Hmac } from './hmac.ts';
 
 /** base64url of the record as a JSON array, in the order of FIELDS. */
 export function encodeRecord(record: BidRecord): string {
-  const values: unknown[] = [];
-  for (const field of FIELDS) values.push(record[field]);
+  // Written out: to ask for each field by its name took a microsecond of a bid.
+  const values: { readonly [At in keyof typeof FIELDS]: unknown } = [
+    record.bid,
+    record.bidAt,
+    record.exchange,
+    record.auction,
+    record.imp,
+    record.lineItem,
+    record.campaign,
+    record.advertiser,
+    record.creative,
+    record.store,
+    record.identifier,
+    record.anchor,
+    record.price,
+    record.lease,
+    record.test,
+    record.currency,
+    record.offered,
+    record.multiplier,
+    record.deal,
+    record.mtype,
+    record.privacy,
+    record.consent,
+    record.auctionType,
+    record.billedBy,
+  ];
   return Buffer.from(JSON.stringify(values)).toString('base64url');
 }
 

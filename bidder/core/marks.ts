@@ -1,4 +1,5 @@
 import { hourOf, type MembershipVisitor, UNKNOWN_AGE, visitMemberships } from '../../proto/profile.ts';
+import { browserIn } from '../openrtb/browser.ts';
 import type { SupplyLists } from '../supply.ts';
 import { HEAD_WORDS, LATE, NONE_OF } from './clauses.ts';
 import type { Question } from './decide.ts';
@@ -83,7 +84,7 @@ export class Marks implements MembershipVisitor {
     const { device, inventory, imps, eids } = this.#question.request;
     if (asks.make) this.#markText(TEXT.make, device.make);
     if (asks.model) this.#markText(TEXT.model, device.model);
-    if (asks.browser) this.#markText(TEXT.browser, device.browser);
+    if (asks.browser) this.#markText(TEXT.browser, browserIn(device));
     if (asks.carrier) {
       this.#markText(TEXT.carrier, device.carrier);
       this.#markText(TEXT.carrier, device.mccmnc);

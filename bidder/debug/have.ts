@@ -1,4 +1,5 @@
 import type { Question } from '../core/decide.ts';
+import { browserIn } from '../openrtb/browser.ts';
 
 /** What a request brings for a part of the targeting, in short. */
 export function haveOf(part: string, { request, exchange, person, now }: Question): unknown {
@@ -29,7 +30,7 @@ export function haveOf(part: string, { request, exchange, person, now }: Questio
     case 'models':
       return device.model;
     case 'browsers':
-      return device.browser;
+      return browserIn(device);
     case 'carriers':
       return { carrier: device.carrier, mccmnc: device.mccmnc };
     case 'connectionTypes':

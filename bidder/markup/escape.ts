@@ -1,5 +1,4 @@
 const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
@@ -7,9 +6,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '`': '&#96;',
 };
 
+const OTHERS = /[<>"'`]/;
+const ALL_OTHERS = /[<>"'`]/g;
+
 /** Safe as text and in quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (character) => ENTITIES[character] as string);
+  // Of an address it is the ampersand alone, which needs no call for each.
+  const safe = text.includes('&') ? text.replaceAll('&', '&amp;') : text;
+  return OTHERS.test(safe) ? safe.replace(ALL_OTHERS, (character) => ENTITIES[character] as string) : safe;
 }
 
 /** Characters that XML 1.0 does not have, not even escaped: controls, half surrogate pairs, two that are no characters. */

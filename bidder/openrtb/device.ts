@@ -1,6 +1,5 @@
 import { normalizeIdentifier } from '../../proto/identifier.ts';
 import { isPlace } from '../../proto/signal.ts';
-import { browserOf, browserOfBrands } from './browser.ts';
 import { countryOf } from './countries.ts';
 import {
   integerOf,
@@ -29,7 +28,6 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
   const refusal = isZeroed(ifa, quirks) || (atts !== null && atts !== AUTHORIZED);
   const sua = objectOf(device['sua'], quirks);
   const platform = objectOf(sua['platform'], quirks);
-  const ua = textOf(device['ua'], quirks);
   return {
     type: integerOf(device['devicetype'], quirks),
     // The structured user agent knows better than what was read out of its text.
@@ -37,11 +35,11 @@ export function deviceOf(device: JsonObject, quirks: Quirks): Device {
     osv: versionOf(platform, quirks) || nameOf(device['osv'], quirks),
     make: nameOf(device['make'], quirks),
     model: nameOf(sua['model'], quirks) || nameOf(device['model'], quirks),
-    browser: browserOfBrands(brandsOf(sua, quirks)) || (ua === '' ? '' : browserOf(ua)),
+    brands: brandsOf(sua, quirks),
     carrier: nameOf(device['carrier'], quirks),
     mccmnc: networkOf(device, quirks),
     connectionType: integerOf(device['connectiontype'], quirks),
-    ua,
+    ua: textOf(device['ua'], quirks),
     ip: textOf(device['ip'], quirks) || textOf(device['ipv6'], quirks),
     language: languageOf(device, quirks),
     ifa,

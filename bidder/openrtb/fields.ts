@@ -109,6 +109,7 @@ export function protectionOf(value: unknown, quirks: Quirks): boolean | null {
 /** A scalar stands for a list of one; what is not a text or a number is left out. */
 export function textsOf(value: unknown, quirks: Quirks): readonly string[] {
   if (isAbsent(value)) return NONE;
+  if (isAllOf(value, isText)) return value;
   const texts: string[] = [];
   for (const item of listOf(value, quirks)) {
     const text = textOf(item, quirks);
@@ -119,6 +120,7 @@ export function textsOf(value: unknown, quirks: Quirks): readonly string[] {
 
 export function integersOf(value: unknown, quirks: Quirks): readonly number[] {
   if (isAbsent(value)) return NONE;
+  if (isAllOf(value, isInteger)) return value;
   const integers: number[] = [];
   for (const item of listOf(value, quirks)) {
     const integer = integerOf(item, quirks);
@@ -127,9 +129,25 @@ export function integersOf(value: unknown, quirks: Quirks): readonly number[] {
   return integers;
 }
 
+/** A list as it should be is taken as it is: nothing else holds it. */
+function isAllOf<Item>(value: unknown, is: (item: unknown) => item is Item): value is readonly Item[] {
+  if (!Array.isArray(value)) return false;
+  for (let i = 0; i < value.length; i++) if (!is(value[i])) return false;
+  return true;
+}
+
+function isText(item: unknown): item is string {
+  return typeof item === 'string' && item !== '';
+}
+
+function isInteger(item: unknown): item is number {
+  return typeof item === 'number' && Math.trunc(item) === item && Math.abs(item) <= MAX_INTEGER;
+}
+
 /** The objects of a list; one object stands for a list of one. */
 export function objectsOf(value: unknown, quirks: Quirks): readonly JsonObject[] {
   if (isAbsent(value)) return NONE;
+  if (isAllOf(value, isObject)) return value;
   const objects: JsonObject[] = [];
   for (const item of listOf(value, quirks)) {
     if (isObject(item)) objects.push(item);

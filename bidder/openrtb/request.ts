@@ -52,13 +52,13 @@ export interface Inventory {
 
 export interface Device {
   readonly type: number | null;
-  /** Lower case, '' unknown; so are osv, make, model, browser, carrier. */
+  /** Lower case, '' unknown; so are osv, make, model, carrier. */
   readonly os: string;
   readonly osv: string;
   readonly make: string;
   readonly model: string;
-  /** From the structured user agent, else from its text. */
-  readonly browser: string;
+  /** Of the structured user agent; which browser that is, `browserIn` tells. */
+  readonly brands: readonly string[];
   readonly carrier: string;
   /** `device.mccmnc`, '' unknown. */
   readonly mccmnc: string;

@@ -164,24 +164,35 @@ const ESCAPED = new Set('"\\/bfnrt');
 const HEX = /^[\da-fA-F]{4}$/;
 
 function readNumber(bytes: Uint8Array, at: number): number {
-  let next = at;
+  const isNegative = (bytes[at] as number) === 0x2d;
+  const first = isNegative ? at + 1 : at;
+  let next = first;
   let number = 0;
-  for (; next - at < MOST_DIGITS; next++) {
-    const digit = (bytes[next] as number) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) break;
-    number = number * 10 + digit;
+  /** Where the fraction begins, 0: there is none. */
+  let fraction = 0;
+  for (; next - first <= MOST_DIGITS; next++) {
+    const char = bytes[next] as number;
+    if (char === 0x2e && fraction === 0 && next > first) fraction = next + 1;
+    else if (char >= 0x30 && char <= 0x39) number = number * 10 + (char - 0x30);
+    else break;
   }
   const char = bytes[next] as number;
-  const isWhole = next > at && next - at < MOST_DIGITS && char !== 0x2e && char !== 0x65 && char !== 0x45;
-  if (isWhole && (next === at + 1 || (bytes[at] as number) !== 0x30)) {
+  // Up to 15 digits are exact, and so are the powers of ten below: the quotient of two such is the double nearest to what is written.
+  const isShort =
+    next > first && next - first <= MOST_DIGITS && next !== fraction && char !== 0x65 && char !== 0x45 && char !== 0x2e;
+  const startsWell = (bytes[first] as number) !== 0x30 || next === first + 1 || fraction === first + 2;
+  if (isShort && startsWell) {
     end = next;
-    return number;
+    const value = fraction === 0 ? number : number / (POWERS[next - fraction] as number);
+    return isNegative ? -value : value;
   }
   skipNumber(bytes, at);
   return Number(text.slice(at, end));
 }
 
-/** A whole number of so many is exact. */
+const POWERS = Array.from({ length: 16 }, (_, power) => Number(`1e${power}`));
+
+/** Digits with a point that are read at once. */
 const MOST_DIGITS = 15;
 
 function skipNumber(bytes: Uint8Array, at: number): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BROWSERS, browserOf, browserOfBrands } from '../../bidder/openrtb/browser.ts';
+import { BROWSERS, browserIn, browserOf, browserOfBrands } from '../../bidder/openrtb/browser.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import type { BidRequest, Device, Imp, Inventory } from '../../bidder/openrtb/request.ts';
 import { wireRequest } from './support/live.ts';
@@ -56,17 +56,17 @@ const AGENTS: readonly (readonly [browser: string, ua: string])[] = [
 describe('the browser', () => {
   it.each(AGENTS)('%s is read out of %s', (browser, ua) => {
     expect(browserOf(ua)).toBe(browser);
-    expect(deviceOf({ ua }).browser).toBe(browser);
+    expect(browserIn(deviceOf({ ua }))).toBe(browser);
   });
 
   it('is that of the structured user agent where that names one, whatever the order', () => {
     const sua = (...brands: string[]): Fields => ({ browsers: brands.map((brand) => ({ brand, version: ['126'] })) });
     const [, chrome] = AGENTS[0] as readonly [string, string];
-    expect(deviceOf({ ua: chrome, sua: sua('Not/A)Brand', 'Chromium', 'Microsoft Edge') }).browser).toBe('edge');
-    expect(deviceOf({ sua: sua('Google Chrome', 'Chromium') }).browser).toBe('chrome');
-    expect(deviceOf({ sua: sua('Chromium', 'Not A;Brand') }).browser).toBe('chrome');
-    expect(deviceOf({ ua: chrome, sua: sua('Ladybird') }).browser).toBe('chrome');
-    expect(deviceOf({ ua: chrome, sua: sua() }).browser).toBe('chrome');
+    expect(browserIn(deviceOf({ ua: chrome, sua: sua('Not/A)Brand', 'Chromium', 'Microsoft Edge') }))).toBe('edge');
+    expect(browserIn(deviceOf({ sua: sua('Google Chrome', 'Chromium') }))).toBe('chrome');
+    expect(browserIn(deviceOf({ sua: sua('Chromium', 'Not A;Brand') }))).toBe('chrome');
+    expect(browserIn(deviceOf({ ua: chrome, sua: sua('Ladybird') }))).toBe('chrome');
+    expect(browserIn(deviceOf({ ua: chrome, sua: sua() }))).toBe('chrome');
     for (const browser of BROWSERS) expect(browserOfBrands([browser.toUpperCase()])).toBe(browser);
   });
 
@@ -121,6 +121,20 @@ describe('the inventory', () => {
     };
     expect(siteOf(site)).toMatchObject({ categories: ['IAB1', 'IAB2', 'IAB2-1', 'IAB9'], contentLanguage: 'de' });
     expect(siteOf({ content: { langb: 'pt-BR' } })).toMatchObject({ categories: [], contentLanguage: 'pt' });
+  });
+
+  it('has the host of its page where it names no domain', () => {
+    const pages = [
+      'https://www.news.example/a?b',
+      'http://a-b.c1.example',
+      'https://NEWS.example/',
+      'http://a.example:81/',
+      'https://x@a.example',
+    ];
+    pages.push('https://xn--80ak6aa92e.com/', 'http://1.2.3.4/', 'http://0x7f.1/', 'https://a.example#b', 'http://a.0x1/');
+    for (const page of pages) expect(siteOf({ page }).domain, page).toBe(URL.canParse(page) ? new URL(page).hostname : '');
+    expect(siteOf({ page: 'https://xn--/' }).domain).toBe('');
+    expect(siteOf({ page: 'https://www.news.example/', domain: 'Own.example' }).domain).toBe('own.example');
   });
 
   it('does not take categories of products, or of a taxonomy that is the sender’s own', () => {

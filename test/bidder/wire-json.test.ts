@@ -105,6 +105,20 @@ describe('the reader of requests', () => {
     }
   });
 
+  it('reads numbers to the last digit', () => {
+    const draw = createDraw(11, 1);
+    const digits = (most: number): string => Array.from({ length: 1 + draw.below(most) }, () => draw.below(10)).join('');
+    const texts = ['0', '-0', '0.0', '-0.10', '1e2', '0.1e-7', '999999999999999', '9007199254740993', '0.30000000000000004'];
+    for (let turn = 0; turn < 5_000; turn++)
+      texts.push(`${draw.chance(0.3) ? '-' : ''}${Number(digits(9))}${draw.chance(0.8) ? `.${digits(9)}` : ''}`);
+    for (const text of texts) {
+      const wire = parseWire(Buffer.from(`{"tmax":${text}}`)) as { readonly tmax: number };
+      expect(Object.is(wire.tmax, JSON.parse(text)), text).toBe(true);
+    }
+    for (const text of ['01', '1.', '.5', '-', '-.1', '1.2.3', '00.1', '1.e1', '--1', '1-'])
+      expect(parseWire(Buffer.from(`{"tmax":${text}}`)), text).toBeUndefined();
+  });
+
   it('takes for JSON what is JSON, and nothing else', () => {
     const draw = createDraw(7, 1);
     const pieces = [
