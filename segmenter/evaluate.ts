@@ -1,10 +1,11 @@
 import { Counter } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
+import { Binder } from '../dmp/segments/binder.ts';
 import type { LeafPlan } from '../dmp/segments/plan.ts';
 import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
 import { compileSets, isOfOthers } from '../dmp/segments/sets.ts';
 import { askAgain } from './evaluate/asked.ts';
-import { keyOfLeaf, makeLeafSets } from './evaluate/leaves.ts';
+import { isFew, keyOfLeaf, makeLeafSets } from './evaluate/leaves.ts';
 import { ALONE, LIMITS } from './evaluate/limits.ts';
 import { type Counted, countMembers, type NewVersion, type Reading, takePass, writeVersions } from './evaluate/pass.ts';
 import {
@@ -153,10 +154,13 @@ async function take(
   const asked = first.isWhole || kind === 'audit' ? null : await askFor(round, turns);
   const scope = scopeFor(deps.things, first, now);
   const isStored = (plan: LeafPlan): boolean => isOfOthers(plan) || (level === 'person' && storedSegment(plan) !== undefined);
+  const facts = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
   const sets = compileSets(
     turns.map(({ rule }) => rule),
     scope,
     isStored,
+    new Binder(),
+    { isTogether: isFew(facts) },
   );
   const stored = new Map(
     sets.stored.map(({ name, leaf, plan }) => {
@@ -168,7 +172,6 @@ async function take(
   );
   const unknown = turns.filter(({ id }) => stateOf(id) === undefined).map(({ id }) => id);
   const greatest = await greatestVersions(warehouse, unknown);
-  const facts = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
   const before = turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 }));
   const reading: Reading = { from: asked === null ? 'facts' : 'segment_facts', facts, stored };
   const counts =
@@ -178,12 +181,17 @@ async function take(
 
   const written: NewVersion[] = [];
   for (const { id } of turns) {
-    const { isChanged } = counts.get(id) as Counted;
+    const { isChanged, entered, left } = counts.get(id) as Counted;
     const state = stateOf(id);
     const begun = round.states.begun.get(id);
     const isUnsure = round.after.has(id) ? false : begun !== undefined || (greatest.get(id) ?? 0) > 0;
     if (state !== undefined && !isChanged && !isUnsure) continue;
-    written.push({ id, version: Math.max(state?.version ?? 0, begun ?? 0, greatest.get(id) ?? 0) + 1, isUnsure });
+    written.push({
+      id,
+      version: Math.max(state?.version ?? 0, begun ?? 0, greatest.get(id) ?? 0) + 1,
+      isUnsure,
+      changes: entered + left,
+    });
   }
   await beginVersions(deps.redis, new Map(written.map(({ id, version }) => [id, version])));
   await writeVersions(warehouse, written, now);

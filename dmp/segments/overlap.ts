@@ -1,7 +1,6 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { rounded } from './minimum.ts';
 import { lastRuns } from './runs.ts';
-import { SHARDS } from './shards.ts';
 
 /** The members of segments as their last runs left them. */
 export interface Versions {
@@ -16,9 +15,6 @@ export interface LastVersions extends Versions {
 }
 
 const LIMITS = { seconds: 60, memoryBytes: 2 * 1024 ** 3 };
-/** Statements that the embedded engine runs at once; each has its own range of shards. */
-const AT_ONCE = 4;
-
 export async function versionsOf(warehouse: Warehouse, segments: readonly string[]): Promise<LastVersions> {
   const runs = await lastRuns(warehouse, segments);
   return { segments, versions: segments.map((id) => runs.get(id)?.version ?? 0), never: segments.filter((id) => !runs.has(id)) };
@@ -30,25 +26,21 @@ export const MEMBERS = `SELECT indexOf({segments:Array(String)}, toString(segmen
 
 /**
  * How many people each two of the segments have in common, exactly; in the diagonal their sizes. Bitmaps are intersected shard by shard, since
- * a person is in one shard only.
+ * a person is in one shard only. All of a shard stand in one row, so that none is copied for each other that it is held against.
  */
 export async function overlap(warehouse: Warehouse, { segments, versions }: Versions): Promise<number[][]> {
-  const sql = (from: number) => `WITH m AS (${MEMBERS} AND shard >= ${from} AND shard < ${from + SHARDS / AT_ONCE})
-    SELECT a.place AS a, b.place AS b, sum(bitmapAndCardinality(a.members, b.members)) AS n
-    FROM m AS a INNER JOIN m AS b USING shard WHERE a <= b GROUP BY a, b`;
-  const parts = await Promise.all(
-    Array.from({ length: AT_ONCE }, (_, part) =>
-      warehouse.query<{ a: number; b: number; n: string }>(
-        { sql: sql((part * SHARDS) / AT_ONCE), params: { segments: [...segments], versions: [...versions] } },
-        LIMITS,
-      ),
-    ),
-  );
+  const places = segments.map((_, at) => at + 1);
+  const bitmaps = places.map((place) => `groupBitmapMergeStateIf(members, place = ${place}) AS m${place}`);
+  const pairs = places.flatMap((a) => places.filter((b) => b >= a).map((b): readonly [number, number] => [a, b]));
+  const common = pairs.map(([a, b]) => (a === b ? `bitmapCardinality(m${a})` : `bitmapAndCardinality(m${a}, m${b})`));
+  const sql = `SELECT sumForEach([${common.join(', ')}]) AS n FROM (SELECT shard, ${bitmaps.join(', ')} FROM (${MEMBERS}) GROUP BY shard)`;
+  const params = { segments: [...segments], versions: [...versions] };
+  const [row] = await warehouse.query<{ n: string[] }>({ sql, params }, LIMITS);
   const matrix = segments.map(() => new Array<number>(segments.length).fill(0));
-  for (const { a, b, n } of parts.flat()) {
-    const [row, other] = [matrix[a - 1] as number[], matrix[b - 1] as number[]];
-    row[b - 1] = (row[b - 1] as number) + Number(n);
-    if (a !== b) other[a - 1] = row[b - 1] as number;
+  for (const [at, [a, b]] of pairs.entries()) {
+    const n = Number(row?.n[at] ?? 0);
+    (matrix[a - 1] as number[])[b - 1] = n;
+    (matrix[b - 1] as number[])[a - 1] = n;
   }
   return matrix;
 }

@@ -40,6 +40,13 @@ export interface StoredLeaf {
   readonly plan: LeafPlan;
 }
 
+export interface SetsOptions {
+  /** Where what a leaf asks of others is; absent: it is asked where it stands. */
+  readonly placesOf?: (plan: FactsPlan) => readonly string[];
+  /** Leaves of all kinds of facts share a statement: of few facts, statements cost more than rows. */
+  readonly isTogether?: boolean;
+}
+
 /** All people (or devices, or households) there are: facts of kind `person`. */
 const EVERYBODY = 'everybody';
 const REFUSED = 'refused';
@@ -55,14 +62,13 @@ export function isOfOthers(plan: LeafPlan): boolean {
 
 /**
  * @param isStored leaves whose set somebody else provides, under the name of the leaf
- * @param placesOf where what a leaf asks of others is; absent: it is asked where it stands
  */
 export function compileSets(
   rules: readonly Rule[],
   scope: RuleScope,
   isStored: (plan: LeafPlan) => boolean,
   bound = new Binder(),
-  placesOf: (plan: FactsPlan) => readonly string[] = othersOf,
+  { placesOf = othersOf, isTogether = false }: SetsOptions = {},
 ): Sets {
   const compiler: Compiler = { scope, bound };
   const level = scope.level ?? 'person';
@@ -117,8 +123,10 @@ export function compileSets(
   const rulesOf = rules.map(setOf).map((set) => (agreed === '' || level !== 'person' ? set : `bitmapAndnot(${set}, ${REFUSED})`));
 
   const statements = [
-    ...chunksOf(groupsOf(among, ({ rows }) => rows)).map(([kinds, leaves]) => rowsStatement(unit, level, kinds, leaves)),
-    ...chunksOf(groupsOf(asked, ({ plan }) => plan.rows)).map(([kinds, leaves], n) =>
+    ...chunksOf(groupsOf(among, ({ rows }) => rows, isTogether)).map(([kinds, leaves]) =>
+      rowsStatement(unit, level, kinds, leaves),
+    ),
+    ...chunksOf(groupsOf(asked, ({ plan }) => plan.rows, isTogether)).map(([kinds, leaves], n) =>
       unitsStatement(unit, level, kinds, leaves, `read${n}`, placesOf),
     ),
   ];
@@ -163,8 +171,9 @@ interface RowsLeaf {
 }
 
 /** Leaves by the kinds of facts that they look at, as their conditions say (plan.ts). */
-function groupsOf<T>(leaves: readonly T[], rowsOf: (leaf: T) => string): Map<string, T[]> {
+function groupsOf<T>(leaves: readonly T[], rowsOf: (leaf: T) => string, isTogether: boolean): Map<string, T[]> {
   const groups = new Map<string, T[]>();
+  if (isTogether) return leaves.length === 0 ? groups : groups.set('', [...leaves]);
   for (const leaf of leaves) {
     const kinds = [...new Set([...rowsOf(leaf).matchAll(/\bkind = '(\w+)'/g)].map(([, kind]) => kind as string))].sort();
     const key = kinds.map((kind) => `'${kind}'`).join(', ');
@@ -186,14 +195,13 @@ function chunksOf<T>(groups: ReadonlyMap<string, readonly T[]>): [string, T[]][]
 
 function whereOf(level: Level, kinds: string, range: RowRange, rows: readonly string[]): string {
   const distinct = [...new Set(rows)];
-  return [
-    `kind IN (${kinds})`,
+  const conditions = [
+    kinds === '' ? '' : `kind IN (${kinds})`,
     range,
     level === 'device' ? 'device != 0' : '',
     distinct.length > FEW_LEAVES ? '' : `(${distinct.map((row) => `(${row})`).join(' OR ')})`,
-  ]
-    .filter((condition) => condition !== '')
-    .join(' AND ');
+  ].filter((condition) => condition !== '');
+  return conditions.length === 0 ? '1' : conditions.join(' AND ');
 }
 
 const selected = (sets: readonly string[], names: readonly string[], from: string): string =>

@@ -22,9 +22,13 @@ const AT_ONCE = 2;
  */
 export const IN_ORDER = 'insert_deduplicate = 0, optimize_aggregation_in_order = 1, max_threads = 1';
 
+export function isFew(facts: number): boolean {
+  return facts < FEW_FACTS;
+}
+
 /** Conditions over `shard` that cut the facts into parts of about a size. */
 export function rangesOf(facts: number): string[] {
-  const parts = facts < FEW_FACTS ? 1 : Math.min(SHARDS, Math.max(AT_ONCE, Math.ceil(facts / MOST_FACTS)));
+  const parts = isFew(facts) ? 1 : Math.min(SHARDS, Math.max(AT_ONCE, Math.ceil(facts / MOST_FACTS)));
   const bounds = Array.from({ length: parts + 1 }, (_, n) => Math.round((n * SHARDS) / parts));
   return bounds.slice(1).map((to, n) => `shard >= ${bounds[n]} AND shard < ${to}`);
 }
@@ -115,7 +119,7 @@ export async function makeLeafSets(
       places.set(plan.others.sql, await askOthers(warehouse, plan.others, bound));
   }
   const placesOf = ({ others }: FactsPlan): readonly string[] => (others === undefined ? [] : (places.get(others.sql) ?? []));
-  const sets = compileSets([...leaves.values()], scope, () => false, bound, placesOf);
+  const sets = compileSets([...leaves.values()], scope, () => false, bound, { placesOf, isTogether: isFew(facts) });
   const keys = [...leaves.keys()];
   const names = keys.map((_, n) => `l${n}`);
   const own = sets.statements.filter((statement) => statement.leaves.some((name) => names.includes(name)));

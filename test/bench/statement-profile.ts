@@ -18,7 +18,8 @@ export function profiled(warehouse: Warehouse): { readonly warehouse: Warehouse;
       return await work();
     } finally {
       const { user, system } = process.cpuUsage(start);
-      const name = sql.replace(/\s+/g, ' ').slice(0, 70);
+      const kinds = /kind IN \(([^)]*)\)/.exec(sql)?.[1] ?? '';
+      const name = `${sql.replace(/\s+/g, ' ').slice(0, 60)} ${kinds}${sql.includes('GROUP BY shard, unit') ? ' by unit' : ''}`;
       const known = taken.get(name) ?? { times: 0, seconds: 0, cpu: 0 };
       taken.set(name, {
         times: known.times + 1,
@@ -39,7 +40,7 @@ export function profiled(warehouse: Warehouse): { readonly warehouse: Warehouse;
       const all = [...taken].sort(([, a], [, b]) => b.seconds - a.seconds);
       const sum = all.reduce((total, [, { seconds }]) => total + seconds, 0);
       const lines = all
-        .slice(0, 12)
+        .slice(0, 20)
         .map(
           ([name, { times, seconds, cpu }]) =>
             `  ${seconds.toFixed(2).padStart(7)} s ${cpu.toFixed(1).padStart(6)} s of the processor ${String(times).padStart(4)} times: ${name}`,
