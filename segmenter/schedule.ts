@@ -9,6 +9,7 @@ import { dueLookalikes, fitLookalike } from '../dmp/segments/lookalike-fit.ts';
 import { alarmsNow } from '../dmp/sources/alarms.ts';
 import { startBackfill } from './backfill.ts';
 import { createIdentity } from './identity.ts';
+import { endWriting } from './interrupt.ts';
 import { observe } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
@@ -87,6 +88,7 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       },
     },
     concurrency: 1,
+    onCancel: () => endWriting(deps.warehouse),
     log: deps.log,
     prefix,
   });
