@@ -11,6 +11,7 @@ import { alarmsNow } from '../dmp/sources/alarms.ts';
 import { bookFlatPrices } from '../dmp/sources/flat-charges.ts';
 import { startBackfill } from './backfill.ts';
 import { createIdentity } from './identity.ts';
+import { endWriting } from './interrupt.ts';
 import { observe } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { createRefresh, type Refreshed, type Steps } from './refresh.ts';
@@ -93,6 +94,7 @@ export async function startSegmenter(deps: DmpDeps, options: SegmenterOptions): 
       },
     },
     concurrency: 1,
+    onCancel: () => endWriting(deps.warehouse),
     log: deps.log,
     prefix,
   });

@@ -26,6 +26,7 @@ const BACKOFF_MS = 2_000;
 /** How long a job of a dead worker stays taken, and how many deaths it survives. */
 const LOCK_MS = 20_000;
 const MAX_STALLED = 20;
+const WATCH_MS = 300;
 
 export interface JobsOptions {
   /** A connection, of which a copy is made, or an address: redis://… or the path of a unix socket. */
@@ -84,6 +85,8 @@ export interface JobWorkerOptions {
   readonly log: Logger;
   readonly prefix?: string;
   readonly lockMs?: number;
+  /** Called again and again while a job works that was cancelled, to end what has no step between. */
+  readonly onCancel?: () => Promise<void>;
 }
 
 /** Runs a queue's jobs in this process. `close` waits for those that run. */
@@ -112,15 +115,43 @@ async function runJob(worker: Worker<JobData>, job: Job<JobData>, options: JobWo
   const work = options.works[type] as JobWork<JobType> | undefined;
   if (work === undefined) throw new Error(`no work for jobs of type ${type} here`);
   const context = contextOf(worker, job);
+  const { onCancel } = options;
+  const watch = onCancel === undefined ? undefined : watchCancelled(context, onCancel);
   try {
     await context.checkpoint();
     return await work(job.data.payload as JobPayloads[JobType], context);
   } catch (error) {
-    if (error instanceof JobCancelled) throw new UnrecoverableError(CANCELLED);
+    // What was ended since the job was cancelled fails as it can.
+    if (error instanceof JobCancelled || (watch !== undefined && (await isCancelled(context))))
+      throw new UnrecoverableError(CANCELLED);
     if (error instanceof JobRefused) throw new UnrecoverableError(error.message);
     options.log.error({ job: job.id, type, attempt: job.attemptsMade + 1, err: error }, 'job failed');
     throw error;
+  } finally {
+    clearInterval(watch);
   }
+}
+
+async function isCancelled(context: JobContext): Promise<boolean> {
+  return context.checkpoint().then(
+    () => false,
+    (error: unknown) => error instanceof JobCancelled,
+  );
+}
+
+/** Again and again: the next step may have begun as the one before it was ended. */
+function watchCancelled(context: JobContext, end: () => Promise<void>): NodeJS.Timeout {
+  let isAsking = false;
+  return setInterval(() => {
+    if (isAsking) return;
+    isAsking = true;
+    isCancelled(context)
+      .then((cancelled) => (cancelled ? end() : undefined))
+      .catch(() => undefined)
+      .finally(() => {
+        isAsking = false;
+      });
+  }, WATCH_MS);
 }
 
 function contextOf(worker: Worker<JobData>, job: Job<JobData>): JobContext {

@@ -17,7 +17,12 @@ export function registerJobRoutes(app: FastifyInstance, deps: DmpDeps): void {
     requireScope(request, 'jobs:read');
     return shownTo(request.principal, await jobOf(deps, request as Call));
   });
-  const cancel = { tags, operationId: 'cancelJob', summary: 'Cancel a job: what runs stops at its next step', params };
+  const cancel = {
+    tags,
+    operationId: 'cancelJob',
+    summary: 'Cancel a job: what runs stops at its next step, a refresh within the statement that it is at',
+    params,
+  };
   app.delete('/v1/jobs/:id', { schema: cancel }, async (request, reply) => {
     requireScope(request, 'jobs:write');
     const { id } = await jobOf(deps, request as Call);
