@@ -1,6 +1,7 @@
 // `npm run bench <name>`: see docs/benchmarks.md. Its last line is one JSON object.
 import { benchBid } from './bid.ts';
 import { benchCluster } from './cluster.ts';
+import { benchExports } from './exports.ts';
 import { benchFloor } from './floor.ts';
 import { benchFreshness } from './freshness.ts';
 import { benchIdentity } from './identity.ts';
@@ -35,6 +36,7 @@ const ON_A_RIG: Readonly<Partial<Record<BenchName, Bench>>> = {
 async function run(options: Options): Promise<object> {
   if (options.name === 'identity') return benchIdentity(options);
   if (options.name === 'ingest') return benchIngest(options);
+  if (options.name === 'exports') return benchExports(options);
   if (options.name === 'freshness') return benchFreshness(options);
   if (options.name === 'lookup') return benchLookup(options);
   if (options.name === 'publishing') return benchPublishing(options);

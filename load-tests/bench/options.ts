@@ -15,6 +15,7 @@ export const BENCHES = [
   'segments',
   'freshness',
   'publishing',
+  'exports',
   'lookup',
 ] as const;
 export type BenchName = (typeof BENCHES)[number];

@@ -118,7 +118,7 @@ beforeAll(async () => {
   segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
   await api.ok('PUT', '/v1/advertisers/adv', { name: 'A', domains: ['a.example'] });
   await api.ok('PUT', '/v1/sources/shop', { name: 'Shop', party: '1p' });
-  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} } });
+  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} }, minimumSize: 1 });
   // Bidders know the members of segments that a live line item needs.
   const flight = { start: '2020-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' };
   const live = { name: 'live', status: 'active' };

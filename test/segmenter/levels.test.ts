@@ -56,7 +56,9 @@ async function family(): Promise<void> {
 
 async function segment(id: string, level: Level, count: number, number: number): Promise<void> {
   const rule: Rule = { purchases: { count: { min: count } } };
-  await rig.things.put('segment', id, { advertiser: null, name: id, rule, number, level }, { actor: 'test' });
+  await rig.things.put('segment', id, { advertiser: null, name: id, rule, number, level, minimumSize: 1 } as never, {
+    actor: 'test',
+  });
 }
 
 async function profileOf(identifier: string): Promise<number> {

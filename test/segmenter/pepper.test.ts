@@ -59,7 +59,7 @@ beforeAll(async () => {
   api = await startApi();
   setPepper(OLD);
   segmenter = await startSegmenter(api.deps, { refreshSeconds: null });
-  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: { count: { min: 2 } } } });
+  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: { count: { min: 2 } } }, minimumSize: 1 });
   await putLineItem(api.deps, 'live', ['buyers']);
   await send(buy([mail('ann'), ifa(1)], 'a1'), buy([mail('bob'), ifa(2)], 'b1'), buy([mail('bob'), ifa(2)], 'b2'));
   await send(buy([mail('eve'), ifa(3)], 'e1'), buy([mail('kim'), ifa(4)], 'k1'), buy([mail('zoe'), ifa(5)], 'z1'));
