@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startPublisher } from '../../dmp/snapshot/publish.ts';
 import { restoreSpend } from '../../dmp/snapshot/spend.ts';
 import { readDataPrices } from '../../dmp/sources/data-prices.ts';
 import { campaignBudgetKey } from '../../proto/keys.ts';
 import { dataCost } from '../../proto/money.ts';
 import type { Snapshot } from '../../proto/snapshot.ts';
+import { eventually } from '../bidder/support/bidder.ts';
 import { startApi, type TestApi } from '../support/api.ts';
+import { readSnapshot } from '../support/snapshot.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -57,6 +60,52 @@ test('a segment’s own price counts beside its sources’, however the line ite
     expect(call.json()).toMatchObject({ errors: [{ pointer: '/price', code: 'shape' }] });
   }
 });
+
+test('a source that brings its first rows is priced in the bids of who stands on it, without any other change', async () => {
+  await api.ok('PUT', '/v1/sources/coming', {
+    name: 'coming',
+    party: '3p',
+    legalBasis: 'consent',
+    price: { model: 'cpm', micros: 7_000 },
+  });
+  await api.ok('PUT', '/v1/advertisers/adv', { name: 'A', domains: ['a.example'] });
+  const flight = { start: '2026-01-01T00:00:00Z', end: '2099-01-01T00:00:00Z' };
+  await api.ok('PUT', '/v1/campaigns/cmp_live', {
+    advertiser: 'adv',
+    name: 'C',
+    status: 'active',
+    ...flight,
+    budgetMicros: null,
+  });
+  const creative = { advertiser: 'adv', name: 'B', w: 300, h: 250, html: '<a href="${CLICK_URL}">x</a>' };
+  await api.ok('PUT', '/v1/creatives/cr', { ...creative, landing: 'https://a.example/' });
+  // A rule that names no source stands on all that hold such rows.
+  await api.ok('PUT', '/v1/segments/viewers', { name: 'viewers', rule: { pages: {} } });
+  await api.ok('PUT', '/v1/line-items/li_live', {
+    ...{ campaign: 'cmp_live', name: 'L', status: 'active', budget: {}, bid: { maxCpmMicros: 1_000 }, creatives: ['cr'] },
+    targeting: { excludedSegments: ['viewers'] },
+  });
+  const publisher = startPublisher(api.deps);
+  try {
+    const dataOf = async () => {
+      const snapshot = await readSnapshot(api.deps.redis);
+      return snapshot === null ? 'none' : snapshot.lineItems.map(({ id, data }) => ({ id, data }));
+    };
+    await publisher.publish();
+    expect(await dataOf()).toEqual([{ id: 'li_live', data: undefined }]);
+    const page = {
+      type: 'page',
+      at: '2026-11-01T10:00:00Z',
+      identifiers: [{ kind: 'cookie', value: 'c' }],
+      url: 'https://a.example/',
+    };
+    await api.ok('POST', '/v1/events?source=coming', page);
+    const priced = await eventually(dataOf, (items) => JSON.stringify(items).includes('7000'), 30_000);
+    expect(priced).toEqual([{ id: 'li_live', data: { cpm: 7_000, share: 0 } }]);
+  } finally {
+    await publisher.close();
+  }
+}, 60_000);
 
 test('a Redis that lost its budgets is told media and data', async () => {
   const row = { bid_at: '2026-11-01T10:00:00Z', at: '2026-11-01T10:00:01Z', exchange: 'ex', campaign: 'cmp', line_item: 'li' };

@@ -126,6 +126,25 @@ describe('the report', () => {
     ]);
   });
 
+  test('raises an alarm where too many rows are refused, come again or come late, and none below', async () => {
+    for (const id of ['noisy', 'quiet']) await api.ok('PUT', `/v1/sources/${id}`, { name: id, party: '1p', lateHours: 24 });
+    const late = { at: new Date(Date.now() - 25 * 3_600_000).toISOString() };
+    const rows = (source: string, refused: number, lateOnes: number) =>
+      Array.from({ length: 150 }, (_, n) =>
+        bought(`${source}-${n}`, n < lateOnes ? late : n >= 150 - refused ? { at: 'never' } : {}),
+      );
+    const send = (source: string, events: object[]) => api.ok('POST', `/v1/events?source=${source}`, events);
+    // Of 150 rows: 10 and 5 refused, 40 and 20 late, 20 and 10 again.
+    await send('noisy', rows('noisy', 10, 40));
+    await send('noisy', rows('noisy', 0, 40).slice(0, 20));
+    await send('quiet', rows('quiet', 5, 20));
+    await send('quiet', rows('quiet', 0, 20).slice(0, 10));
+    const alarmsOf = async (source: string) =>
+      (await report(`source=${source}&from=${dayOf(1)}&to=${dayOf(-1)}`)).alarms.map(({ code }) => code).sort();
+    expect(await alarmsOf('noisy')).toEqual(['duplicates', 'late', 'rejected']);
+    expect(await alarmsOf('quiet')).toEqual([]);
+  });
+
   test('says what is stale, what has no legal basis, and lists it with the alarms and the metric', async () => {
     await api.ok('PUT', '/v1/sources/bought', { name: 'Bought', party: '3p', refreshHours: 24 });
     await history('bought', 4, 1, 1);

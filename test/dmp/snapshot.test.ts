@@ -5,16 +5,14 @@ import {
   dayBudgetKey,
   lineItemBudgetKey,
   SNAPSHOT_CHANNEL,
-  SNAPSHOT_KEY,
-  SNAPSHOT_PARTS_KEY,
   SNAPSHOT_VERSION_KEY,
   STOPPED_CHANNEL,
   WORKERS_KEY,
 } from '../../proto/keys.ts';
 import { ANY, type Snapshot } from '../../proto/snapshot.ts';
-import { decodeHead, surroundingsOf, thingsIn } from '../../proto/snapshot-parts.ts';
 import { decodeStop } from '../../proto/stop.ts';
 import { startApi, type TestApi } from '../support/api.ts';
+import { readSnapshot } from '../support/snapshot.ts';
 
 let api: TestApi;
 let publisher: Publisher;
@@ -66,12 +64,7 @@ afterAll(async () => {
   await api.stop();
 });
 
-const published = async (): Promise<Snapshot> => {
-  const head = decodeHead((await api.deps.redis.getBuffer(SNAPSHOT_KEY)) as Buffer);
-  const parts = await api.deps.redis.hgetallBuffer(SNAPSHOT_PARTS_KEY);
-  const lineItems = head.parts.lineItems.flatMap((digest) => thingsIn('lineItems', parts[digest] as Buffer));
-  return { ...surroundingsOf(head, (kind, digest) => thingsIn(kind, parts[digest] as Buffer)), lineItems };
-};
+const published = async (): Promise<Snapshot> => (await readSnapshot(api.deps.redis)) as Snapshot;
 const lineItems = async () => (await published()).lineItems.map(({ id }) => id);
 
 describe('the snapshot', () => {

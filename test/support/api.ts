@@ -1,5 +1,5 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { buildApp } from '../../dmp/app.ts';
 import type { DmpDeps } from '../../dmp/deps.ts';
 import { createJobs } from '../../dmp/jobs/queue.ts';
@@ -30,13 +30,12 @@ export interface CallOptions {
   readonly headers?: Record<string, string>;
 }
 
-export async function startApi(): Promise<TestApi> {
+export async function startApi(log: Logger = pino({ level: process.env['WALKIN_TEST_LOG'] ?? 'silent' })): Promise<TestApi> {
   const redis = await startRedis();
   const { warehouse, stop } = await startWarehouse();
   const connection = redis.connect();
   const things = await openThings({ warehouse, redis: connection, now: Date.now });
   const jobs = createJobs({ connection });
-  const log = pino({ level: process.env['WALKIN_TEST_LOG'] ?? 'silent' });
   const deps: DmpDeps = {
     warehouse,
     redis: connection,
