@@ -81,7 +81,7 @@ export function createMetrics(registry = new Registry()): Metrics {
     }),
     namedRequests: new Tally({
       name: 'walkin_bidder_named_requests_total',
-      help: 'Requests by exchange about somebody who may be named, and whether we know them: by our own id, or by a profile.',
+      help: 'Requests by exchange that some creative may fit about somebody who may be named, and whether we know them: by our own id, or by a profile.',
       labelNames: ['exchange', 'matched'],
       registers,
     }),

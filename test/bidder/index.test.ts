@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileIndex } from '../../bidder/core/compile.ts';
-import { decide, type Question } from '../../bidder/core/decide.ts';
+import { decide, type Question, shutOut } from '../../bidder/core/decide.ts';
 import { explain } from '../../bidder/core/explain.ts';
 import { BIDS, buildIndex, COUNTS, type Index, openIndex } from '../../bidder/core/index.ts';
 import { NOBODY } from '../../bidder/core/person.ts';
@@ -143,6 +143,37 @@ describe('a decision among very many that pass', () => {
     const winners = new Set(Array.from({ length: 50 }, (_, at) => winner(index, { id: `auction-${at}` })));
     expect(winners.size).toBeGreaterThan(30);
     expect(index.stages.truncated).toBe(50);
+  });
+});
+
+describe('an index of many line items', () => {
+  const many = buildIndex(
+    snapshot({ lineItems: Array.from({ length: 1_000 }, (_, at) => priced(`li_${at}`, 1, { segments: [[at + 1]] })) }),
+  );
+  const few = buildIndex(snapshot({ lineItems: [priced('one', 1, { segments: [[1]] })] }));
+  const film = { imp: [{ id: '1', video: { mimes: ['video/mp4'], w: 640, h: 360 } }] };
+
+  it('shuts out what no creative fits before it is known who is asked for', () => {
+    expect([shutOut(many, questionOf(many)), shutOut(many, questionOf(many, film))]).toEqual([null, 'no_creative']);
+    expect(decide(many, questionOf(many, film))).toEqual({ bids: [], ghosts: [], reason: 'no_creative' });
+    expect(many.stages.decisions).toBe(0);
+  });
+
+  it('asks each of few line items why, whatever fits', () => {
+    expect(shutOut(few, questionOf(few, film))).toBeNull();
+    expect(decide(few, questionOf(few, film)).reason).toBe('unmatched_user');
+  });
+
+  it('tells briefly what only its price kept from being bid, as it does at length', () => {
+    const dear = { imp: [{ ...(wireRequest()['imp'] as object[])[0], bidfloor: 5 }] };
+    const lineItems = Array.from({ length: 1_000 }, (_, at) => priced(`li_${at}`, 1, { makes: ['samsung'] }));
+    const index = buildIndex(snapshot({ lineItems }));
+    // At one of eight auctions it is looked for at length.
+    const reasons = Array.from(
+      { length: 24 },
+      (_, at) => decide(index, questionOf(index, { ...dear, id: `a${at}`, device: { make: 'Samsung' } })).reason,
+    );
+    expect(new Set(reasons)).toEqual(new Set(['below_floor']));
   });
 });
 
