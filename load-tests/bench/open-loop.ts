@@ -18,12 +18,12 @@ export interface OpenLoopOptions {
   readonly lines?: number;
   /** An answer that comes later after the intended moment is late, ms. */
   readonly lateMs: number;
-  /** A caller that waits no longer: drops calls that are older and breaks connections that answer no sooner, ms. Null: waits on. */
+  /** A caller that waits no longer: drops calls that are older, and throws away what is answered later, ms. Null: waits on. */
   readonly patienceMs?: number | null;
   /** How long a call waits for a free connection before it is left out, ms; null: as long as the caller's patience. */
   readonly queueMs?: number | null;
   /** Told of each answer: moments in ms since the start. */
-  readonly onAnswer?: (status: number, due: number, end: number) => void;
+  readonly onAnswer?: (status: number, due: number, end: number, call: number) => void;
 }
 
 /** All times in microseconds, from the moment at which a call was to be sent unless said otherwise. */
@@ -57,6 +57,11 @@ const [ARRIVED, TOLD] = [0, 1];
 /** After the last call is due the slowest answer is waited for this long. */
 const PATIENCE_AT_END_MS = 10_000;
 const SWEEP_MS = 5;
+/**
+ * A connection is kept for the next call where the answer that nobody wants comes within so long after. To break it each time took the bidder and the generator more than
+ * the call: a third of the generator's core.
+ */
+const BREAK_MS = 1_000;
 
 /** Microseconds to a minute, three digits. */
 export function createHistogram(): Histogram {
@@ -73,7 +78,9 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   const progress = new Int32Array(new SharedArrayBuffer(8));
   const lines = Array.from({ length: count }, () => openLine(port));
   const free: Line[] = [...lines];
+  /** When the call under way was due, for who has patience; since when an answer is waited for that nobody wants any more. */
   const sentAt = new Map<Line, number>();
+  const abandoned = new Map<Line, number>();
   const [latency, service, lag] = [createHistogram(), createHistogram(), createHistogram()];
   const tally = { sent: 0, answered: 0, errors: 0, givenUp: 0, unsent: 0, late: 0, bids: 0 };
   /** Calls that are due, first come first served; [head, arrived) wait for a connection. */
@@ -151,8 +158,10 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
     tally.sent++;
     if (patienceMs !== null) sentAt.set(line, due[call] as number);
     line.send(message(call), (reply) => {
-      sentAt.delete(line);
-      take(call, at, reply?.status ?? 0);
+      if (!abandoned.delete(line)) {
+        sentAt.delete(line);
+        take(call, at, reply?.status ?? 0);
+      }
       free.push(line);
       dispatch();
     });
@@ -165,9 +174,8 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
       tally.answered++;
       if (status === 200) tally.bids++;
       if (end - intended > lateMs) tally.late++;
-      onAnswer?.(status, intended, end);
-    } else if (patienceMs !== null && end - intended >= patienceMs) tally.givenUp++;
-    else tally.errors++;
+      onAnswer?.(status, intended, end, call);
+    } else tally.errors++;
     latency.recordValue(micros(end - intended));
     service.recordValue(micros(end - at));
     settle();
@@ -188,11 +196,23 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   function sweep(patience: number): void {
     leaveOut(queueMs ?? patience);
     const now = elapsed();
-    // In the order in which they were sent, which is that of their moments.
+    // Both in the order in which they were put in, which is that of their moments.
     for (const [line, intended] of sentAt) {
-      if (now - intended <= patience) return;
+      if (now - intended <= patience) break;
+      giveUp(line, now - intended, now);
+    }
+    for (const [line, since] of abandoned) {
+      if (now - since <= BREAK_MS) break;
       line.giveUp();
     }
+  }
+
+  function giveUp(line: Line, waited: number, now: number): void {
+    sentAt.delete(line);
+    abandoned.set(line, now);
+    tally.givenUp++;
+    latency.recordValue(micros(waited));
+    settle();
   }
 }
 

@@ -3,6 +3,7 @@ import { createDraw, type Draw } from './draw.ts';
 import { drawPlace } from './fences.ts';
 import { ADVERTISERS, advertiserDomain, CATEGORIES, DEVICE_TYPES, EXCHANGE, OPERATING_SYSTEMS, SIZES } from './line-items.ts';
 import { ifaOf } from './people.ts';
+import { NETWORK_MS, TMAX } from './world.ts';
 
 /** A request's bytes, with room for the number of the call and for who is asked for. */
 export interface Template {
@@ -13,6 +14,8 @@ export interface Template {
   readonly idAt: number;
   /** -1: nobody is named, or the person must not be exchanged. */
   readonly ifaAt: number;
+  /** How long the request itself gives a bidder, ms; null: it does not say. */
+  readonly tmax: number | null;
 }
 
 export interface Traffic {
@@ -25,6 +28,8 @@ export interface Traffic {
   /** Who is asked for in a call. */
   personOf(call: number): number;
   templateOf(call: number): number;
+  /** How long a bidder may take for a call, ms from the intended moment: its `tmax` or `TMAX`, less what the network takes. */
+  allowedMs(call: number): number;
 }
 
 export interface TrafficOptions {
@@ -61,7 +66,8 @@ export function drawTraffic({ seed, fences, profiles, corpus, templates: count =
   const templateOf = (call: number): number => call % count;
   // A large odd step visits the people in an order without pattern, all before anybody twice where the numbers have no common factor.
   const personOf = (call: number): number => (call * 1_000_003) % people;
-  return { templates, fromCorpus, meanBytes, message, personOf, templateOf };
+  const allowedMs = (call: number): number => ((templates[templateOf(call)] as Template).tmax ?? TMAX) - NETWORK_MS;
+  return { templates, fromCorpus, meanBytes, message, personOf, templateOf, allowedMs };
 
   function message(call: number): Buffer {
     const template = templates[templateOf(call)] as Template;
@@ -84,7 +90,9 @@ function templateOfRequest(request: Json, index: number): Template {
     `POST /openrtb2/${EXCHANGE} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nx-openrtb-version: 2.6\r\ncontent-length: ${body.length}\r\n\r\n`,
   );
   const message = Buffer.concat([head, body]);
-  return { message, bodyAt: head.length, idAt: message.indexOf(id, head.length), ifaAt: message.indexOf(IFA, head.length) };
+  const tmax = typeof request['tmax'] === 'number' && request['tmax'] > 0 ? request['tmax'] : null;
+  const [idAt, ifaAt] = [message.indexOf(id, head.length), message.indexOf(IFA, head.length)];
+  return { message, bodyAt: head.length, idAt, ifaAt, tmax };
 }
 
 /** A request of others as it is, but for who is asked for: a real advertising id gives way to one of our people. */

@@ -21,8 +21,8 @@ export function worldSize(scale: number): WorldSize {
 }
 
 /** Milliseconds of the deadline for the answer, and of it for the network. */
-const TMAX = 100;
-const NETWORK_MS = 20;
+export const TMAX = 100;
+export const NETWORK_MS = 20;
 /** An answer that takes longer is late. */
 export const LATE_MS = TMAX - NETWORK_MS;
 

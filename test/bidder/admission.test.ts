@@ -88,6 +88,9 @@ describe('a request', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
     learn(admission, turns, 1);
+    // It had nothing to do for a while.
+    turns.wait(100);
+    turns.closeWindow();
     admission.allowed('x', 80);
     const arrival = turns.loop.now();
     let taken = 0;
@@ -129,7 +132,7 @@ describe('a request', () => {
     expect(after60()).toBeNull();
   });
 
-  it('of an exchange that brings less waits less while the worker has no idle time, and as long as others otherwise', () => {
+  it('waits less while the worker has no idle time, and least of an exchange that brings less', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
     const Y = exchange('y');
@@ -143,9 +146,9 @@ describe('a request', () => {
     expect(waited(60)).toEqual([null, null]);
     turns.work(100);
     turns.closeWindow();
-    expect(waited(30)).toEqual([null, null]);
-    expect(waited(60)).toEqual([null, 'time']);
-    expect(waited(80)).toEqual(['time', 'time']);
+    expect(waited(20)).toEqual([null, null]);
+    expect(waited(40)).toEqual([null, 'time']);
+    expect(waited(50)).toEqual(['time', 'time']);
   });
 });
 
