@@ -60,7 +60,7 @@ export function createFeed({ redis, source, metrics, log }: FeedDeps, options: F
     metrics.snapshotRefused.inc();
   }
 
-  function swap(bytes: ArrayBuffer): void {
+  function swap(bytes: ArrayBufferLike): void {
     const since = performance.now();
     try {
       const opened = openIndex(bytes);

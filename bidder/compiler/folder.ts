@@ -3,6 +3,7 @@ import { open, readdir, rename, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { isRunning } from '../pid.ts';
+import type { Room } from './room.ts';
 
 /** Where a bidder's compiler leaves indexes for its workers: `<temporary folder>/walkin-index-<host>-<pid of the primary>-…`, for us alone. */
 
@@ -43,11 +44,11 @@ export async function keepOnly(path: string, folder: string): Promise<void> {
 }
 
 /** Reads an index piece by piece, on other threads: requests are served in between. Rejects where it is not there or not whole. */
-export async function readIndex(path: string): Promise<ArrayBuffer> {
+export async function readIndex(path: string, room: Room): Promise<ArrayBufferLike> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    const bytes = new ArrayBuffer(size);
+    const bytes = room(size);
     for (let at = 0; at < size; ) {
       const { bytesRead } = await file.read(new Uint8Array(bytes, at, Math.min(READ_BYTES, size - at)), 0, null, null);
       if (bytesRead === 0) throw new Error(`${path} ends after ${at} of ${size} bytes`);

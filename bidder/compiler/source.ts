@@ -4,6 +4,7 @@ import { type IndexMade, isPrimaryMessage, type Refusal, type WorkerMessage } fr
 import { createCompiler } from './compiled.ts';
 import { readIndex } from './folder.ts';
 import { followPublished, type Published } from './published.ts';
+import { createRoom } from './room.ts';
 
 /** Where a worker's indexes come from. */
 export interface IndexSource {
@@ -16,7 +17,7 @@ export interface IndexSource {
 
 export interface Tell {
   /** An index, compiled and in memory. */
-  readonly index: (bytes: ArrayBuffer) => void;
+  readonly index: (bytes: ArrayBufferLike) => void;
   /** A snapshot that is broken; it is in the log. */
   readonly refused: (refusal: Refusal) => void;
 }
@@ -62,6 +63,7 @@ export function fromPrimary(channel: Channel): IndexSource {
   let newest: { readonly path: string; readonly version: number } | null = null;
   let served: number | null = null;
   let reading: Promise<void> | null = null;
+  const room = createRoom();
   let firstKnown: () => void = () => undefined;
   return { start, refresh, close };
 
@@ -103,7 +105,7 @@ export function fromPrimary(channel: Channel): IndexSource {
     for (let done: typeof newest = null; newest !== null && newest !== done; ) {
       done = newest;
       try {
-        const bytes = await readIndex(done.path);
+        const bytes = await readIndex(done.path, room);
         if (newest !== done) continue;
         served = done.version;
         tell?.index(bytes);

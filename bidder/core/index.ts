@@ -165,7 +165,7 @@ export function buildIndex(snapshot: Snapshot): Index {
  * The index in a buffer of `compileIndex`: views only, nothing of the line items is read. Throws an Error that says why the buffer is
  * none.
  */
-export function openIndex(buffer: ArrayBuffer): Index {
+export function openIndex(buffer: ArrayBufferLike): Index {
   const sections = readSections(buffer);
   const meta = JSON.parse(textIn(sections.meta, 0, sections.meta.length)) as Meta;
   return new OpenIndex(sections, meta);

@@ -123,7 +123,7 @@ function padded(bytes: number): number {
 }
 
 /** Views of the sections; nothing is copied. Throws an Error that says why the buffer is no index of ours. */
-export function readSections(buffer: ArrayBuffer): Sections {
+export function readSections(buffer: ArrayBufferLike): Sections {
   if (buffer.byteLength < HEAD) throw new Error(`index: cut short to ${buffer.byteLength} bytes`);
   const head = new DataView(buffer);
   if (head.getUint32(0, true) !== MAGIC) throw new Error('index: not an index');
@@ -135,9 +135,10 @@ export function readSections(buffer: ArrayBuffer): Sections {
   NAMES.forEach((name, index) => {
     const offset = head.getFloat64(HEAD + ENTRY * index, true);
     const bytes = head.getFloat64(HEAD + ENTRY * index + 8, true);
-    const View = SECTIONS[name];
+    const { BYTES_PER_ELEMENT } = SECTIONS[name];
+    const View: new (buffer: ArrayBufferLike, offset: number, length: number) => Sections[SectionName] = SECTIONS[name];
     if (!(offset >= 0 && offset + bytes <= total)) throw new Error(`index: section ${name} lies outside`);
-    sections[name] = new View(buffer, offset, bytes / View.BYTES_PER_ELEMENT);
+    sections[name] = new View(buffer, offset, bytes / BYTES_PER_ELEMENT);
   });
   return sections as Sections;
 }

@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Compiled, createCompiler } from '../../bidder/compiler/compiled.ts';
 import { keepOnly, makeIndexFolder, readIndex, removeIndexFolder, writeIndex } from '../../bidder/compiler/folder.ts';
+import { createRoom } from '../../bidder/compiler/room.ts';
 import { openIndex } from '../../bidder/core/index.ts';
 import { SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY } from '../../proto/keys.ts';
 import { ANY } from '../../proto/snapshot.ts';
@@ -153,7 +154,7 @@ describe('the folder of indexes', () => {
     const bytes = new Uint8Array(9 << 20).map((_, at) => at * 7);
     await writeIndex(folder, 1, new ArrayBuffer(3));
     const path = await writeIndex(folder, 2, bytes.buffer);
-    expect(Buffer.from(await readIndex(path)).equals(bytes)).toBe(true);
+    expect(Buffer.from(await readIndex(path, createRoom())).equals(bytes)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await keepOnly(path, folder);
     expect(readdirSync(folder)).toEqual(['index-2']);
@@ -161,9 +162,24 @@ describe('the folder of indexes', () => {
 
   it('rejects what is not there, and gives what is cut off as it is', async () => {
     const folder = makeIndexFolder(parent);
-    await expect(readIndex(join(folder, 'index-1'))).rejects.toThrow('ENOENT');
+    await expect(readIndex(join(folder, 'index-1'), createRoom())).rejects.toThrow('ENOENT');
     const path = await writeIndex(folder, 1, new ArrayBuffer(100));
     truncateSync(path, 10);
-    expect((await readIndex(path)).byteLength).toBe(10);
+    expect((await readIndex(path, createRoom())).byteLength).toBe(10);
+  });
+});
+
+describe('the room for indexes', () => {
+  const kinds = (sizes: readonly number[]): string[] => {
+    const room = createRoom();
+    // Held, or what is freed in between would be counted again.
+    const held = sizes.map((bytes) => room(bytes));
+    return held.map((bytes) => bytes.constructor.name);
+  };
+
+  it('is none that the garbage collector counts, but for what would pile up', () => {
+    const [shared, counted] = ['SharedArrayBuffer', 'ArrayBuffer'];
+    expect(kinds([16, 16, 16, 16].map((mb) => mb << 20))).toEqual([shared, shared, shared, counted]);
+    expect(kinds([150, 150, 150].map((mb) => mb << 20))).toEqual([shared, shared, counted]);
   });
 });
