@@ -1,25 +1,29 @@
 import { Counter } from 'prom-client';
-import type { DmpDeps } from '../dmp/deps.ts';
-import { Binder } from '../dmp/segments/binder.ts';
-import type { LeafPlan } from '../dmp/segments/plan.ts';
 import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
-import { compileSets, isOfOthers } from '../dmp/segments/sets.ts';
-import { askAgain } from './evaluate/asked.ts';
-import { isFew, keyOfLeaf, makeLeafSets } from './evaluate/leaves.ts';
+import type { Between } from './evaluate/leaves.ts';
 import { ALONE, LIMITS } from './evaluate/limits.ts';
-import { type Counted, countMembers, type NewVersion, type Reading, takePass, writeVersions } from './evaluate/pass.ts';
+import { type Counted, countMembers, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
+import {
+  askFor,
+  countPeople,
+  type EvaluateDeps,
+  makeLeaves,
+  type Round,
+  setsOf,
+  sizeOfFacts,
+  stateIn,
+} from './evaluate/round.ts';
 import {
   beginVersions,
   type Evaluated,
-  type EvaluatedStates,
   type Failed,
   forgetEvaluated,
   readEvaluated,
   saveEvaluated,
   saveFailed,
 } from './evaluate/state.ts';
-import { dropLeafSets, freeStamp, leafSet, membersOf } from './evaluate/stored.ts';
-import { passesOf, SOME_TIME, scopeFor, type Turn, turnOf } from './evaluate/turn.ts';
+import { dropLeafSets } from './evaluate/stored.ts';
+import { passesOf, type Turn, turnOf } from './evaluate/turn.ts';
 import { dropVersions, greatestVersions } from './evaluate/versions.ts';
 import { lastFold } from './facts/state.ts';
 import { byDepth } from './order.ts';
@@ -39,24 +43,6 @@ const PATIENCE_MS = 600_000;
 /** Versions of other rules that are kept to be restored. */
 const MOST_KEPT = 10;
 
-export type EvaluateDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
-type Between = (done: number, total: number) => Promise<void>;
-
-/** What all passes of an evaluation share. */
-interface Round {
-  readonly deps: EvaluateDeps;
-  readonly now: number;
-  readonly fold: number;
-  readonly states: EvaluatedStates;
-  /** States as they become, by segment. */
-  readonly after: Map<string, Evaluated>;
-  readonly runs: Run[];
-  /** Sets of leaves of others that were made, by what they come to: their stamp. */
-  readonly leaves: Map<string, number>;
-  /** Facts in all, and bytes of one. */
-  readonly facts: { readonly rows: number; readonly bytes: number };
-}
-
 /**
  * Evaluates segments over `facts` and writes who entered and who left. Those that can share a pass do: of one depth of nesting, of one
  * scope, asked of the same people. Asked are, by default, the people whose facts changed since; everybody where a rule changed, and once a
@@ -66,7 +52,7 @@ interface Round {
 export async function evaluateSegments(
   deps: EvaluateDeps,
   wanted: readonly string[] | undefined,
-  between: Between = async () => undefined,
+  between: (done: number, total: number) => Promise<void> = async () => undefined,
 ): Promise<Run[]> {
   const [states, { fold, rebuilt }] = [await readEvaluated(deps.redis), await lastFold(deps.redis)];
   const round: Round = {
@@ -86,10 +72,11 @@ export async function evaluateSegments(
       else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
     }
     for (const pass of passesOf(turns, MOST_LEAVES)) {
-      await between(done, total);
-      await attempt(round, pass, 'plain', between);
+      const within: Between = (share) => between(done + Math.floor(share * pass.length), total);
+      await within(0);
+      await attempt(round, pass, 'plain', within);
       const due = pass.filter((turn) => !turn.isWhole && isDue(round, turn));
-      if (due.length > 0) await attempt(round, due, 'audit', between);
+      if (due.length > 0) await attempt(round, due, 'audit', within);
       done += pass.length;
     }
   }
@@ -118,14 +105,22 @@ function isDue({ now, after }: Round, { id }: Turn): boolean {
 async function attempt(round: Round, turns: readonly Turn[], kind: 'plain' | 'audit', between: Between): Promise<void> {
   const { deps } = round;
   const began = performance.now();
+  let isStopped = false;
+  const checked: Between = (share) =>
+    between(share).catch((error: unknown) => {
+      isStopped = true;
+      throw error;
+    });
   try {
-    await take(round, turns, kind, began, between);
+    await take(round, turns, kind, began, checked);
   } catch (error) {
+    // Who stops us is no fault of a rule.
+    if (isStopped) throw error;
     const [first] = turns;
     if (turns.length > 1) {
       deps.log.warn({ segments: turns.length, err: error }, 'a pass over the facts failed; it is taken in halves');
       for (const half of [turns.slice(0, turns.length >> 1), turns.slice(turns.length >> 1)]) {
-        await between(0, 1);
+        await between(0);
         await attempt(round, half, kind, between);
       }
       return;
@@ -149,36 +144,18 @@ async function take(
   const { deps, now, fold } = round;
   const { warehouse } = deps;
   const [first] = turns as [Turn];
-  const { level } = first;
-  const stateOf = (id: string): Evaluated | undefined => round.after.get(id) ?? round.states.known.get(id);
+  const stateOf = (id: string): Evaluated | undefined => stateIn(round, id);
   await makeLeaves(round, turns, between);
   const asked = first.isWhole || kind === 'audit' ? null : await askFor(round, turns);
-  const scope = scopeFor(deps.things, first, now);
-  const isStored = (plan: LeafPlan): boolean => isOfOthers(plan) || (level === 'person' && storedSegment(plan) !== undefined);
-  const facts = asked === null ? round.facts.rows : asked === 0 ? 0 : await countFacts(deps);
-  const sets = compileSets(
-    turns.map(({ rule }) => rule),
-    scope,
-    isStored,
-    new Binder(),
-    { isTogether: isFew(facts) },
-  );
-  const stored = new Map(
-    sets.stored.map(({ name, leaf, plan }) => {
-      const segment = storedSegment(plan);
-      if (segment !== undefined) return [name, membersOf(segment, stateOf(segment)?.version ?? 0, sets.bound)];
-      const key = keyOfLeaf(leaf, scopeFor(deps.things, first, SOME_TIME));
-      return [name, leafSet(key, round.leaves.get(key) ?? 0, sets.bound)];
-    }),
-  );
+  const { sets, reading } = await setsOf(round, turns, asked);
+  const { facts } = reading;
   const unknown = turns.filter(({ id }) => stateOf(id) === undefined).map(({ id }) => id);
   const greatest = await greatestVersions(warehouse, unknown);
   const before = turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 }));
-  const reading: Reading = { from: asked === null ? 'facts' : 'segment_facts', facts, stored };
   const counts =
     asked === 0
       ? await countMembers(warehouse, before)
-      : await takePass(warehouse, sets, before, reading, turns.length === 1 ? ALONE : LIMITS, () => between(0, 1));
+      : await takePass(warehouse, sets, before, reading, turns.length === 1 ? ALONE : LIMITS, between);
 
   const written: NewVersion[] = [];
   for (const { id } of turns) {
@@ -231,47 +208,6 @@ async function take(
   round.runs.push(...runs);
 }
 
-/** The segment whose members as they are stored are the leaf's. */
-function storedSegment(plan: LeafPlan): string | undefined {
-  return 'units' in plan ? plan.segment : undefined;
-}
-
-/** Makes the sets of leaves of others that the turns need, each once a round. */
-async function makeLeaves(round: Round, turns: readonly Turn[], between: Between): Promise<void> {
-  const { deps, now } = round;
-  const missing = new Map(turns.flatMap(({ leaves }) => [...leaves].filter(([key]) => !round.leaves.has(key))));
-  if (missing.size === 0) return;
-  const stamp = await freeStamp(deps.warehouse, [...round.states.known.values()], [...round.leaves.values()]);
-  const scope = scopeFor(deps.things, turns[0] as Turn, now);
-  await makeLeafSets(deps.warehouse, missing, scope, stamp, round.facts.rows, () => between(0, 1));
-  for (const key of missing.keys()) round.leaves.set(key, stamp);
-}
-
-/** Null: nearly everybody. */
-async function askFor({ deps, now, after, states, leaves: made }: Round, turns: readonly Turn[]): Promise<number | null> {
-  const edges = new Set<number>();
-  const nested: Record<string, number> = {};
-  const leaves = new Map<string, number>();
-  for (const turn of turns) {
-    for (const age of turn.edges.ages) edges.add(age);
-    for (const key of turn.leaves.keys()) leaves.set(key, turn.before?.leaves?.[key] ?? 0);
-    for (const id of turn.nested) {
-      const version = turn.before?.nested[id] ?? 0;
-      const current = (after.get(id) ?? states.known.get(id))?.version ?? 0;
-      if (version !== current) nested[id] = Math.min(nested[id] ?? version, version);
-    }
-  }
-  const { before, level } = turns[0] as Turn;
-  const changed = [...leaves].map(([key, stamp]) => ({ key, before: stamp, now: made.get(key) ?? 0 }));
-  return askAgain(
-    deps.warehouse,
-    { fold: before?.fold ?? 0, at: before?.at ?? 0, nested, leaves: changed },
-    now,
-    [...edges],
-    level,
-  );
-}
-
 async function recordFailure(
   round: Round,
   { id, revision, digest }: Pick<Turn, 'id' | 'revision' | 'digest'>,
@@ -300,31 +236,6 @@ export async function retireDeleted(deps: EvaluateDeps): Promise<string[]> {
   await forgetEvaluated(deps.redis, gone);
   await dropVersions(deps.warehouse, new Map(), gone);
   return gone;
-}
-
-async function countFacts({ warehouse }: EvaluateDeps): Promise<number> {
-  const [row] = await warehouse.query<{ n: string }>({ sql: 'SELECT count() AS n FROM segment_facts' });
-  return Number(row?.n ?? 0);
-}
-
-const people = new WeakMap<Round, Promise<number>>();
-
-/** Everybody, counted once a round. */
-function countPeople(round: Round): Promise<number> {
-  const known = people.get(round);
-  if (known !== undefined) return known;
-  const sql = "SELECT uniqExact(profile) AS n FROM facts WHERE kind = 'person'";
-  const counted = round.deps.warehouse.query<{ n: string }>({ sql }, LIMITS).then(([row]) => Number(row?.n ?? 0));
-  people.set(round, counted);
-  return counted;
-}
-
-async function sizeOfFacts({ warehouse }: EvaluateDeps): Promise<Round['facts']> {
-  const sql = `SELECT sum(rows) AS rows, sum(data_uncompressed_bytes) AS bytes FROM system.parts
-    WHERE database = currentDatabase() AND table = 'facts' AND active`;
-  const [row] = await warehouse.query<{ rows: string; bytes: string }>({ sql });
-  const rows = Number(row?.rows ?? 0);
-  return { rows, bytes: rows === 0 ? 0 : Number(row?.bytes ?? 0) / rows };
 }
 
 /** ClickHouse's codes: 159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED. */

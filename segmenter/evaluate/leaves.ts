@@ -33,7 +33,8 @@ export function rangesOf(facts: number): string[] {
   return bounds.slice(1).map((to, n) => `shard >= ${bounds[n]} AND shard < ${to}`);
 }
 
-export type Between = () => Promise<void>;
+/** Told how far the work is, 0 to 1; throws where it is to stop. */
+export type Between = (share: number) => Promise<void>;
 
 /** Answers the leaves that are not stored: rows of `segment_leaves`. */
 export async function answerLeaves(
@@ -45,8 +46,8 @@ export async function answerLeaves(
   between: Between,
 ): Promise<void> {
   const work = ranges.flatMap((range) => sets.statements.map((statement) => statement.sql(from, range)));
-  await inTurns(work, async (sql) => {
-    await between();
+  await inTurns(work, async (sql, share) => {
+    await between(share);
     const into = `INSERT INTO segment_leaves (leaf, shard, members) SETTINGS ${IN_ORDER} ${sql}`;
     await warehouse.command({ sql: into, params: sets.bound.values }, limits);
   });
@@ -63,12 +64,12 @@ export async function tellNobodies(warehouse: Warehouse, sets: Sets, limits: Lim
   return told;
 }
 
-async function inTurns<T>(work: readonly T[], take: (one: T) => Promise<void>): Promise<void> {
+async function inTurns<T>(work: readonly T[], take: (one: T, share: number) => Promise<void>): Promise<void> {
   let next = 0;
   let failure: unknown = null;
   const worker = async (): Promise<void> => {
     while (next < work.length && failure === null)
-      await take(work[next++] as T).catch((error: unknown) => {
+      await take(work[next] as T, next++ / work.length).catch((error: unknown) => {
         failure ??= error;
       });
   };
@@ -125,7 +126,7 @@ export async function makeLeafSets(
   const own = sets.statements.filter((statement) => statement.leaves.some((name) => names.includes(name)));
   const work = rangesOf(facts).flatMap((range) => own.map((statement) => statement.sql('facts', range)));
   await inTurns(work, async (sql) => {
-    await between();
+    await between(0);
     const into = `INSERT INTO leaf_sets (leaf, stamp, shard, members) SETTINGS ${IN_ORDER}
       SELECT transform(leaf, {leafNames:Array(String)}, {leafKeys:Array(String)}, ''), {stamp:UInt64}, shard, members FROM (${sql})
       WHERE leaf IN {leafNames:Array(String)}`;

@@ -60,7 +60,7 @@ export async function takePass(
   await answerLeaves(warehouse, sets, reading.from, ranges, limits, between);
   const rules = withNobodies(sets.rules, told);
   for (const range of ranges) {
-    await between();
+    await between(1);
     const sql = heldOf(sets, rules, reading, range);
     await warehouse.command({ sql, params: { ...sets.bound.values, passIds: ids } }, limits);
   }

@@ -222,7 +222,7 @@ async function bobs() {
   const keys = [keyOf(bob), keyOf(bobPhone)].map((key) => `'${key}'`).join(', ');
   const rows: Record<string, number> = {};
   for (const { table, keys: columns } of PLACES)
-    if (!/^(identity_scope|links|facts|facts_\w+)$/.test(table))
+    if (!/^(identity_scope|links|facts|facts_\w+|segment_facts)$/.test(table))
       rows[table] = await count(table, columns.map((column) => `${column} IN (${keys})`).join(' OR '));
   const members = await warehouse.query({
     sql: `SELECT count() AS n FROM memberships WHERE profile IN (SELECT profile FROM identities FINAL WHERE identifier IN (${keys}))`,
