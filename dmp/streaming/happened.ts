@@ -25,6 +25,7 @@ export interface Happened {
   readonly name: string;
   /** Of an action its item, of a redemption its coupon, of a page its address, of an exposure its line item. */
   readonly item: string;
+  /** Of an action its value, of an exposure its creative. */
   readonly value: string;
   /** Of a ping: H3 at resolution 9, as of the positions in `facts`. */
   readonly cell: string;
@@ -116,5 +117,6 @@ export function adHappened(row: AdEventRow): Happened | null {
     once: [row.campaign, row.type, row.bid, row.detail].join('\n'),
     name: row.campaign,
     item: row.line_item,
+    value: row.creative,
   };
 }

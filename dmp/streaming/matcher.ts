@@ -61,6 +61,7 @@ const LOOKS_AT: Readonly<Record<string, keyof Happened>> = {
   values: 'value',
   campaigns: 'name',
   lineItems: 'item',
+  creatives: 'value',
 };
 
 /** As dmp/segments/nodes/near.ts has them where they are not given. */

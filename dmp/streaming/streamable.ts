@@ -18,7 +18,7 @@ const FILTERS: Readonly<Record<string, readonly string[]>> = {
   redemptions: ['coupons', 'promotions', 'sources'],
   pages: ['urlContains', 'sources'],
   actions: ['names', 'items', 'values', 'stores', 'storeGroups', 'near', 'sources'],
-  exposures: ['campaigns', 'lineItems'],
+  exposures: ['campaigns', 'lineItems', 'creatives'],
   near: ['stores', 'storeGroups', 'geofences', 'rivals', 'metres', 'hours'],
   visits: ['stores', 'storeGroups', 'near', 'geofences', 'rivals', 'minDwellSeconds', 'sources'],
 };

@@ -65,7 +65,16 @@ function shapesOf({ hour, weekday, cell }: Grounds): readonly Shape[] {
       table: 'ad_events',
       key: 'campaign, type, bid, detail',
       only: `type = '${kind}' AND test = 0 AND identifier != toUUID('00000000-0000-0000-0000-000000000000')`,
-      columns: { at: 'r.at', ...atUtc, once: id, id, place: 'r.store', name: 'r.campaign', item: 'r.line_item' },
+      columns: {
+        at: 'r.at',
+        ...atUtc,
+        once: id,
+        id,
+        place: 'r.store',
+        name: 'r.campaign',
+        item: 'r.line_item',
+        value: 'r.creative',
+      },
     };
   };
   return [

@@ -307,8 +307,11 @@ export function randomWorld(random: Random): World {
       place: pick(random, [...STORES, '']),
     }),
   );
-  many(25, () => add('impression', { name: pick(random, ['cmp_1', 'cmp_2']), item: pick(random, ['li_1', 'li_2']) }));
-  many(6, () => add('click', { name: pick(random, ['cmp_1', 'cmp_2']), item: pick(random, ['li_1', 'li_2']) }));
+  const ad = () => ({
+    ...{ name: pick(random, ['cmp_1', 'cmp_2']), item: pick(random, ['li_1', 'li_2']), value: pick(random, ['cr_1', 'cr_2']) },
+  });
+  many(25, () => add('impression', ad()));
+  many(6, () => add('click', ad()));
   const said = new Set<string>();
   many(25, () => {
     const number = random() < 0.4 ? int(random, 0, 5) : Number.NaN;

@@ -93,6 +93,32 @@ test('a purchase has the hour of its store, what the catalogue says of it, and i
   ]);
 });
 
+test('an ad that was seen or clicked has its campaign, line item and creative', async () => {
+  await putPeople(rig, [1]);
+  const at = new Date(rig.now() - 60_000).toISOString();
+  const row = {
+    at,
+    bid_at: at,
+    ingested: at,
+    identifier: uuid(1),
+    anchor: uuid(1),
+    test: 0,
+    campaign: 'c',
+    line_item: 'l',
+    store: 'st',
+  };
+  await rig.warehouse.insert('ad_events', [
+    { ...row, type: 'impression', bid: 'b1', creative: 'cr_1' },
+    { ...row, type: 'click', bid: 'b2', creative: 'cr_2' },
+  ]);
+  await createFacts(rig).fold();
+  const sql = `SELECT kind, name, item, value, place FROM facts WHERE kind IN ('impression', 'click') ORDER BY value`;
+  expect(await rig.warehouse.query({ sql })).toEqual([
+    { kind: 'impression', name: 'c', item: 'l', value: 'cr_1', place: 'st' },
+    { kind: 'click', name: 'c', item: 'l', value: 'cr_2', place: 'st' },
+  ]);
+});
+
 test('whose facts change is written down, and nobody else', async () => {
   await putPeople(rig, [1, 2, 3]);
   const facts = createFacts(rig);

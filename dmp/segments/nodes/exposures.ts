@@ -12,6 +12,7 @@ import { ageWords, anyOf, bounded, clause, DAYS, hourWords, spaced, TIMES, weekd
 const FILTERS = {
   campaigns: names('campaigns'),
   lineItems: names('line items'),
+  creatives: names('creatives'),
   weekdays: Weekdays,
   hours: HourSpan,
 };
@@ -35,6 +36,7 @@ function adsOf(kind: 'impression' | 'click', filters: Filters, compiler: Compile
     `kind = '${kind}'`,
     among('name', filters.campaigns, bound),
     among('item', filters.lineItems, bound),
+    among('value', filters.creatives, bound),
     onDays(filters.weekdays, bound),
     atHours(filters.hours, bound),
     rowsThatCount(compiler),
@@ -47,12 +49,13 @@ function adEvent(kind: 'impression' | 'click', verb: Readonly<Record<Language, s
     rows: (filters, compiler) => adsOf(kind, filters, compiler),
     // Campaigns are deleted while rules go on: their ids need not be there.
     check: (filters, pointer, check) => checkHours(filters.hours, `${pointer}/hours`, check),
-    words: ({ campaigns, lineItems, weekdays, hours }, language) => {
+    words: ({ campaigns, lineItems, creatives, weekdays, hours }, language) => {
       const en = language === 'en';
       return spaced(
         verb[language],
         campaigns === undefined ? '' : `${en ? 'of campaign' : 'кампании'} ${anyOf(campaigns, language)}`,
         lineItems === undefined ? '' : `${en ? 'of line item' : 'позиции'} ${anyOf(lineItems, language)}`,
+        creatives === undefined ? '' : `${en ? 'by creative' : 'с креативом'} ${anyOf(creatives, language)}`,
         weekdayWords(weekdays, language),
         hourWords(hours, language),
       );
@@ -68,7 +71,7 @@ export const exposures: NodeKind<Exposures> = {
   fields: FIELDS,
   examples: [
     { count: { min: 3 }, campaigns: ['cmp_1'], window: { days: 14 } },
-    { ignored: 5, lineItems: ['li_1'] },
+    { ignored: 5, lineItems: ['li_1'], creatives: ['cr_1', 'cr_2'] },
     { clicks: { min: 1 }, last: { max: 30 } },
   ],
   check: (body, pointer, check) => {

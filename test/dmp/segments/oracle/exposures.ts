@@ -13,6 +13,7 @@ export const exposures: Oracle<Exposures> = {
     ...times(random),
     ...maybe(random, 0.3, { campaigns: some(random, ['cmp_1', 'cmp_2']) }),
     ...maybe(random, 0.3, { lineItems: some(random, ['li_1', 'li_2']) }),
+    ...maybe(random, 0.3, { creatives: some(random, ['cr_1', 'cr_2']) }),
   }),
   holds: (body, { facts, world }) => {
     const fits = (wanted: Fact['kind']): Fact[] =>
@@ -22,7 +23,8 @@ export const exposures: Oracle<Exposures> = {
           inWindow(fact.at, body.window, world.now) &&
           isTimed(fact, body) &&
           (body.campaigns?.includes(fact.name) ?? true) &&
-          (body.lineItems?.includes(fact.item) ?? true),
+          (body.lineItems?.includes(fact.item) ?? true) &&
+          (body.creatives?.includes(fact.value) ?? true),
       );
     const [seen, clicks] = [fits('impression'), fits('click')];
     const ignores = seen.length >= (body.ignored ?? 0) && clicks.length === 0;
