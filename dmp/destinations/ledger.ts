@@ -32,10 +32,6 @@ export interface Counted {
 
 const LIMITS = { seconds: 600, memoryBytes: 4 * 1024 ** 3 };
 
-/** Identifiers that are compared at once, so that a list of many millions needs no more memory than one of these. */
-const SLICE = 250_000;
-const IN_SLICE = 'cityHash64(identifier) % {slices:UInt32} = {slice:UInt32}';
-
 /** Members of the version, as the log of who entered and left says. */
 const MEMBERS = `SELECT profile FROM memberships WHERE segment = {segment:String} AND version <= {version:UInt32}
   GROUP BY profile HAVING argMax(status, version) = 1`;
@@ -45,16 +41,16 @@ const OPTED_OUT = `SELECT profile FROM identities FINAL WHERE identifier IN (SEL
 const ALLOWED = `SELECT toString(s.kind) AS kind, s.identifier AS identifier, any(s.sealed) AS sealed, any(i.profile) AS person
   FROM sealed AS s FINAL
   INNER JOIN (
-    SELECT identifier, profile FROM identities FINAL WHERE ${IN_SLICE} AND shared = 0 AND profile IN (${MEMBERS})
+    SELECT identifier, profile FROM identities FINAL WHERE shared = 0 AND profile IN (${MEMBERS})
       AND profile NOT IN (${OPTED_OUT}) AND profile NOT IN (${refusedProfiles(['ads', 'profiles', 'personalised_ads'])})) AS i
     ON i.identifier = s.identifier
-  WHERE cityHash64(s.identifier) % {slices:UInt32} = {slice:UInt32} AND s.kind IN {kinds:Array(String)} AND s.source IN {sources:Array(String)}
+  WHERE s.kind IN {kinds:Array(String)} AND s.source IN {sources:Array(String)}
     AND (s.source NOT IN {recorded:Array(String)} OR i.profile IN (${grantedProfiles('profiles')}))
   GROUP BY kind, identifier`;
 
 /** What the destination holds: the newest word of all that was delivered. */
 const HELD = `SELECT toString(kind) AS kind, identifier, argMax(sealed, number) AS sealed, argMax(person, number) AS person FROM sent
-  WHERE destination = {destination:String} AND segment = {segment:String} AND number <= {last:UInt32} AND ${IN_SLICE}
+  WHERE destination = {destination:String} AND segment = {segment:String} AND number <= {last:UInt32}
   GROUP BY kind, identifier HAVING argMax(op, number) = 1`;
 
 const WANTED = {
@@ -82,11 +78,7 @@ export async function writeDifference(warehouse: Warehouse, difference: Differen
       UNION ALL
       SELECT kind, identifier, sealed, person, toUInt8(0) AS op FROM held
         WHERE (kind, identifier) NOT IN (SELECT kind, identifier FROM wanted))`;
-  const most = `SELECT greatest((SELECT count() FROM sealed WHERE kind IN {kinds:Array(String)}), (SELECT count() FROM sent WHERE ${own})) AS n`;
-  const [size] = await warehouse.query<{ n: string }>({ sql: most, params }, LIMITS);
-  const slices = Math.max(1, Math.ceil(Number(size?.n ?? 0) / SLICE));
-  for (let slice = 0; slice < slices; slice++)
-    await warehouse.command({ sql, params: { ...params, consentNow: params.now, slices, slice } }, LIMITS);
+  await warehouse.command({ sql, params: { ...params, consentNow: params.now } }, LIMITS);
   const counted = `SELECT countIf(number = {number:UInt32} AND op = 1) AS added, countIf(number = {number:UInt32} AND op = 0) AS removed FROM sent WHERE ${own}`;
   const after = `SELECT count() AS held, uniqExact(person) AS matched FROM (
       SELECT argMax(person, number) AS person FROM sent WHERE ${own} GROUP BY kind, identifier HAVING argMax(op, number) = 1)`;
