@@ -70,7 +70,8 @@ export const DestinationInput = Type.Object(
     }),
     identifiers: nullable(Type.Array(oneOf(SENDABLE_KINDS), { minItems: 1, uniqueItems: true }), {
       default: null,
-      description: 'csv, parquet, webhook: what people are named by; null: email_uid2, phone_uid2, ifa',
+      description:
+        'csv, parquet, webhook: what people are named by; null: email_uid2, phone_uid2, ifa. google_customer_match: ["ifa"] for a list of mobile device ids, null for one of contacts',
     }),
     exchange: nullable(Id('xandr: the exchange whose user ids are those of Xandr'), { default: null }),
     expirationDays: Type.Integer({
@@ -109,8 +110,15 @@ export interface Destination extends Omit<DestinationInput, 'accessKeySecret' | 
 
 const DEFAULT_KINDS = ['email_uid2', 'phone_uid2', 'ifa'] as const;
 
+/** Of Google: a list there is one of contacts or one of devices. */
+const CONTACTS = ['email_google', 'phone_google'] as const;
+export const isOfDevices = ({ kind, identifiers }: Pick<Destination, 'kind' | 'identifiers'>): boolean =>
+  kind === 'google_customer_match' && identifiers !== null && identifiers.length === 1 && identifiers[0] === 'ifa';
+
 /** Kinds of identifier that it takes. */
-export function kindsOf({ kind, identifiers }: Pick<Destination, 'kind' | 'identifiers'>): readonly SendableKind[] {
+export function kindsOf(destination: Pick<Destination, 'kind' | 'identifiers'>): readonly SendableKind[] {
+  const { kind, identifiers } = destination;
+  if (kind === 'google_customer_match') return isOfDevices(destination) ? ['ifa'] : CONTACTS;
   return KINDS_OF[kind] ?? identifiers ?? DEFAULT_KINDS;
 }
 

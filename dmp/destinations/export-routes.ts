@@ -12,10 +12,11 @@ import { notFound, Problem } from '../problem.ts';
 import { countFor } from '../segments/minimum.ts';
 import type { Thing } from '../things/things.ts';
 import type { Destination } from './destination.ts';
-import { type Export, type ExportResult, listExports, readExport, saveExport } from './exports.ts';
+import { type Export, listExports, readExport, saveExport } from './exports.ts';
 import { folderOf } from './files.ts';
 import { forgetRemoved } from './ledger.ts';
 import { queueExport, startExport } from './queue-export.ts';
+import { ResultBody, readResult, type ToldResult } from './result.ts';
 
 const tags = ['destinations'];
 const params = Type.Object({ id: Type.String({ maxLength: 200 }) });
@@ -157,7 +158,6 @@ async function fetched(deps: DmpDeps, id: string, name: string): Promise<void> {
 }
 
 function registerFeedback(app: FastifyInstance, deps: DmpDeps): void {
-  const count = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
   const result = {
     ...{
       tags,
@@ -165,18 +165,16 @@ function registerFeedback(app: FastifyInstance, deps: DmpDeps): void {
       summary: 'Tell what the destination made of an export: its rate is shown with it',
       params,
     },
-    body: Type.Object({ received: count, matched: count, rejected: Type.Optional({ ...count, default: 0 }) }, closed),
+    body: ResultBody,
     response: shows(200),
   };
   app.post('/v1/exports/:id/result', { schema: result }, async (request) => {
     requireScope(request, 'destinations:write');
     const record = await findExport(deps, request);
-    const { received, matched, rejected = 0 } = request.body as Omit<ExportResult, 'at'>;
-    if (matched + rejected > received)
-      throw new Problem(422, 'validation', 'The counts are not valid', {
-        errors: [{ pointer: '/received', code: 'minimum', message: 'is less than matched and rejected together' }],
-      });
-    const told = { ...record, result: { at: new Date(deps.now()).toISOString(), received, matched, rejected } };
+    const kind = deps.things.get('destination', record.destination)?.body.kind ?? 'csv';
+    const read = readResult(request.body as ToldResult, kind);
+    if ('faults' in read) throw new Problem(422, 'validation', 'The result is not valid', { errors: read.faults });
+    const told = { ...record, result: { at: new Date(deps.now()).toISOString(), ...read.result } };
     await saveExport(deps.warehouse, told, deps.now());
     return shownTo(request.principal, told);
   });

@@ -40,6 +40,15 @@ export interface ExportResult {
   readonly received: number;
   readonly matched: number;
   readonly rejected: number;
+  /** The same by kind of identifier, where it is known. */
+  readonly kinds?: readonly {
+    readonly kind: string;
+    readonly received: number;
+    readonly matched: number;
+    readonly rejected: number;
+  }[];
+  /** What was refused, by its reason there. */
+  readonly errors?: readonly { readonly code: string; readonly count: number }[];
 }
 
 export interface Attempt {

@@ -1,6 +1,6 @@
 import type { SendableKind } from '../identity/sendable.ts';
 import type { DestinationKind } from '../sources/purposes.ts';
-import type { Destination } from './destination.ts';
+import { type Destination, isOfDevices } from './destination.ts';
 import type { Sent } from './ledger.ts';
 
 /** Some lines of a file. */
@@ -34,6 +34,9 @@ const GOOGLE: readonly Column[] = [
   ['Phone', 'phone_google'],
 ];
 
+/** Google's template for mobile device ids: one column, IDFA and AAID alike as they are. A list has these or contacts, never both. */
+const GOOGLE_DEVICES: readonly Column[] = [['Mobile Device ID', 'ifa']];
+
 /**
  * Meta customer list: columns "email", "phone", "madid" (facebook.com/business/help/2082575038703844), SHA-256 in hex of the first
  * two; the advertising id as it is. Several keys in a row are one person.
@@ -55,7 +58,7 @@ const YANDEX: readonly Column[] = [
 
 export function formatOf(destination: Destination): Format {
   const kind: DestinationKind = destination.kind;
-  if (kind === 'google_customer_match') return table(GOOGLE);
+  if (kind === 'google_customer_match') return table(isOfDevices(destination) ? GOOGLE_DEVICES : GOOGLE);
   if (kind === 'meta_custom_audience') return table(META);
   if (kind === 'yandex_audience') return table(YANDEX);
   if (kind === 'parquet') return { ...csv(destination), extension: 'parquet' };

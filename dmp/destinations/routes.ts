@@ -6,7 +6,7 @@ import { createSealer, type Sealer } from '../identity/seal.ts';
 import { checkDestination } from './check-destination.ts';
 import { DestinationInput, keptDestination } from './destination.ts';
 import { registerExportRoutes } from './export-routes.ts';
-import { lastDelivered, listExports } from './exports.ts';
+import { type ExportResult, lastDelivered, listExports } from './exports.ts';
 import { segmentsHeld } from './ledger.ts';
 
 /** /v1/destinations, their exports and what came of these */
@@ -16,6 +16,12 @@ export function registerDestinationsRoutes(app: FastifyInstance, deps: DmpDeps):
 }
 
 const SHOWN_EXPORTS = 20;
+
+function ratesOf({ kinds = [], ...told }: ExportResult): object {
+  const rateOf = ({ matched, received }: Pick<ExportResult, 'matched' | 'received'>) =>
+    received === 0 ? null : matched / received;
+  return { ...told, rate: rateOf(told), kinds: kinds.map((one) => ({ ...one, rate: rateOf(one) })) };
+}
 
 function destinationsOf(sealer: Sealer): Noun<'destination', DestinationInput> {
   return {
@@ -42,7 +48,7 @@ function destinationsOf(sealer: Sealer): Noun<'destination', DestinationInput> {
         hasAccessKeySecret: body.sealedAccessKeySecret !== null,
         hasSigningSecret: body.sealedSigningSecret !== null,
         lastDelivered: last === undefined ? null : { export: last.id, at: last.deliveredAt },
-        matchRate: told === null || told.received === 0 ? null : { ...told, rate: told.matched / told.received },
+        matchRate: told === null || told.received === 0 ? null : ratesOf(told),
       };
     },
     shown: ['hasAccessKeySecret', 'hasSigningSecret', 'lastDelivered', 'matchRate'],

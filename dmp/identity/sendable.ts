@@ -10,7 +10,7 @@ export type SendableKind = (typeof SENDABLE_KINDS)[number];
 export const KINDS_OF: Readonly<Record<DestinationKind, readonly SendableKind[] | null>> = {
   xandr: ['exchange'],
   yandex_audience: ['phone_yandex', 'email_yandex'],
-  google_customer_match: ['email_google', 'phone_google'],
+  google_customer_match: ['email_google', 'phone_google', 'ifa'],
   meta_custom_audience: ['email_meta', 'phone_meta', 'ifa'],
   csv: null,
   parquet: null,

@@ -113,6 +113,14 @@ describe('files', () => {
     expect(record.files).toMatchObject([{ rows: 4, identifiers: 5, sha256: sha256(text ?? ''), bytes: text?.length }]);
   });
 
+  test('for a list of devices at Google have the ids alone, and a list is never of both', async () => {
+    const mixed = { advertiser: 'shop', name: 'x', kind: 'google_customer_match', identifiers: ['ifa', 'email_google'] };
+    expect((await api.call('PUT', '/v1/destinations/google-mixed', mixed)).statusCode).toBe(422);
+    await destination('devices', { kind: 'google_customer_match', identifiers: ['ifa'] });
+    const { 'devices.buyers.add.csv': text } = await rig.files(await rig.send('devices'));
+    expect(text).toBe(`Mobile Device ID\n${IFA[1]}\n`);
+  });
+
   test('for Meta have several keys a person, dots and tags of gmail kept', async () => {
     await destination('meta', { kind: 'meta_custom_audience', mode: 'full' });
     const { 'meta.buyers.replace.csv': text } = await rig.files(await rig.send('meta'));
@@ -379,6 +387,43 @@ describe('the rest', () => {
     expect(wrong.statusCode).toBe(422);
     await api.ok('POST', `/v1/exports/${id}/result`, { received: 5, matched: 3, rejected: 1 });
     expect(await api.ok('GET', '/v1/destinations/google')).toMatchObject({ matchRate: { received: 5, matched: 3, rate: 0.6 } });
+    const kinds = [
+      { kind: 'email_google', received: 4, matched: 3 },
+      { kind: 'phone_google', received: 1, matched: 0, rejected: 1 },
+    ];
+    const errors = [{ code: 'INVALID_PHONE', count: 1 }];
+    await api.ok('POST', `/v1/exports/${id}/result`, { kinds, errors });
+    expect(await api.ok('GET', '/v1/destinations/google')).toMatchObject({
+      matchRate: {
+        ...{ received: 5, matched: 3, rejected: 1, rate: 0.6, errors },
+        kinds: [
+          { kind: 'email_google', rate: 0.75 },
+          { kind: 'phone_google', rate: 0 },
+        ],
+      },
+    });
+    for (const none of [
+      {},
+      { received: 5 },
+      { kinds: [{ kind: 'ifa', received: 1, matched: 2 }] },
+      { batch_segment_upload_job: {} },
+    ])
+      expect((await api.call('POST', `/v1/exports/${id}/result`, none)).statusCode).toBe(422);
+  });
+
+  test('what Xandr says of an upload is read as it comes', async () => {
+    const { data } = await api.ok<{ data: { id: string }[] }>('GET', '/v1/destinations/xandr/exports');
+    const job = { phase: 'completed', num_valid: 90, num_invalid_user: 8, num_invalid_format: 2, num_other_error: 0 };
+    const told = await api.ok('POST', `/v1/exports/${data[0]?.id}/result`, { batch_segment_upload_job: job });
+    expect(told).toMatchObject({
+      result: {
+        ...{ received: 100, matched: 90, rejected: 10 },
+        errors: [
+          { code: 'num_invalid_user', count: 8 },
+          { code: 'num_invalid_format', count: 2 },
+        ],
+      },
+    });
   });
 
   test('a schedule asks for what is due: a new version, a withdrawal, and nothing else', async () => {

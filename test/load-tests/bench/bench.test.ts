@@ -96,6 +96,11 @@ describe('the benches', { timeout: 180_000 }, () => {
     expect(publishS).toBeGreaterThan(0);
   });
 
+  it('send members to files', async () => {
+    const { csvS, parquetS, deltaS } = await bench('exports');
+    for (const seconds of [csvS, parquetS, deltaS]) expect(seconds).toBeGreaterThan(0);
+  });
+
   it('say what there is instead of a bench that there is not', async () => {
     await expect(bench('speed')).rejects.toThrow(BENCHES.join(', '));
   });
