@@ -127,8 +127,7 @@ describe('the report', () => {
   });
 
   test('raises an alarm where too many rows are refused, come again or come late, and none below', async () => {
-    for (const id of ['noisy', 'quiet'])
-      await api.ok('PUT', `/v1/sources/${id}`, { name: id, party: '1p', lateHours: 24 });
+    for (const id of ['noisy', 'quiet']) await api.ok('PUT', `/v1/sources/${id}`, { name: id, party: '1p', lateHours: 24 });
     const late = { at: new Date(Date.now() - 25 * 3_600_000).toISOString() };
     const rows = (source: string, refused: number, lateOnes: number) =>
       Array.from({ length: 150 }, (_, n) =>
