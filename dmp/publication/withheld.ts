@@ -6,14 +6,14 @@ import { nextSequence, putValues } from './values.ts';
 const LIMITS = { seconds: 60 };
 
 /**
- * Profiles whose newest word to anybody on profiles or personalised ads is a withdrawal. Which segments they may be in is a matter of
+ * Profiles whose newest word to anybody on profiles, personalised ads or their location is a withdrawal. Which segments they may be in is a matter of
  * whom they said it to: an evaluation knows, an event as it arrives does not, so it adds none.
  */
 export async function profilesNothingAdded(warehouse: Warehouse): Promise<ReadonlySet<number>> {
   const who = 'SELECT identifier, profile FROM identities FINAL WHERE identifier IN (SELECT identifier FROM consents)';
   const sql = `SELECT DISTINCT profile FROM (
       SELECT profile, argMax(granted, (at, recorded, granted = 0)) AS word
-      FROM (SELECT identifier, purpose, advertiser, at, recorded, granted FROM consents FINAL WHERE purpose IN ('profiles', 'personalised_ads')) AS said
+      FROM (SELECT identifier, purpose, advertiser, at, recorded, granted FROM consents FINAL WHERE purpose IN ('profiles', 'personalised_ads', 'location')) AS said
       INNER JOIN (${who}) AS who USING identifier GROUP BY profile, purpose, advertiser)
     WHERE word = 0`;
   return new Set((await warehouse.query<{ profile: number }>({ sql }, LIMITS)).map(({ profile }) => profile));
