@@ -171,7 +171,8 @@ test('who takes over waits until what a dead process of its name left writing ha
 }, 60_000);
 
 test('a server that is killed is away, as a problem that says when to come back, and is there again by itself', async () => {
-  const waiting = warehouse.query({ sql: 'SELECT sleep(3)' }).catch((error: unknown) => error);
+  const slow = 'SELECT count() FROM numbers(300) WHERE sleepEachRow(0.1) = 0 SETTINGS max_block_size = 1';
+  const waiting = warehouse.query({ sql: slow }).catch((error: unknown) => error);
   await warehouse.query({ sql: 'SELECT 1' });
   await server.kill();
   const away = await warehouse.query({ sql: 'SELECT 1' }).catch((error: unknown) => error);
