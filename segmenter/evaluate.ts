@@ -126,7 +126,7 @@ async function attempt(round: Round, turns: readonly Turn[], kind: 'plain' | 'au
       return;
     }
     // A job that was cancelled, whose statement was ended, says so here; a warehouse that is away is no fault of the rule either.
-    await between(0, 1);
+    await between(0);
     await deps.warehouse.query({ sql: 'SELECT 1' });
     if (first === undefined) return;
     deps.log.error({ segment: first.id, err: error }, 'segment not evaluated');
