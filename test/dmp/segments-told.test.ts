@@ -49,7 +49,7 @@ beforeAll(async () => {
       ...{ campaign: 'c', name: segment, status: 'active', budget: {}, bid: { maxCpmMicros: 1_000 }, creatives: ['cr'] },
       targeting: { segments: [[segment]] },
     });
-});
+}, 180_000);
 afterAll(() => api.stop());
 
 const seen = <T = Record<string, unknown>>(path: string, body?: object) =>

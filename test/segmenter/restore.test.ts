@@ -41,7 +41,9 @@ async function edited(): Promise<void> {
   await rig.segment('seg', A, 7);
 }
 
-test('the members of then are back before anything is evaluated, and an evaluation brings them up to date', async () => {
+test('the members of then are back before anything is evaluated, and an evaluation brings them up to date', {
+  timeout: 180_000,
+}, async () => {
   await edited();
   await putAttribute(rig, 'a', [1], 0);
   await putAttribute(rig, 'a', [4], 1);
@@ -58,7 +60,7 @@ test('the members of then are back before anything is evaluated, and an evaluati
   expect(await membersOf(rig, 'seg')).toEqual([4]);
 });
 
-test('bidders know the members of then while the rule is still being evaluated', { timeout: 120_000 }, async () => {
+test('bidders know the members of then while the rule is still being evaluated', { timeout: 180_000 }, async () => {
   const at = new Date(rig.now()).toISOString();
   const edge = (n: number) => ({
     a: uuid(n),
@@ -102,7 +104,7 @@ test('bidders know the members of then while the rule is still being evaluated',
   expect(await told()).toEqual([[7], []]);
 });
 
-test('who has withdrawn since, or is nobody any more, stays out', async () => {
+test('who has withdrawn since, or is nobody any more, stays out', { timeout: 180_000 }, async () => {
   await edited();
   const at = new Date(rig.now()).toISOString();
   await rig.warehouse.insert('consents', [
@@ -114,7 +116,7 @@ test('who has withdrawn since, or is nobody any more, stays out', async () => {
   expect(await membersOf(rig, 'seg')).toEqual([1]);
 });
 
-test('cut off between its steps it is done again, and nobody enters twice', { timeout: 120_000 }, async () => {
+test('cut off between its steps it is done again, and nobody enters twice', { timeout: 180_000 }, async () => {
   for (const cut of ['INSERT INTO segment_steps', 'INSERT INTO segment_members', 'INSERT INTO memberships', 'segment_runs']) {
     await rig.reset();
     await edited();
@@ -147,7 +149,9 @@ test('cut off between its steps it is done again, and nobody enters twice', { ti
   }
 });
 
-test('nothing is put back that is not kept, of another revision, evaluated already, or stood on a contract that has ended', async () => {
+test('nothing is put back that is not kept, of another revision, evaluated already, or stood on a contract that has ended', {
+  timeout: 180_000,
+}, async () => {
   await edited();
   expect(await putBack(rig, 'seg', { version: 9, revision: 3 })).toBeNull();
   expect(await putBack(rig, 'seg', { version: 1, revision: 2 })).toBeNull();
