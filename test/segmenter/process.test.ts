@@ -51,7 +51,7 @@ function start(entry: string, env: Record<string, string>): ChildProcess {
 }
 
 async function answered(url: string, init?: RequestInit): Promise<Response> {
-  for (let turn = 0; turn < 400; turn++) {
+  for (let turn = 0; turn < 900; turn++) {
     const response = await fetch(url, init).catch(() => null);
     if (response?.ok) return response;
     // Anything else than "not yet" is said at once.
