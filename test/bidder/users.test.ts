@@ -147,7 +147,7 @@ it('a thousand requests of one moment are a few round trips, and none is turned 
   const people = await Promise.all(
     Array.from({ length: 1_000 }, async (_, n) => {
       await new Promise((resolve) => setTimeout(resolve, n % 10));
-      return read(users, requestOf({ ifa: `phone-${n}` }));
+      return read(users, requestOf({ ifa: `phone-${n}` }), 15_000);
     }),
   );
   expect(people.filter(({ state }) => state !== 'unknown')).toEqual([]);
