@@ -107,6 +107,8 @@ interface UsersOptions {
   readonly cacheMs?: number;
   /** Of whom what is known from before is too old. */
   readonly changed?: Changed;
+  /** See `APART_MS`. */
+  readonly apartMs?: number;
 }
 
 /**
@@ -132,7 +134,11 @@ const CACHED_PEOPLE = 20_000;
 const FAILURES = 5;
 const OPEN_MS = 500;
 
-export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, changed }: UsersOptions = {}): Users {
+export function createUsers(
+  redis: Redis,
+  metrics: Metrics,
+  { cacheMs = 1_000, changed, apartMs = APART_MS }: UsersOptions = {},
+): Users {
   const readPersons = createScript(redis, 'persons', { buffers: true });
   const cache = createPersonCache({ lifeMs: cacheMs, most: CACHED_PEOPLE });
   const breaker = createBreaker({
@@ -181,8 +187,8 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, c
     if (underWay.size >= MOST_BATCHES) return;
     if (gathering.length >= LARGE_BATCH) sendGathered();
     if (isSending) return;
-    if (gathering.length < ENOUGH && performance.now() - sentAt < APART_MS) {
-      pacer ??= setTimeout(sendPaced, APART_MS);
+    if (gathering.length < ENOUGH && performance.now() - sentAt < apartMs) {
+      pacer ??= setTimeout(sendPaced, apartMs);
       return;
     }
     if (pacer !== null) clearTimeout(pacer);
