@@ -124,6 +124,8 @@ const APART_MS = 1;
 const ENOUGH = 8;
 /** How often deadlines are looked at, while anybody waits: one timer for all, so a person is given up up to this much earlier. */
 const SWEEP_MS = 5;
+/** What is done for one who was given up. All who met a store that had just stopped are given up at the same moment, and the last must be in time. */
+const ANSWER_MS = 0.05;
 /**
  * So many do not wait for the end of the tick: of hundreds of requests that are read in one tick the first are looked up while the others
  * are decoded, and not when all are.
@@ -279,7 +281,9 @@ export function createUsers(
   }
 
   function sweep(): void {
-    const due = performance.now() + SWEEP_MS;
+    let waiting = gathering.length;
+    for (const { people } of underWay) waiting += people.length;
+    const due = performance.now() + SWEEP_MS + waiting * ANSWER_MS;
     for (const batch of underWay) {
       if (batch.deadline > due) continue;
       const late = batch.people.filter(({ done, deadline }) => !done && deadline <= due);
