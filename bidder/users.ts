@@ -107,6 +107,8 @@ interface UsersOptions {
   readonly cacheMs?: number;
   /** Of whom what is known from before is too old. */
   readonly changed?: Changed;
+  /** See `APART_MS`. */
+  readonly apartMs?: number;
 }
 
 /**
@@ -122,6 +124,8 @@ const APART_MS = 1;
 const ENOUGH = 8;
 /** How often deadlines are looked at, while anybody waits: one timer for all, so a person is given up up to this much earlier. */
 const SWEEP_MS = 5;
+/** What is done for one who was given up. All who met a store that had just stopped are given up at the same moment, and the last must be in time. */
+const ANSWER_MS = 0.05;
 /**
  * So many do not wait for the end of the tick: of hundreds of requests that are read in one tick the first are looked up while the others
  * are decoded, and not when all are.
@@ -132,7 +136,11 @@ const CACHED_PEOPLE = 20_000;
 const FAILURES = 5;
 const OPEN_MS = 500;
 
-export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, changed }: UsersOptions = {}): Users {
+export function createUsers(
+  redis: Redis,
+  metrics: Metrics,
+  { cacheMs = 1_000, changed, apartMs = APART_MS }: UsersOptions = {},
+): Users {
   const readPersons = createScript(redis, 'persons', { buffers: true });
   const cache = createPersonCache({ lifeMs: cacheMs, most: CACHED_PEOPLE });
   const breaker = createBreaker({
@@ -181,8 +189,8 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, c
     if (underWay.size >= MOST_BATCHES) return;
     if (gathering.length >= LARGE_BATCH) sendGathered();
     if (isSending) return;
-    if (gathering.length < ENOUGH && performance.now() - sentAt < APART_MS) {
-      pacer ??= setTimeout(sendPaced, APART_MS);
+    if (gathering.length < ENOUGH && performance.now() - sentAt < apartMs) {
+      pacer ??= setTimeout(sendPaced, apartMs);
       return;
     }
     if (pacer !== null) clearTimeout(pacer);
@@ -273,7 +281,9 @@ export function createUsers(redis: Redis, metrics: Metrics, { cacheMs = 1_000, c
   }
 
   function sweep(): void {
-    const due = performance.now() + SWEEP_MS;
+    let waiting = gathering.length;
+    for (const { people } of underWay) waiting += people.length;
+    const due = performance.now() + SWEEP_MS + waiting * ANSWER_MS;
     for (const batch of underWay) {
       if (batch.deadline > due) continue;
       const late = batch.people.filter(({ done, deadline }) => !done && deadline <= due);

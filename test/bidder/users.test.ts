@@ -156,6 +156,19 @@ it('a thousand requests of one moment are a few round trips, and none is turned 
   expect(Number(calls)).toBeLessThan(100);
 });
 
+it('requests that come one by one share a round trip, as soon as eight are there', async () => {
+  const users = createUsers(redis, metrics, { apartMs: 60_000 });
+  await read(users, requestOf({ ifa: 'the first, who waits for nobody' }));
+  await redis.config('RESETSTAT');
+  const people: Promise<Person>[] = [];
+  for (let n = 0; n < 8; n++) {
+    people.push(read(users, requestOf({ ifa: `phone-${n}` }), 30_000));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await Promise.all(people)).every(({ state }) => state === 'unknown')).toBe(true);
+  expect(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]).toBe('1');
+});
+
 describe('the memory of people', () => {
   it('forgets after its life, and never holds more than it may', () => {
     const cache = createPersonCache({ lifeMs: 100, most: 10 });
