@@ -106,6 +106,11 @@ async function emptyRest(deps: FileDeps, erasure: string, keys: readonly string[
   await optOut(deps, keys);
 }
 
+/** Older rows, not merged away yet, of identifiers that became somebody else's: they still say whose they were. */
+const WHERE_MOVED_ON = `profile IN {profiles:Array(UInt32)} AND identifier IN (
+  SELECT identifier FROM identities FINAL
+  WHERE identifier IN (SELECT identifier FROM identities WHERE profile IN {profiles:Array(UInt32)}) AND profile NOT IN {profiles:Array(UInt32)})`;
+
 /** What is known by the number of the profile. */
 async function emptySegments(deps: Deps, erasure: string, keys: readonly string[], profiles: readonly number[]): Promise<void> {
   // Who lives with them is asked again by rules that count by household.
@@ -116,6 +121,7 @@ async function emptySegments(deps: Deps, erasure: string, keys: readonly string[
   await deps.warehouse.command({ sql: touch, params: { profiles } }, LIMITS);
   for (const table of PROFILE_TABLES)
     await empty(deps, erasure, table, 'profile IN {profiles:Array(UInt32)}', keys, null, profiles);
+  await empty(deps, erasure, 'identities', WHERE_MOVED_ON, keys, null, profiles);
   for (const { table, columns } of BITMAPS) {
     const change = columns
       .map((column) => `${column} = bitmapAndnot(${column}, bitmapBuild({profiles:Array(UInt32)}))`)
