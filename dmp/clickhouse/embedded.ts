@@ -1,8 +1,27 @@
 import { type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { Connection, Statement } from './connection.ts';
+import { textOf } from './parameter.ts';
 import { parquetByEngine } from './parquet.ts';
 
 const CONNECTIONS = 4;
+
+interface Asked {
+  readonly query: string;
+  readonly clickhouse_settings: ClickHouseSettings;
+}
+
+/** A session keeps its parameters, and copies all of them for each statement: longer ones go when their statement is done. */
+const LONG = 1_024;
+
+/**
+ * Parameters as the session's, which the driver sets before the statement. By `query_params` it would run one statement with parameters
+ * at a time in the whole process: the API would wait for each evaluation. The text is read as a literal first, then as a parameter.
+ */
+function asSettings(params: Statement['params'] = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [`param_${name}`, textOf(value).replaceAll('\\', '\\\\')]),
+  );
+}
 
 /** Connections of the engine in this process. Each runs one statement at a time and keeps the database that it is given. */
 export async function embeddedConnections(path: string): Promise<Connection[]> {
@@ -11,15 +30,25 @@ export async function embeddedConnections(path: string): Promise<Connection[]> {
     const connection = createChdbConnection({ path });
     // The connection's types come from its own copy of the client's; the shapes are the same.
     const client = createClient({ connection: connection as never });
-    const asked = ({ sql, params }: Statement, settings: ClickHouseSettings) => ({
-      query: sql,
-      clickhouse_settings: settings,
-      ...(params === undefined ? {} : { query_params: { ...params } }),
-    });
+    const run = async <T>(
+      { sql, params }: Statement,
+      settings: ClickHouseSettings,
+      work: (asked: Asked) => Promise<T>,
+    ): Promise<T> => {
+      const bound = asSettings(params);
+      const long = Object.keys(bound).filter((name) => (bound[name] as string).length > LONG);
+      try {
+        return await work({ query: sql, clickhouse_settings: { ...settings, ...bound } });
+      } finally {
+        if (long.length > 0) await client.command({ query: `SET ${long.map((name) => `${name} = ''`).join(', ')}` });
+      }
+    };
     return {
-      query: async (statement, settings) => (await client.query({ ...asked(statement, settings), format: 'JSONEachRow' })).json(),
-      scan: async (statement, settings) => (await client.exec(asked(statement, settings))).stream as AsyncIterable<Buffer>,
-      command: async (statement, settings) => void (await client.command(asked(statement, settings))),
+      query: (statement, settings) =>
+        run(statement, settings, async (asked) => (await client.query({ ...asked, format: 'JSONEachRow' })).json()),
+      // All of it is there when the statement is done.
+      scan: (statement, settings) => run(statement, settings, async (asked) => (await client.exec(asked)).stream),
+      command: (statement, settings) => run(statement, settings, async (asked) => void (await client.command(asked))),
       insert: async (table, rows, settings) =>
         void (await client.insert({ table, values: rows, format: 'JSONEachRow', clickhouse_settings: settings })),
       // A door of its own for bytes, which copies nothing.

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Statement } from './connection.ts';
+import { literalOf, textOf } from './parameter.ts';
 
 /** Of a request's address, as proxies take it. */
 const MOST_ADDRESS = 4_096;
@@ -78,31 +79,3 @@ function addressLength(params: Readonly<Record<string, unknown>>): number {
   }
   return length;
 }
-
-/** As the server reads a parameter: escaped like a cell of tab-separated text. */
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return escaped(value);
-  if (typeof value === 'boolean') return value ? '1' : '0';
-  if (value === null || value === undefined) return '\\N';
-  return literalOf(value);
-}
-
-/** Within a list. */
-function literalOf(value: unknown): string {
-  if (typeof value === 'string') return `'${escaped(value)}'`;
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  if (typeof value === 'boolean') return value ? 'TRUE' : 'FALSE';
-  if (value === null || value === undefined) return 'NULL';
-  if (Array.isArray(value)) return `[${value.map(literalOf).join(',')}]`;
-  throw new Error(`a parameter of ClickHouse cannot be of this type: ${typeof value}`);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  "'": "\\'",
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\0': '\\0',
-};
-const escaped = (text: string): string => text.replaceAll(/[\\'\t\n\r\0]/g, (letter) => ESCAPES[letter] as string);

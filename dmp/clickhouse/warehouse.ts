@@ -69,8 +69,8 @@ const FIXED: ClickHouseSettings = {
   session_timezone: 'UTC',
   // Facts are partitioned by month, and a file of history may hold all months since 2000.
   max_partitions_per_insert_block: '1000',
-  // Hundreds of rules are asked in one statement.
-  max_query_size: '16777216',
+  // Hundreds of rules are asked in one statement, and the embedded engine counts lists of parameters in.
+  max_query_size: '268435456',
   max_ast_elements: '2000000',
   max_expanded_ast_elements: '5000000',
 };
@@ -89,20 +89,25 @@ function identifierOf(name: string): string {
 }
 
 function warehouseOf(connections: readonly Connection[], database: string, embedded: boolean): Warehouse {
-  let turn = 0;
-  // One connection of the embedded engine runs one statement at a time, so statements take turns on the pool.
+  // One connection of the embedded engine runs one statement at a time, so a statement goes where the fewest wait.
   const tails: Promise<unknown>[] = connections.map(() => Promise.resolve());
+  const waiting = connections.map(() => 0);
   const run = async <T>(work: (connection: Connection) => Promise<T>): Promise<T> => {
     await Promise.all(prepared);
-    const slot = turn++ % connections.length;
+    const slot = waiting.indexOf(Math.min(...waiting));
     const connection = connections[slot] as Connection;
     if (!embedded) return work(connection);
-    const result = (tails[slot] as Promise<unknown>).then(() => work(connection));
+    (waiting[slot] as number)++;
+    const result = (tails[slot] as Promise<unknown>)
+      .then(() => work(connection))
+      .finally(() => {
+        (waiting[slot] as number)--;
+      });
     tails[slot] = result.catch(() => undefined);
     return result;
   };
   const prepared = connections.map(async (connection) => {
-    if (embedded) await connection.command({ sql: `USE ${identifierOf(database)}` }, {});
+    if (embedded) await connection.command({ sql: `USE ${identifierOf(database)}` }, FIXED);
   });
   const settingsOf = (limits: Limits | undefined): ClickHouseSettings => ({
     ...FIXED,

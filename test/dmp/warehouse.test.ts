@@ -54,3 +54,48 @@ test('statements run side by side', async () => {
   );
   expect(rows.flat().map((row) => row.n)).toEqual(Array.from({ length: 20 }, (_, n) => n));
 });
+
+test('parameters are values, whatever is in them', async () => {
+  const odd = [
+    "a'b",
+    'a\\b',
+    "\\'",
+    "''",
+    'x\ty\n\r\0z',
+    "'; DROP TABLE things; --",
+    'é€😀',
+    '',
+    '\\N',
+    'NULL',
+    '{a:String}',
+    '\\\\x41',
+  ];
+  const sql = 'SELECT {text:String} AS text, {list:Array(String)} AS list';
+  for (const text of odd)
+    expect(await warehouse.query({ sql, params: { text, list: [text, text] } })).toEqual([{ text, list: [text, text] }]);
+  const params = { a: null, b: 7, c: [1, 2], d: -1.5 };
+  expect(
+    await warehouse.query({
+      sql: 'SELECT {a:Nullable(String)} AS a, {b:UInt32} AS b, {c:Array(UInt32)} AS c, {d:Float64} AS d',
+      params,
+    }),
+  ).toEqual([params]);
+});
+
+test('a statement with parameters waits for no other one, nor takes its values', async () => {
+  const ended: string[] = [];
+  const slow = warehouse
+    .query({
+      sql: 'SELECT sum(sipHash64(number * {k:UInt8})) AS n FROM numbers(150000000) SETTINGS max_threads = 1',
+      params: { k: 3 },
+    })
+    .then(() => ended.push('slow'));
+  const quick = Array.from({ length: 30 }, async (_, k) => {
+    const ids = Array.from({ length: 500 }, (_, i) => `${k}-${i}`);
+    const [row] = await warehouse.query({ sql: 'SELECT {k:UInt8} AS k, {ids:Array(String)} AS ids', params: { k, ids } });
+    expect(row).toEqual({ k, ids });
+  });
+  await Promise.all(quick.slice(0, 3)).then(() => ended.push('quick'));
+  await Promise.all([slow, ...quick]);
+  expect(ended).toEqual(['quick', 'slow']);
+});

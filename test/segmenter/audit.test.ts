@@ -69,8 +69,6 @@ const ERASURES = new Set([12, 25, 38]);
 
 async function eraseSomebody(identifiers: readonly string[], id: string): Promise<void> {
   if (identifiers.length === 0) return;
-  // A row from before an identifier went to another person, which no merge has taken yet, would be found by its profile.
-  await rig.warehouse.command({ sql: 'OPTIMIZE TABLE identities FINAL' });
   await remember(
     rig,
     id,
