@@ -4,11 +4,6 @@ import type { PersonKeys } from './person.ts';
 import { SEEN, type Sight, sightParams } from './sight.ts';
 
 const LIMITS = { seconds: 120 };
-/** What is made of the other rows, for work or for sending: it says nothing that they do not. */
-const MADE: ReadonlySet<string> = new Set([
-  ...(['identity_scope', 'facts', 'facts_scope', 'facts_fresh', 'facts_wanted', 'placements', 'sealed'] as const),
-]);
-
 /** All rows of a person that a key may see, as lines of JSON; each names its table. The places are those of an erasure. */
 export async function* exportLines(
   { warehouse }: Pick<DmpDeps, 'warehouse'>,
@@ -16,7 +11,7 @@ export async function* exportLines(
   sight: Sight,
 ): AsyncGenerator<string> {
   const params = { ...sightParams(sight), keys: person.keys, profile: person.profile };
-  const tables = PLACES.filter(({ table }) => !MADE.has(table)).map(({ table, keys }) => ({
+  const tables = PLACES.filter(({ made }) => made !== true).map(({ table, keys }) => ({
     table,
     where: `${keys[0]} IN {keys:Array(UUID)} AND ${seen(table, sight)}`,
   }));
