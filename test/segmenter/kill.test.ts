@@ -95,7 +95,7 @@ test('a process that is killed on its way from facts to bidders goes on where it
   const rules = { vips: vip, others: { not: { segment: 'vips' } }, buyers: { all: [{ purchases: {} }, vip] } };
   const numbers = new Map<string, number>();
   for (const [id, rule] of Object.entries(rules))
-    numbers.set(id, (await json<{ number: number }>('PUT', `/v1/segments/${id}`, { name: id, rule })).number);
+    numbers.set(id, (await json<{ number: number }>('PUT', `/v1/segments/${id}`, { name: id, rule, minimumSize: 1 })).number);
   const item = { campaign: 'c', name: 'L', status: 'active', budget: {}, bid: { maxCpmMicros: 1_000 }, creatives: ['cr'] };
   for (const segment of Object.keys(rules))
     await json('PUT', `/v1/line-items/of-${segment}`, { ...item, targeting: { segments: [[segment]] } });

@@ -56,7 +56,7 @@ beforeAll(async () => {
     budgetMicros: null,
     holdout,
   });
-  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} } });
+  await api.ok('PUT', '/v1/segments/buyers', { name: 'Buyers', rule: { purchases: {} }, minimumSize: 1 });
   await putLineItem(api.deps, 'live', ['buyers']);
   const bought = { type: 'purchase', id: 'r1', at: time(SHOWN + HOUR), store: 'st', identifiers: [card] };
   await api.ok('POST', '/v1/events', [{ ...bought, lines: [{ amountMicros: 5_000_000 }] }]);
