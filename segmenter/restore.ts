@@ -1,3 +1,4 @@
+import type { DmpDeps } from '../dmp/deps.ts';
 import { Binder } from '../dmp/segments/binder.ts';
 import { whoDidNotRefuse } from '../dmp/segments/rows.ts';
 import { type Run, recordRun, runOfVersion } from '../dmp/segments/runs.ts';
@@ -7,7 +8,8 @@ import { LIMITS } from './evaluate/limits.ts';
 import { writeVersions } from './evaluate/pass.ts';
 import { beginVersions, readEvaluated, saveEvaluated } from './evaluate/state.ts';
 import { greatestVersions } from './evaluate/versions.ts';
-import type { RefreshDeps } from './refresh.ts';
+
+type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
 
 /** What is to be put back: the members of a version, for the revision of the segment that asked for it. */
 export interface Restored {
@@ -20,7 +22,7 @@ export interface Restored {
  * everybody by the rule of then. Who has withdrawn since, is gone or went into another person stays out; so do all where a contract ended
  * since. Null: nothing was put back, since the members are not kept, the segment was changed again, or evaluated meanwhile.
  */
-export async function putBack(deps: RefreshDeps, id: string, { version, revision }: Restored): Promise<Run | null> {
+export async function putBack(deps: Deps, id: string, { version, revision }: Restored): Promise<Run | null> {
   const { warehouse, redis, things } = deps;
   const segment = things.get('segment', id);
   const [old, states] = [await runOfVersion(warehouse, id, version), await readEvaluated(redis)];
@@ -54,13 +56,13 @@ function keptOf({ version, kept }: { readonly version: number; readonly kept: re
 }
 
 /** Whether some contract was ended after a time: what stood on it then must not come back. */
-function contractEnded({ things }: RefreshDeps, since: number): boolean {
+function contractEnded({ things }: Deps, since: number): boolean {
   return things.list('source').some(({ body }) => Date.parse(termsOf(body).revoked?.at ?? '') >= since);
 }
 
 /** The members as they are to be, in `segment_steps`, each where the person's facts lie now. */
 async function stepsOf(
-  { warehouse, things }: RefreshDeps,
+  { warehouse, things }: Deps,
   segment: string,
   version: number,
   advertiser: string | null,
@@ -80,7 +82,7 @@ const KEPT = `SELECT arrayJoin(bitmapToArray(members)) FROM segment_members FINA
   WHERE segment = {segment:String} AND version = {version:UInt32}`;
 
 async function countsOf(
-  { warehouse }: RefreshDeps,
+  { warehouse }: Deps,
   segment: string,
   version: number,
 ): Promise<Pick<Run, 'members' | 'entered' | 'left'>> {

@@ -2,7 +2,7 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Listed } from '../openrtb/listed.ts';
 import type { BidRequest } from '../openrtb/request.ts';
 import { CONTENT_1, categoriesIn } from './categories.ts';
-import type { LineItem } from './index.ts';
+import type { LineItem } from './line-item.ts';
 
 /**
  * `badv`, `bapp`, `bcat` and `acat`. A list of categories in a taxonomy in which the ad names none cannot be honoured, so it is not bid

@@ -3,12 +3,13 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LiveStore } from '../../proto/snapshot.ts';
 import type { Deal, Imp } from '../openrtb/request.ts';
 import { screenBlocks } from './blocks.ts';
-import type { Question, Round } from './decide.ts';
 import { type Fit, fitCreative } from './fit.ts';
-import type { Creative, LineItem } from './index.ts';
+import type { Creative, LineItem } from './line-item.ts';
 import type { Offer } from './offer.ts';
 import { hasRoom } from './pod.ts';
+import type { Question } from './question.ts';
 import { type Money, moneyFor, quoteOf } from './quote.ts';
+import type { Round } from './round.ts';
 import { screenCaps, screenSpot } from './screen.ts';
 import { screenWay, spotFloor, type Way } from './ways.ts';
 

@@ -1,33 +1,20 @@
 import { isHeldOut } from '../../proto/bucket.ts';
-import { MICROS, type Micros } from '../../proto/money.ts';
+import { MICROS } from '../../proto/money.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { BidRequest, Imp } from '../openrtb/request.ts';
 import { screenSupply } from '../supply.ts';
 import { bytesOf, type Choice, choiceOf } from './choice.ts';
-import { BIDS, countAt, type Index, type LineItem } from './index.ts';
+import { BIDS, countAt, type Index } from './index.ts';
 import { mixed } from './layout.ts';
 import { furthestReason, MANY } from './no-bid-reason.ts';
-import type { Person } from './person.ts';
 import { bidsFor } from './pod.ts';
+import type { Question } from './question.ts';
 import { rateOf } from './rates.ts';
 import { furtherOf, numberOf } from './reason.ts';
+import type { Round } from './round.ts';
 import { fitsAny } from './shapes.ts';
 import { type Way, waysOf } from './ways.ts';
-
-export interface Question {
-  readonly request: BidRequest;
-  readonly person: Person;
-  readonly exchange: LiveExchange;
-  /** Whether the coordinates may be used. */
-  readonly preciseLocation: boolean;
-  /** Only line items that are safe for children. */
-  readonly childOnly: boolean;
-  /** Epoch ms. */
-  readonly now: number;
-  /** Micros that the worker may still spend on a limited line item. */
-  readonly allowance: (lineItem: LineItem, cost: Micros, now: number) => Micros;
-}
 
 export interface Decision {
   /** All in one currency; of one imp the preferred first, at most as many as the exchange takes. */
@@ -36,22 +23,6 @@ export interface Decision {
   readonly ghosts: readonly Choice[];
   /** Why nothing is bid: of all imps and line items the reason that came furthest. */
   readonly reason: NoBidReason;
-}
-
-/** What the bids of one response have in common. */
-export interface Round {
-  readonly index: Index;
-  readonly question: Question;
-  readonly turn: number;
-  /** By imp of the request. */
-  readonly ways: readonly (readonly Way[])[];
-  /** Of the response, once something is bid. */
-  currency: string | null;
-  /** About how long the answer is. */
-  bytes: number;
-  /** Seconds of spots that are bid for the present imp. */
-  seconds: number;
-  reason: NoBidReason;
 }
 
 /** Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. */

@@ -1,7 +1,9 @@
 import type { Micros } from '../../proto/money.ts';
 import type { LiveStore } from '../../proto/snapshot.ts';
-import { type Question, type Round, roundOf } from './decide.ts';
+import { roundOf } from './decide.ts';
 import type { Index } from './index.ts';
+import type { Question } from './question.ts';
+import type { Round } from './round.ts';
 import { type Failure, failuresOf } from './why-not.ts';
 
 /** A line item against a request, apart from what depends on the imp. */

@@ -1,5 +1,5 @@
 import type { BannerImp } from '../openrtb/request.ts';
-import type { Banner } from './index.ts';
+import type { Banner } from './line-item.ts';
 
 /** OpenRTB 2.6, 3.2.6. Whether our HTML may stand in the place; attributes are asked elsewhere. */
 export function fitsBanner(imp: BannerImp, creative: Pick<Banner, 'w' | 'h' | 'kinds'>): boolean {

@@ -1,5 +1,5 @@
 import type { NativeAsset, NativeImp } from '../openrtb/request.ts';
-import type { Native } from './index.ts';
+import type { Native } from './line-item.ts';
 import { fillMacros, type MacroValues } from './texts.ts';
 
 /** An asset of the request, answered. */

@@ -1,6 +1,6 @@
 import type { MediaFile } from '../../proto/snapshot.ts';
 import type { AudioImp, VideoImp } from '../openrtb/request.ts';
-import type { Audio, Video } from './index.ts';
+import type { Audio, Video } from './line-item.ts';
 
 /** How the spot is written: VAST, or the older DAAST of audio players. */
 export interface SpotFormat {

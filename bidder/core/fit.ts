@@ -4,7 +4,7 @@ import type { Imp } from '../openrtb/request.ts';
 import { fitsBanner } from './fit-banner.ts';
 import { type FilledAsset, fitNative } from './fit-native.ts';
 import { fitAudio, fitVideo, SKIPPABLE, type SpotFit } from './fit-spot.ts';
-import type { Audio, Banner, Creative, Native, Video } from './index.ts';
+import type { Audio, Banner, Creative, Native, Video } from './line-item.ts';
 import { macroValues, type Shown } from './texts.ts';
 
 /** A creative, and how it stands in the place. */

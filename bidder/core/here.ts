@@ -2,10 +2,10 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import { isPreciseFor, type Signal, signalOf } from '../../proto/signal.ts';
 import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { Location } from '../openrtb/request.ts';
-import type { Question } from './decide.ts';
 import { findPlaces } from './geo.ts';
 import { NumberList, type Sections } from './layout.ts';
 import type { Meta } from './meta.ts';
+import type { Question } from './question.ts';
 
 /** More places than any index has. */
 const PLACES = 2 ** 21;

@@ -1,20 +1,11 @@
-import { type DataPrice, dataCost, type Micros } from '../../proto/money.ts';
-import type {
-  BidRule,
-  FrequencyCap,
-  LiveExchange,
-  LiveLineItem,
-  LiveNative,
-  LiveStore,
-  MediaFile,
-  Snapshot,
-  Targeting,
-} from '../../proto/snapshot.ts';
+import { dataCost, type Micros } from '../../proto/money.ts';
+import type { LiveExchange, LiveStore, Snapshot } from '../../proto/snapshot.ts';
 import type { SellerType, SupplyLists } from '../supply.ts';
 import { FLAGS } from './clauses.ts';
 import { compileIndex } from './compile.ts';
 import { findText, NONE, TEXT } from './dictionary.ts';
 import { readSections, type Sections } from './layout.ts';
+import type { LineItem } from './line-item.ts';
 import { Match } from './match.ts';
 import type { Meta } from './meta.ts';
 import { REASONS } from './reason.ts';
@@ -75,86 +66,6 @@ export function countAt({ counts }: Pick<Index, 'counts'>, position: number, num
   const at = position * COUNTS + number;
   counts[at] = (counts[at] as number) + 1;
 }
-
-export interface LineItem {
-  readonly id: string;
-  /** In the index, by falling price. */
-  readonly position: number;
-  readonly campaign: string;
-  readonly advertiser: string;
-  readonly domains: readonly string[];
-  readonly bundle: string;
-  readonly adLabel: LiveLineItem['adLabel'];
-  readonly childSafe: boolean;
-  readonly categories: readonly string[];
-  readonly currency: string;
-  readonly start: number;
-  readonly end: number;
-  readonly budget: LiveLineItem['budget'];
-  /** Whether any budget limits it, so that it needs an allowance. */
-  readonly limited: boolean;
-  readonly bid: BidRule;
-  readonly data: DataPrice | null;
-  readonly caps: readonly FrequencyCap[];
-  readonly holdout: { readonly share: number; readonly salt: string } | null;
-  /** Deals under which alone it bids, or null. */
-  readonly deals: ReadonlySet<string> | null;
-  /** What it asks of the place for the ad, null: nothing. */
-  readonly spot: Pick<Targeting, 'positions' | 'viewability' | 'interstitial' | 'rewarded'> | null;
-  readonly creatives: readonly Creative[];
-}
-
-interface CreativeBase {
-  readonly id: string;
-  /** Even entries text, odd entries names of macros; so are all texts of creatives. */
-  readonly landing: readonly string[];
-  readonly iurl: string | null;
-  readonly attributes: readonly number[];
-  /** APIs of which the place must offer one; empty: it needs none. */
-  readonly apis: readonly number[];
-  readonly language: string | null;
-  readonly blockedExchanges: readonly string[];
-  /** Nothing in it is fetched without TLS. */
-  readonly secure: boolean;
-  /** About how long its markup is without our addresses. */
-  readonly bytes: number;
-}
-
-export interface Banner extends CreativeBase {
-  readonly type: 'banner';
-  readonly w: number;
-  readonly h: number;
-  readonly html: readonly string[];
-  /** OpenRTB banner types that it is of. */
-  readonly kinds: readonly number[];
-}
-
-export interface Video extends CreativeBase {
-  readonly type: 'video';
-  /** Seconds. */
-  readonly duration: number;
-  readonly skipAfter: number | null;
-  readonly title: readonly string[];
-  readonly media: readonly MediaFile[];
-}
-
-export interface Audio extends CreativeBase {
-  readonly type: 'audio';
-  /** Seconds. */
-  readonly duration: number;
-  readonly title: readonly string[];
-  readonly media: readonly MediaFile[];
-}
-
-export interface Native extends CreativeBase {
-  readonly type: 'native';
-  readonly title: readonly string[];
-  /** By data asset type. */
-  readonly data: ReadonlyMap<number, readonly string[]>;
-  readonly images: readonly (LiveNative['images'][number] & { readonly mime: string })[];
-}
-
-export type Creative = Banner | Video | Audio | Native;
 
 /** Compiles a snapshot and opens what comes of it: for tests and small tools. */
 export function buildIndex(snapshot: Snapshot): Index {

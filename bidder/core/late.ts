@@ -2,7 +2,7 @@ import { isWithin, minuteOfWeek, type WeekSpans, zoneOffset } from '../../proto/
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LiveExchange, Targeting } from '../../proto/snapshot.ts';
 import { type SupplyLists, screenSupply } from '../supply.ts';
-import type { Question } from './decide.ts';
+import type { Question } from './question.ts';
 
 /** Terms that cost more than a look-up: asked only when a line item gets there, once a request. Many line items share one. */
 export type LateTerm =

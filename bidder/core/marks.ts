@@ -2,11 +2,11 @@ import { hourOf, type MembershipVisitor, UNKNOWN_AGE, visitMemberships } from '.
 import { browserIn } from '../openrtb/browser.ts';
 import type { SupplyLists } from '../supply.ts';
 import { HEAD_WORDS, LATE, NONE_OF } from './clauses.ts';
-import type { Question } from './decide.ts';
 import { findText, NONE, TEXT } from './dictionary.ts';
 import { failureOfLate, type LateTerm } from './late.ts';
 import { mixed, NumberList, type Sections } from './layout.ts';
 import { DIMENSIONS, type Meta } from './meta.ts';
+import type { Question } from './question.ts';
 import { numberOf } from './reason.ts';
 import { statedOf } from './rows.ts';
 

@@ -1,12 +1,12 @@
 import { FLAGS, HEAD_WORDS, ROWS } from './clauses.ts';
 import { wordsFor } from './compile.ts';
-import type { Question } from './decide.ts';
 import { Here } from './here.ts';
 import type { Index } from './index.ts';
 import type { Sections } from './layout.ts';
 import { Marks } from './marks.ts';
 import { dearestFirst, type Offer, Showcase } from './offer.ts';
 import { FORBIDDEN, STATE_REASONS } from './person.ts';
+import type { Question } from './question.ts';
 import { numberOf, REASONS } from './reason.ts';
 import { Rows } from './rows.ts';
 

@@ -2,8 +2,9 @@ import type { LiveStore } from '../../proto/snapshot.ts';
 import type { Imp } from '../openrtb/request.ts';
 import { FLAGS } from './clauses.ts';
 import type { Here } from './here.ts';
-import type { Index, LineItem } from './index.ts';
+import type { Index } from './index.ts';
 import { mixed } from './layout.ts';
+import type { LineItem } from './line-item.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
 

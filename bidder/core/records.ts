@@ -2,7 +2,7 @@ import { splitMacros } from '../../proto/macros.ts';
 import type { LiveCreative, LiveLineItem, Targeting } from '../../proto/snapshot.ts';
 import { bannerKinds } from './fit-banner.ts';
 import { imageMime } from './fit-native.ts';
-import type { Creative, LineItem, Native } from './index.ts';
+import type { Creative, LineItem, Native } from './line-item.ts';
 
 /**
  * A line item as it lies in the buffer: JSON of what is wanted once it may bid. It is made into a `LineItem` then, and kept for a

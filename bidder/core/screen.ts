@@ -1,6 +1,6 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Imp } from '../openrtb/request.ts';
-import type { LineItem } from './index.ts';
+import type { LineItem } from './line-item.ts';
 import { capField, type Person } from './person.ts';
 
 /** Filters that depend on the imp or on what was bid before: each says null to pass, or the one reason why not. */

@@ -1,7 +1,7 @@
 import type { LiveCreative } from '../../proto/snapshot.ts';
 import type { Imp } from '../openrtb/request.ts';
 import { fitsBanner } from './fit-banner.ts';
-import type { Banner, Creative } from './index.ts';
+import type { Banner, Creative } from './line-item.ts';
 
 /** What of a creative can be told apart by rows of bits: creatives of one shape fit the same places, as far as this goes. */
 export interface Shape {

@@ -1,6 +1,6 @@
 import type { CreativeMacro } from '../../proto/macros.ts';
 import type { LiveStore } from '../../proto/snapshot.ts';
-import type { LineItem } from './index.ts';
+import type { LineItem } from './line-item.ts';
 
 /** A creative's texts with its macros filled in. */
 

@@ -2,7 +2,7 @@ import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { Deal, Imp, SpotFloors } from '../openrtb/request.ts';
 import { areAllowed } from './blocks.ts';
-import type { LineItem } from './index.ts';
+import type { LineItem } from './line-item.ts';
 
 /** A way to buy an imp: under a deal, or on the open market. */
 export interface Way {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { campaignBudgetKey, dayBudgetKey, dayOf, lineItemBudgetKey } from '../../proto/keys.ts';
 import type { Micros } from '../../proto/money.ts';
-import type { LineItem } from '../core/index.ts';
+import type { LineItem } from '../core/line-item.ts';
 
 /** Micros that limited line items have left, by id: of the tightest of their budgets. Nothing is leased. */
 export type BudgetsLeft = (lineItems: readonly LineItem[], now: number) => Promise<ReadonlyMap<string, Micros>>;

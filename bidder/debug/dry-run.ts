@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import type { AdEvent } from '../../proto/ad-event.ts';
 import type { Consents } from '../../proto/privacy/permission.ts';
 import type { AuctionDeps } from '../auction.ts';
-import type { LineItem } from '../core/index.ts';
+import type { LineItem } from '../core/line-item.ts';
 import type { EncodeOptions } from '../encode.ts';
 import { createMetrics } from '../metrics.ts';
 import type { Users } from '../users.ts';

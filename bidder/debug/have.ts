@@ -1,4 +1,4 @@
-import type { Question } from '../core/decide.ts';
+import type { Question } from '../core/question.ts';
 import { browserIn } from '../openrtb/browser.ts';
 
 /** What a request brings for a part of the targeting, in short. */

@@ -1,4 +1,4 @@
-import type { Banner } from '../core/index.ts';
+import type { Banner } from '../core/line-item.ts';
 import { fillMacros, type MacroValues } from '../core/texts.ts';
 import type { NoticeAddresses } from '../notice-address.ts';
 import { escapeHtml } from './escape.ts';

@@ -1,7 +1,7 @@
 import type { MediaFile } from '../../proto/snapshot.ts';
 import { CONTENT_1, categoriesIn } from '../core/categories.ts';
 import type { SpotFit } from '../core/fit-spot.ts';
-import type { Audio, LineItem, Video } from '../core/index.ts';
+import type { Audio, LineItem, Video } from '../core/line-item.ts';
 import { fillMacros, type MacroValues } from '../core/texts.ts';
 import type { NoticeAddresses } from '../notice-address.ts';
 import type { EventDetail } from '../notice-paths.ts';

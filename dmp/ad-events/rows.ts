@@ -4,7 +4,7 @@ import type { AdEventType } from '../../proto/ad-event.ts';
 import { matchSource } from '../../proto/match.ts';
 import { bridge } from '../events/bridge.ts';
 import { shapeFaults } from '../events/faults.ts';
-import type { EdgeRow } from '../events/tables.ts';
+import type { EdgeRow } from '../events/rows.ts';
 import { oneOf } from '../http/schema.ts';
 import type { Fault } from '../problem.ts';
 

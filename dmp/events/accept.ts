@@ -7,7 +7,6 @@ import { saidBy } from '../consents/strings.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
 import { allows } from '../sources/access.ts';
-import type { Source } from '../sources/source.ts';
 import { bridge } from './bridge.ts';
 import {
   type Action,
@@ -22,29 +21,10 @@ import {
 } from './event.ts';
 import { shapeFaults } from './faults.ts';
 import { type KeyedIdentifier, type Keyring, keyAll } from './keyring.ts';
-import type { Tables } from './tables.ts';
+import type { Tables } from './rows.ts';
+import type { Terms } from './terms.ts';
 import { AHEAD_MS, EARLIEST, parseRfc3339 } from './time.ts';
 import { wordsOf } from './words.ts';
-
-/** Under what events are taken. */
-export interface Terms {
-  readonly source: string;
-  /** Of purchases that say none. */
-  readonly currency: string;
-  readonly keyring: Keyring;
-  /** Epoch ms. */
-  readonly now: number;
-  /** Receipts that name nobody are taken too, each as that of somebody unknown. */
-  readonly anonymous?: boolean;
-  /** What the source's contract allows; absent: anything. */
-  readonly contract?: Source | undefined;
-  /** Keys of people of whom nothing may be stored. */
-  readonly refused?: ReadonlySet<string> | undefined;
-  /** Keys of people whose place may not be used: their pings are not taken. */
-  readonly placeless?: ReadonlySet<string> | undefined;
-  /** Our id in the Global Vendor List, by which TCF strings are read; 0: none. */
-  readonly vendor?: number | undefined;
-}
 
 /** Who an event is about, and when it was. */
 interface Fact {

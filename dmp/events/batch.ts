@@ -6,7 +6,8 @@ import { Problem } from '../problem.ts';
 import { flushArrivals } from '../sources/arrivals.ts';
 import type { Stream } from '../streaming/stream.ts';
 import { createEdgeMemory, eraOf } from './edge-memory.ts';
-import { emptyTables, rowCount, TABLE_NAMES, type Tables, writeTables } from './tables.ts';
+import type { Tables } from './rows.ts';
+import { emptyTables, rowCount, TABLE_NAMES, writeTables } from './tables.ts';
 import { createWordMemory } from './word-memory.ts';
 
 /**

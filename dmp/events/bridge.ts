@@ -1,5 +1,5 @@
 import { PEPPER_SOURCE } from '../../proto/pepper.ts';
-import type { EdgeRow } from './tables.ts';
+import type { EdgeRow } from './rows.ts';
 
 /** The edge between the keys of one identifier under two peppers: it is nobody's word, so it has a source of its own. */
 export function bridge(key: string, older: string, kind: string, at: string): EdgeRow {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { EdgeRow } from './tables.ts';
+import type { EdgeRow } from './rows.ts';
 import { edgeKey } from './text-rows.ts';
 
 /**

@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { type Fault, Problem } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
-import { acceptEvent, type Terms } from './accept.ts';
+import { acceptEvent } from './accept.ts';
 import type { Batcher } from './batch.ts';
 import { linesOf } from './body.ts';
 import { EVENT_TYPES } from './event.ts';
-import { emptyTables, rowCount, type Tables } from './tables.ts';
+import type { Tables } from './rows.ts';
+import { emptyTables, rowCount } from './tables.ts';
+import type { Terms } from './terms.ts';
 
 /** The answer to a call with events, given when all of them are durable. */
 export interface Taken {

@@ -9,12 +9,12 @@ import { Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
 import { namespaceOf, termsOf } from '../sources/source.ts';
 import { createStream } from '../streaming/stream.ts';
-import type { Terms } from './accept.ts';
 import { createBatcher } from './batch.ts';
 import { type BodyLimits, mediaType, readBody } from './body.ts';
 import { DEFAULT_SOURCE, EVENT_SCHEMAS } from './event.ts';
 import { jsonRows, ndjsonRows, type Taken, takeEvents } from './intake.ts';
 import { createKeyring } from './keyring.ts';
+import type { Terms } from './terms.ts';
 
 const taken = new Counter({
   name: 'walkin_events_total',

@@ -1,4 +1,4 @@
-import type { EdgeRow, TableName, Tables } from './tables.ts';
+import type { EdgeRow, TableName, Tables } from './rows.ts';
 
 /** Rows as ClickHouse takes them fastest: tab-separated text. A table's last column says when the row came in, where it has one. */
 

@@ -1,4 +1,4 @@
-import type { ConsentRow } from './tables.ts';
+import type { ConsentRow } from './rows.ts';
 
 /** Words that are durable and have acted: most events repeat the string of the one before. Bounded; what was forgotten acts again. */
 export interface WordMemory {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Said } from '../consents/strings.ts';
 import { termsOf } from '../sources/source.ts';
-import type { Terms } from './accept.ts';
 import type { KeyedIdentifier } from './keyring.ts';
-import type { ConsentRow } from './tables.ts';
+import type { ConsentRow } from './rows.ts';
+import type { Terms } from './terms.ts';
 
 const DAY_MS = 86_400_000;
 /** As long as the IAB lets a consent stand before the person is asked again. */

@@ -1,7 +1,8 @@
 import { bridge } from '../events/bridge.ts';
 import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring, type Keyring } from '../events/keyring.ts';
-import { type ConsentRow, emptyTables, TABLE_NAMES, type TableName, type Tables } from '../events/tables.ts';
+import type { ConsentRow, TableName, Tables } from '../events/rows.ts';
+import { emptyTables, TABLE_NAMES } from '../events/tables.ts';
 import { columnsOf, secondsOf, stamped, textOf } from '../events/text-rows.ts';
 import { createWordMemory, type WordMemory } from '../events/word-memory.ts';
 import type { Fault } from '../problem.ts';

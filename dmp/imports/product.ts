@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { shapeFaults } from '../events/faults.ts';
-import type { ProductRow } from '../events/tables.ts';
+import type { ProductRow } from '../events/rows.ts';
 import type { Fault } from '../problem.ts';
 
 const Word = Type.Optional(Type.String({ maxLength: 512 }));

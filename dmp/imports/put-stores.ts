@@ -1,5 +1,5 @@
 import { createKeyring } from '../events/keyring.ts';
-import type { QuarantineRow } from '../events/tables.ts';
+import type { QuarantineRow } from '../events/rows.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
 import { importStores, type StoreRow } from '../stores/import.ts';

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { shapeFaults } from '../events/faults.ts';
-import type { StockRow } from '../events/tables.ts';
+import type { StockRow } from '../events/rows.ts';
 import { AHEAD_MS, EARLIEST, parseRfc3339 } from '../events/time.ts';
 import type { Fault } from '../problem.ts';
 

@@ -1,5 +1,5 @@
-import type { Terms } from '../events/accept.ts';
 import { isIdentifierKind } from '../events/keyring.ts';
+import type { Terms } from '../events/terms.ts';
 import { secondsOf } from '../events/text-rows.ts';
 import { AHEAD_MS, EARLIEST } from '../events/time.ts';
 import { allows } from '../sources/access.ts';

@@ -1,6 +1,7 @@
-import { acceptEvent, type Terms } from '../events/accept.ts';
+import { acceptEvent } from '../events/accept.ts';
 import { keyAll } from '../events/keyring.ts';
-import type { Tables } from '../events/tables.ts';
+import type { Tables } from '../events/rows.ts';
+import type { Terms } from '../events/terms.ts';
 import type { Fault } from '../problem.ts';
 import { allows } from '../sources/access.ts';
 import type { MappedRow } from './columns.ts';

@@ -1,5 +1,5 @@
 import type { DmpDeps } from '../deps.ts';
-import type { QuarantineRow } from '../events/tables.ts';
+import type { QuarantineRow } from '../events/rows.ts';
 import type { JobWork } from '../jobs/jobs.ts';
 import { replayRows } from './replay.ts';
 import { type Cursor, selectRows } from './select.ts';

@@ -1,11 +1,12 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
-import type { Terms } from '../events/accept.ts';
 import { createEdgeMemory } from '../events/edge-memory.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { createReplayRing } from '../events/keyring.ts';
-import { emptyTables, type QuarantineRow, type Tables, writeTables } from '../events/tables.ts';
+import type { QuarantineRow, Tables } from '../events/rows.ts';
+import { emptyTables, writeTables } from '../events/tables.ts';
+import type { Terms } from '../events/terms.ts';
 import { COLUMNS, escapeText } from '../events/text-rows.ts';
 import { mergePatch } from '../http/merge-patch.ts';
 import { cellReader } from '../imports/cell.ts';

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
-import type { QuarantineRow } from '../events/tables.ts';
+import type { QuarantineRow } from '../events/rows.ts';
 import { PageQuery } from '../http/page.ts';
 import { nullable } from '../http/schema.ts';
 import { answerJob } from '../jobs/view.ts';

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { oldestPepper } from '../../proto/pepper.ts';
 import type { Keyring } from '../events/keyring.ts';
-import type { QuarantineRow } from '../events/tables.ts';
+import type { QuarantineRow } from '../events/rows.ts';
 import type { Fault } from '../problem.ts';
 import { originalOf, redact, redactPointer, valueAt } from './redact.ts';
 

@@ -1,6 +1,6 @@
 import { cellToParent } from 'h3-js';
 import { type AdEventRow, NOBODY } from '../ad-events/rows.ts';
-import type { Tables } from '../events/tables.ts';
+import type { Tables } from '../events/rows.ts';
 import type { Visit } from '../visits/visit.ts';
 
 /** What came in of somebody, as far as rules that stream look at it. */

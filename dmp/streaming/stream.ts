@@ -5,7 +5,7 @@ import { Counter, Histogram } from 'prom-client';
 import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import type { AdEventRow } from '../ad-events/rows.ts';
 import type { DmpDeps } from '../deps.ts';
-import type { EdgeRow, PingRow, Tables } from '../events/tables.ts';
+import type { EdgeRow, PingRow, Tables } from '../events/rows.ts';
 import { type Addition, addMemberships, countersKey } from '../publication/values.ts';
 import { adHappened, eachHappened, eachPing, type Happened } from './happened.ts';
 import type { StreamLeaf } from './matcher.ts';

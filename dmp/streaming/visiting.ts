@@ -1,5 +1,5 @@
 import type { DmpDeps } from '../deps.ts';
-import type { PingRow } from '../events/tables.ts';
+import type { PingRow } from '../events/rows.ts';
 import { AT_PLACES_KEY } from '../publication/values.ts';
 import { type Group, groupsOf } from '../visits/groups.ts';
 import { type Place, placesOf } from '../visits/places.ts';

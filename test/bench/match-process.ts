@@ -1,8 +1,8 @@
 // Times the bidder's core in process. Argument: a MatchTask; its last line is a MatchTiming. Started by `npm run bench match`.
 import { setFlagsFromString } from 'node:v8';
-import type { Question } from '../../bidder/core/decide.ts';
 import type { Index } from '../../bidder/core/index.ts';
 import { type Person, WITHHELD } from '../../bidder/core/person.ts';
+import type { Question } from '../../bidder/core/question.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
 import { readCorpus } from '../../load-tests/bench/corpus.ts';
 import { eachLineItem } from '../../load-tests/bench/line-items.ts';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { compileIndex } from '../../bidder/core/compile.ts';
-import { decide, type Question, shutOut } from '../../bidder/core/decide.ts';
+import { decide, shutOut } from '../../bidder/core/decide.ts';
 import { explain } from '../../bidder/core/explain.ts';
 import { BIDS, buildIndex, COUNTS, type Index, openIndex } from '../../bidder/core/index.ts';
 import { NOBODY } from '../../bidder/core/person.ts';
+import type { Question } from '../../bidder/core/question.ts';
 import { REASONS } from '../../bidder/core/reason.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
