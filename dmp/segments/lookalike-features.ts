@@ -116,8 +116,10 @@ export function featuresOf({ traits }: Vocabulary, where: string, seed: string, 
     [${place('attribute', "concat(name, '\\0', item)")}])`;
   const measures = MEASURES.map(([, sql]) => `toFloat64(${sql})`).join(', ');
   const rows = `FROM facts WHERE ${KINDS} AND ${where}`;
+  // In order, so that sums over them come out the same to the last digit each time.
+  const pairs = 'arraySort(groupArray((pair.1, round(pair.2, 4))))';
   const sql = `SELECT profile, any(home) AS household, toUInt8(household % 64) AS shard, toUInt8(${seed}) AS seed,
-      groupArray(pair.1) AS f, groupArray(round(pair.2, 4)) AS v
+      ${pairs}.1 AS f, ${pairs}.2 AS v
     FROM (
       SELECT profile, any(household) AS home, arrayJoin(arrayFilter(pair -> pair.2 != 0, arrayZip(range(toUInt32(${MEASURES.length})), [${measures}]))) AS pair
       ${rows} GROUP BY profile
