@@ -9,7 +9,7 @@ import { MEDIA_TYPE } from './http/head.ts';
 import { KEEP_ALIVE_MS } from './http/reply.ts';
 import { type BidServer, createBidServer } from './http/server.ts';
 import type { Refusal } from './messages.ts';
-import { type NoticeDeps, registerNoticeRoutes } from './notices.ts';
+import { type NoticeDeps, registerNoticeRoutes } from './notices/notices.ts';
 import { MAX_BODY } from './openrtb/inflate.ts';
 import { registerSyncRoutes, type SyncDeps } from './sync.ts';
 

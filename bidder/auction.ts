@@ -17,7 +17,7 @@ import { auctionTypeOf } from './core/ways.ts';
 import type { RequestSample } from './debug/sample.ts';
 import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
 import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
-import type { Leases } from './lease.ts';
+import type { Leases } from './leases/lease.ts';
 import type { MatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
 import { formatOf } from './openrtb/content.ts';

@@ -12,7 +12,7 @@ import {
 } from '../proto/keys.ts';
 import { type DataPrice, dataCost, impressionCost } from '../proto/money.ts';
 import type { FrequencyCap } from '../proto/snapshot.ts';
-import { DAY_MEMORY_S, isDayLease, leaseEndsKey, leaseName, leasesKey } from './lease-keys.ts';
+import { DAY_MEMORY_S, isDayLease, leaseEndsKey, leaseName, leasesKey } from './leases/keys.ts';
 import { createScript } from './redis.ts';
 
 export interface BookingOptions {

@@ -8,7 +8,7 @@ import { fillMacros, macroValues } from './core/texts.ts';
 import { bannerMarkup } from './markup/banner.ts';
 import { nativeMarkup } from './markup/native.ts';
 import { spotMarkup } from './markup/vast.ts';
-import { type NoticeAddresses, noticeAddresses, priceMacroOf } from './notice-address.ts';
+import { type NoticeAddresses, noticeAddresses, priceMacroOf } from './notices/address.ts';
 import type { NativeImp } from './openrtb/request.ts';
 
 export interface EncodeOptions {

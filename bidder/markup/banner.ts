@@ -1,6 +1,6 @@
 import type { Banner } from '../core/line-item.ts';
 import { fillMacros, type MacroValues } from '../core/texts.ts';
-import type { NoticeAddresses } from '../notice-address.ts';
+import type { NoticeAddresses } from '../notices/address.ts';
 import { escapeHtml } from './escape.ts';
 
 /** The creative's HTML, and the impression pixel behind it. */

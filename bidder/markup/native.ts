@@ -1,5 +1,5 @@
 import type { FilledAsset } from '../core/fit-native.ts';
-import type { NoticeAddresses } from '../notice-address.ts';
+import type { NoticeAddresses } from '../notices/address.ts';
 import type { NativeImp } from '../openrtb/request.ts';
 
 const IMPRESSION = 1;

@@ -3,8 +3,8 @@ import { CONTENT_1, categoriesIn } from '../core/categories.ts';
 import type { SpotFit } from '../core/fit-spot.ts';
 import type { Audio, LineItem, Video } from '../core/line-item.ts';
 import { fillMacros, type MacroValues } from '../core/texts.ts';
-import type { NoticeAddresses } from '../notice-address.ts';
-import type { EventDetail } from '../notice-paths.ts';
+import type { NoticeAddresses } from '../notices/address.ts';
+import type { EventDetail } from '../notices/paths.ts';
 import { cdata, escapeXml } from './escape.ts';
 
 /**

@@ -3,10 +3,10 @@
 // line is one JSON object.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { createLeases } from '../../bidder/lease.ts';
+import { createLeases } from '../../bidder/leases/lease.ts';
+import type { Spender } from '../../bidder/leases/spender.ts';
 import { createMetrics } from '../../bidder/metrics.ts';
 import { connectRedis, whenReady } from '../../bidder/redis.ts';
-import type { Spender } from '../../bidder/spender.ts';
 import { startRedis } from '../support/redis.ts';
 
 const size = Number(process.argv[2] ?? 10_000);

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { leasesKey } from '../../bidder/lease-keys.ts';
+import { leasesKey } from '../../bidder/leases/keys.ts';
 import { campaignBudgetKey, dayBudgetKey, dayOf, lineItemBudgetKey } from '../../proto/keys.ts';
 import type { WireBid } from '../../proto/openrtb.ts';
 import type { LiveLineItem } from '../../proto/snapshot.ts';

@@ -1,12 +1,12 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildIndex, type Index } from '../../bidder/core/index.ts';
-import { createLeases, type LeaseOptions, type Leases } from '../../bidder/lease.ts';
-import { leasesKey } from '../../bidder/lease-keys.ts';
-import { createWheel, type Due } from '../../bidder/lease-wheel.ts';
+import { leasesKey } from '../../bidder/leases/keys.ts';
+import { createLeases, type LeaseOptions, type Leases } from '../../bidder/leases/lease.ts';
+import { spenderAt } from '../../bidder/leases/spender.ts';
+import { createWheel, type Due } from '../../bidder/leases/wheel.ts';
 import { createMetrics, type Metrics } from '../../bidder/metrics.ts';
 import { connectRedis, whenReady } from '../../bidder/redis.ts';
-import { spenderAt } from '../../bidder/spender.ts';
 import { campaignBudgetKey } from '../../proto/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually } from './support/bidder.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createRebooking } from '../../bidder/rebooking.ts';
+import { createRebooking } from '../../bidder/notices/rebooking.ts';
 import type { AdEvent } from '../../proto/ad-event.ts';
 import { eventually } from './support/bidder.ts';
 

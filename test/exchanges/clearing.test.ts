@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { clearingOf, lossReasonOf, multiplierOf, type PriceContext, priceTold, shownAt } from '../../bidder/clearing.ts';
-import { decrypt, decryptPrice, encrypt } from '../../bidder/price-cipher.ts';
-import { createReplayGuard } from '../../bidder/replay-guard.ts';
+import { clearingOf, lossReasonOf, multiplierOf, type PriceContext, priceTold, shownAt } from '../../bidder/notices/clearing.ts';
+import { decrypt, decryptPrice, encrypt } from '../../bidder/notices/price-cipher.ts';
+import { createReplayGuard } from '../../bidder/notices/replay-guard.ts';
 import { lossReasonName } from '../../proto/loss-reason.ts';
 
 const MINUTE = 60_000;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { noticeAddresses } from '../../bidder/notice-address.ts';
+import { noticeAddresses } from '../../bidder/notices/address.ts';
 import { decodeRecord } from '../../proto/notice.ts';
 import { adEvents, PUBLIC_URL, publish, SECRET, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
 import { exchange, lineItem, snapshot } from '../bidder/support/live.ts';

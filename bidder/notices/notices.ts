@@ -1,16 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
-import { lossReasonName } from '../proto/loss-reason.ts';
-import { dataCost, impressionCost } from '../proto/money.ts';
-import { decodeRecord, verify } from '../proto/notice.ts';
-import type { LiveExchange } from '../proto/snapshot.ts';
-import { type Book, type BookingOptions, eventOf } from './booking.ts';
+import type { AdEvent, BidRecord } from '../../proto/ad-event.ts';
+import { lossReasonName } from '../../proto/loss-reason.ts';
+import { dataCost, impressionCost } from '../../proto/money.ts';
+import { decodeRecord, verify } from '../../proto/notice.ts';
+import type { LiveExchange } from '../../proto/snapshot.ts';
+import { type Book, type BookingOptions, eventOf } from '../booking.ts';
+import { clockOf } from '../clock.ts';
+import type { Index } from '../core/index.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Outbox } from '../outbox.ts';
+import { PIXEL } from '../pixel.ts';
 import { type Clearing, clearingOf, lossReasonOf, multiplierOf, priceTold, shownAt } from './clearing.ts';
-import { clockOf } from './clock.ts';
-import type { Index } from './core/index.ts';
 import { landingOf } from './landing.ts';
-import type { Metrics } from './metrics.ts';
 import {
   clickContext,
   EVENT_DETAILS,
@@ -20,9 +22,7 @@ import {
   NOTICE_EVENTS,
   type NoticeEvent,
   type NoticePath,
-} from './notice-paths.ts';
-import type { Outbox } from './outbox.ts';
-import { PIXEL } from './pixel.ts';
+} from './paths.ts';
 import { createRebooking, type Rebooking } from './rebooking.ts';
 import { createReplayGuard } from './replay-guard.ts';
 

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Micros } from '../proto/money.ts';
+import type { Micros } from '../../proto/money.ts';
 
 /**
  * Google's encryption of what an exchange tells: `iv[16] || payload XOR pads || signature[4]`, web-safe Base64

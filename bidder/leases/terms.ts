@@ -1,5 +1,5 @@
-import type { Micros } from '../proto/money.ts';
-import type { Slot } from './lease-slots.ts';
+import type { Micros } from '../../proto/money.ts';
+import type { Slot } from './slots.ts';
 
 /** How long and how large leases are, and when they are looked at again. Times are monotonic ms. */
 

@@ -1,6 +1,6 @@
-import type { BidRecord } from '../proto/ad-event.ts';
-import { type Micros, parseMicros } from '../proto/money.ts';
-import type { LiveExchange } from '../proto/snapshot.ts';
+import type { BidRecord } from '../../proto/ad-event.ts';
+import { type Micros, parseMicros } from '../../proto/money.ts';
+import type { LiveExchange } from '../../proto/snapshot.ts';
 import { decryptPrice } from './price-cipher.ts';
 
 /** What a notice says about the price. */

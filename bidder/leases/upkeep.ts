@@ -1,8 +1,8 @@
-import type { Renewal } from './lease-renewal.ts';
-import { dayNumberOf, type LeasedCampaign, type Slot, type Slots } from './lease-slots.ts';
-import { isWanted, leadOf, nextLook, rest } from './lease-terms.ts';
-import { createWheel } from './lease-wheel.ts';
+import type { Renewal } from './renewal.ts';
+import { dayNumberOf, type LeasedCampaign, type Slot, type Slots } from './slots.ts';
 import type { Spender } from './spender.ts';
+import { isWanted, leadOf, nextLook, rest } from './terms.ts';
+import { createWheel } from './wheel.ts';
 
 /** Keeps leases ahead of need, so that the first bid after a quiet time does not miss one. Times are monotonic ms, `now` epoch ms. */
 export interface Upkeep {

@@ -1,5 +1,5 @@
-import type { AdEvent } from '../proto/ad-event.ts';
-import type { Book, BookingOptions } from './booking.ts';
+import type { AdEvent } from '../../proto/ad-event.ts';
+import type { Book, BookingOptions } from '../booking.ts';
 
 /** Bookings that nobody will ask for again, kept until they are done. Bounded. */
 export interface Rebooking {

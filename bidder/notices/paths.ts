@@ -1,4 +1,4 @@
-import type { AdEventType } from '../proto/ad-event.ts';
+import type { AdEventType } from '../../proto/ad-event.ts';
 
 /** The last part of a notice address, and what it reports. */
 export const NOTICE_EVENTS = {

@@ -1,7 +1,7 @@
-import type { BidRecord } from '../proto/ad-event.ts';
-import { encodeRecord, signerOf } from '../proto/notice.ts';
-import type { LiveExchange } from '../proto/snapshot.ts';
-import { clickContext, type EventDetail, eventContext } from './notice-paths.ts';
+import type { BidRecord } from '../../proto/ad-event.ts';
+import { encodeRecord, signerOf } from '../../proto/notice.ts';
+import type { LiveExchange } from '../../proto/snapshot.ts';
+import { clickContext, type EventDetail, eventContext } from './paths.ts';
 
 /** The addresses that a bid carries. In the ones for the exchange it puts its values in place of `${AUCTION_…}`. */
 export interface NoticeAddresses {

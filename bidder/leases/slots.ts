@@ -1,8 +1,8 @@
-import { dayOf } from '../proto/keys.ts';
-import type { Micros } from '../proto/money.ts';
-import { highestCost } from './core/index.ts';
-import type { Entry } from './lease-book.ts';
-import { NO_DAY } from './lease-keys.ts';
+import { dayOf } from '../../proto/keys.ts';
+import type { Micros } from '../../proto/money.ts';
+import { highestCost } from '../core/index.ts';
+import type { Entry } from './book.ts';
+import { NO_DAY } from './keys.ts';
 import type { Spender } from './spender.ts';
 
 /** A line item, or a line item's day where a daily budget limits it, and its lease. Whole numbers of ms and micros: 200 bytes. */

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
-import type { Micros } from '../proto/money.ts';
-import { createLeaseBook } from './lease-book.ts';
-import { createLeaseCalls, type Told } from './lease-calls.ts';
-import { createRenewal } from './lease-renewal.ts';
-import { createSlots, type Slot } from './lease-slots.ts';
-import { isWanted, RETRY_MS } from './lease-terms.ts';
-import { createUpkeep } from './lease-upkeep.ts';
-import type { Metrics } from './metrics.ts';
+import type { Micros } from '../../proto/money.ts';
+import type { Metrics } from '../metrics.ts';
+import { createLeaseBook } from './book.ts';
+import { createLeaseCalls, type Told } from './calls.ts';
+import { createRenewal } from './renewal.ts';
+import { createSlots, type Slot } from './slots.ts';
 import type { Spender } from './spender.ts';
+import { isWanted, RETRY_MS } from './terms.ts';
+import { createUpkeep } from './upkeep.ts';
 
 /**
  * Spend leased to this worker, so that the request path asks nobody: a bid reserves its whole cost from the worker's lease.

@@ -1,7 +1,7 @@
-import type { Micros } from '../proto/money.ts';
-import type { LeaseCalls, Told } from './lease-calls.ts';
-import type { Slot } from './lease-slots.ts';
-import { longerLife, nextLife, RETRY_MS, rateOf, rest, wantOf } from './lease-terms.ts';
+import type { Micros } from '../../proto/money.ts';
+import type { LeaseCalls, Told } from './calls.ts';
+import type { Slot } from './slots.ts';
+import { longerLife, nextLife, RETRY_MS, rateOf, rest, wantOf } from './terms.ts';
 
 /** The life of a slot's lease: it is asked for, extended while nothing of it is used, replaced and given back. Times are monotonic ms. */
 export interface Renewal {

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import { campaignBudgetKey, dayBudgetKey, lineItemBudgetKey } from '../proto/keys.ts';
-import type { Micros } from '../proto/money.ts';
-import type { LiveLineItem } from '../proto/snapshot.ts';
-import { DAY_MEMORY_S, LEASED_KEY, leaseEndsKey, leaseName, leasesKey, NO_DAY, REAPER_KEY } from './lease-keys.ts';
-import type { Metrics } from './metrics.ts';
-import { createScript } from './redis.ts';
+import { campaignBudgetKey, dayBudgetKey, lineItemBudgetKey } from '../../proto/keys.ts';
+import type { Micros } from '../../proto/money.ts';
+import type { LiveLineItem } from '../../proto/snapshot.ts';
+import type { Metrics } from '../metrics.ts';
+import { createScript } from '../redis.ts';
+import { DAY_MEMORY_S, LEASED_KEY, leaseEndsKey, leaseName, leasesKey, NO_DAY, REAPER_KEY } from './keys.ts';
 
 /** The escrow of budgets as it is kept in Redis: many leases of one campaign in one call. */
 export interface LeaseBook {

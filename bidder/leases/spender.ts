@@ -1,5 +1,5 @@
-import type { Index } from './core/index.ts';
-import type { LineItem } from './core/line-item.ts';
+import type { Index } from '../core/index.ts';
+import type { LineItem } from '../core/line-item.ts';
 
 /** What of a line item its money is leased by. */
 export type Spender = Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid' | 'data'>;

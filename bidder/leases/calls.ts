@@ -1,6 +1,6 @@
-import type { Micros } from '../proto/money.ts';
-import type { Entry, LeaseBook } from './lease-book.ts';
-import type { LeasedCampaign, Slot } from './lease-slots.ts';
+import type { Micros } from '../../proto/money.ts';
+import type { Entry, LeaseBook } from './book.ts';
+import type { LeasedCampaign, Slot } from './slots.ts';
 
 /** What slots ask of Redis, on its way: one call for what a campaign's line items need at the same time, a few calls at once. */
 export interface LeaseCalls {
