@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { quickenTexts } from '../proto/string-methods.ts';
 
 interface ConnectionOptions {
   readonly connectionName: string;
@@ -18,6 +19,7 @@ export function connectRedis(urlOrPath: string, options: ConnectionOptions, log:
     retryStrategy: (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 6), 1_000),
     ...options,
   });
+  quickenTexts();
   let lost = false;
   client.on('error', (error: Error) => {
     if (!lost) log.warn({ connection: options.connectionName, error: error.message }, 'Redis is away');

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { quickenTexts } from '../proto/string-methods.ts';
 import { startIntake } from './ad-events/intake.ts';
 import { buildApp } from './app.ts';
 import { migrate } from './clickhouse/migrate.ts';
@@ -109,6 +110,7 @@ async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Pr
 
 /** A connection that outlives its Redis: what is asked meanwhile is answered when it is back. */
 function openRedis(url: string, log: Logger): Redis {
+  quickenTexts();
   const redis = new Redis(url, { maxRetriesPerRequest: null });
   let isAway = false;
   redis.on('error', (error) => {

@@ -1,14 +1,13 @@
 import {
   CELL_RESOLUTION,
   COARSEST_RESOLUTION,
-  cellOf,
   distance,
   EARTH_RADIUS,
   parentHigh,
   parentLow,
   RADIANS,
-  splitCell,
 } from '../../proto/fence.ts';
+import { cellAt } from './hexagon.ts';
 import type { NumberList, Sections } from './layout.ts';
 import { slotOf } from './places.ts';
 
@@ -18,7 +17,7 @@ import { slotOf } from './places.ts';
 export function findPlaces(sections: Sections, resolutions: number, lat: number, lon: number, found: NumberList): void {
   if (resolutions === 0) return;
   const { cellSlots, cellStart, cellPlaces } = sections;
-  const { high, low } = splitCell(cellOf(lat, lon));
+  const { high, low } = cellAt(lat, lon);
   const cosine = Math.cos(lat * RADIANS);
   for (let resolution = CELL_RESOLUTION; resolution >= COARSEST_RESOLUTION; resolution--) {
     if ((resolutions & (1 << resolution)) === 0) continue;

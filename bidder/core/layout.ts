@@ -131,16 +131,60 @@ export function readSections(buffer: ArrayBufferLike): Sections {
   const total = head.getFloat64(16, true);
   if (buffer.byteLength !== total) throw new Error(`index: ${buffer.byteLength} bytes where it says ${total}`);
   if (head.getUint32(12, true) !== NAMES.length) throw new Error(`index: ${head.getUint32(12, true)} sections`);
-  const sections: Partial<Record<SectionName, Sections[SectionName]>> = {};
-  NAMES.forEach((name, index) => {
-    const offset = head.getFloat64(HEAD + ENTRY * index, true);
-    const bytes = head.getFloat64(HEAD + ENTRY * index + 8, true);
-    const { BYTES_PER_ELEMENT } = SECTIONS[name];
-    const View: new (buffer: ArrayBufferLike, offset: number, length: number) => Sections[SectionName] = SECTIONS[name];
+  const view = <Name extends SectionName>(name: Name): Sections[Name] => {
+    const entry = HEAD + ENTRY * NAMES.indexOf(name);
+    const offset = head.getFloat64(entry, true);
+    const bytes = head.getFloat64(entry + 8, true);
     if (!(offset >= 0 && offset + bytes <= total)) throw new Error(`index: section ${name} lies outside`);
-    sections[name] = new View(buffer, offset, bytes / BYTES_PER_ELEMENT);
-  });
-  return sections as Sections;
+    const View = SECTIONS[name] as unknown as new (buffer: ArrayBufferLike, offset: number, length: number) => Sections[Name];
+    return new View(buffer, offset, bytes / SECTIONS[name].BYTES_PER_ELEMENT);
+  };
+  // Written out: an object that gets so many fields by their names is a hash table, and each use of one a search.
+  return {
+    meta: view('meta'),
+    live: view('live'),
+    rows: view('rows'),
+    maxCpm: view('maxCpm'),
+    start: view('start'),
+    end: view('end'),
+    flags: view('flags'),
+    currency: view('currency'),
+    clauseStart: view('clauseStart'),
+    clauses: view('clauses'),
+    promotedStart: view('promotedStart'),
+    promoted: view('promoted'),
+    distances: view('distances'),
+    recordStart: view('recordStart'),
+    recordLength: view('recordLength'),
+    records: view('records'),
+    postingStart: view('postingStart'),
+    postings: view('postings'),
+    segmentSlots: view('segmentSlots'),
+    segmentStart: view('segmentStart'),
+    segmentHours: view('segmentHours'),
+    segmentTerms: view('segmentTerms'),
+    textKinds: view('textKinds'),
+    textStart: view('textStart'),
+    textBytes: view('textBytes'),
+    textValues: view('textValues'),
+    textSlots: view('textSlots'),
+    listedStart: view('listedStart'),
+    listed: view('listed'),
+    lateStart: view('lateStart'),
+    lateBytes: view('lateBytes'),
+    cellSlots: view('cellSlots'),
+    cellStart: view('cellStart'),
+    cellPlaces: view('cellPlaces'),
+    placeShapes: view('placeShapes'),
+    placeRings: view('placeRings'),
+    ringStart: view('ringStart'),
+    corners: view('corners'),
+    placeStores: view('placeStores'),
+    placeItemStart: view('placeItemStart'),
+    placeItems: view('placeItems'),
+    storeStart: view('storeStart'),
+    storeBytes: view('storeBytes'),
+  };
 }
 
 /** An array of numbers that grows; half of it may be air until it is cut. */

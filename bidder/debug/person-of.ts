@@ -2,8 +2,9 @@ import type { DebugBid, DebugBidAnswer, DebugProfile } from '../../proto/debug.t
 import { encodeProfile, hourOf } from '../../proto/profile.ts';
 import { NOBODY, type Person, WITHHELD } from '../core/person.ts';
 import type { BidRequest } from '../openrtb/request.ts';
+import { identifiersOf } from '../person-keys.ts';
 import type { Permission } from '../privacy.ts';
-import { identifiersOf, type Users } from '../users.ts';
+import type { Users } from '../users.ts';
 
 interface Answered {
   readonly person: Person;

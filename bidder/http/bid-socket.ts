@@ -4,6 +4,7 @@ import { MAX_BODY } from '../openrtb/inflate.ts';
 import { sentOf } from './answer-headers.ts';
 import type { BidDoor } from './bid-door.ts';
 import { createHeadReader, type Head } from './head.ts';
+import { readConnection } from './reads.ts';
 import { replyOf } from './reply.ts';
 
 /** A connection while it brings plain bid requests. */
@@ -39,7 +40,9 @@ const MOST_AHEAD = 2 * MAX_BODY;
  * together 25 µs a request, a sixth of all that it took. Here a request is a head that was seen before and a slice of bytes, and an
  * answer is one write. Whatever is not plain goes to Node's server with its connection.
  */
-export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSocketDeps): BidSocket {
+export function openBidSocket(accepted: Socket, { door, handOver, onGone }: BidSocketDeps): BidSocket {
+  const reads = readConnection(accepted, onData);
+  const { socket } = reads;
   const readHead = createHeadReader();
   /** Came and is not worked off. */
   let held = NONE;
@@ -54,7 +57,6 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
   let isGone = false;
   let idleLooks = 0;
   const own: BidSocket = { end, closeIfIdle };
-  socket.on('data', onData);
   socket.on('end', onEnd);
   socket.on('error', destroy);
   socket.on('close', gone);
@@ -66,6 +68,8 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     if (!isBusy) work();
     else if (held.length > MOST_AHEAD) socket.pause();
+    // What is left has to be there when the next comes.
+    if (held.buffer === chunk.buffer) held = Buffer.from(held);
   }
 
   /** One request after the other, since answers go out in the order of their requests. */
@@ -165,9 +169,9 @@ export function openBidSocket(socket: Socket, { door, handOver, onGone }: BidSoc
   }
 
   function leave(): void {
-    const bytes = held;
+    const bytes = Buffer.from(held);
     held = NONE;
-    socket.off('data', onData);
+    reads.stop();
     socket.off('end', onEnd);
     socket.off('error', destroy);
     socket.off('close', gone);

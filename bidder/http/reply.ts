@@ -14,6 +14,7 @@ const CLOSED = 'Connection: close\r\n';
  * @returns a text is all ASCII
  */
 export function replyOf(status: number, headers: string, body: string | Buffer | null, closing: boolean): string | Buffer {
+  if (body === null && !closing && status === 204) return emptyReply(headers);
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers}${dateLine()}${closing ? CLOSED : KEPT}`;
   if (body === null) return status === 204 ? `${head}\r\n` : `${head}Content-Length: 0\r\n\r\n`;
   const length = Buffer.byteLength(body);
@@ -21,6 +22,21 @@ export function replyOf(status: number, headers: string, body: string | Buffer |
   if (typeof body === 'string' && length === body.length) return whole + body;
   return Buffer.concat([Buffer.from(whole), typeof body === 'string' ? Buffer.from(body) : body]);
 }
+
+/** Most answers are this one, the same until the second is over. */
+function emptyReply(headers: string): string {
+  const date = dateLine();
+  if (date !== emptyAt || headers !== emptyWith) {
+    empty = `HTTP/1.1 204 ${STATUS_CODES[204]}\r\n${headers}${date}${KEPT}\r\n`;
+    emptyAt = date;
+    emptyWith = headers;
+  }
+  return empty;
+}
+
+let empty = '';
+let emptyAt = '';
+let emptyWith = '';
 
 let line = '';
 let lineUntil = 0;

@@ -6,6 +6,8 @@ const JSON_TYPE = /^(application\/([\w.-]+\+)?json|text\/)/;
 
 /** How the body is written: by its type, else as the exchange says (`application/octet-stream`, none, any other). */
 export function formatOf(contentType: string | undefined, exchange: Pick<LiveExchange, 'format'>): Format {
+  // As nearly all write it.
+  if (contentType === CONTENT_TYPES.json) return 'json';
   const type = contentType?.trim().toLowerCase() ?? '';
   if (PROTOBUF.test(type)) return 'protobuf';
   return JSON_TYPE.test(type) ? 'json' : exchange.format;

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
+import { cellToBoundary, cellToLatLng, getPentagons, gridDisk } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import { findPlaces } from '../../bidder/core/geo.ts';
+import { cellAt } from '../../bidder/core/hexagon.ts';
 import { buildIndex, type Index } from '../../bidder/core/index.ts';
 import { NumberList } from '../../bidder/core/layout.ts';
-import { contains, type Fence } from '../../proto/fence.ts';
+import { cellOf, contains, type Fence, splitCell } from '../../proto/fence.ts';
 import { geofence, lineItem, snapshot } from './support/live.ts';
 
 /** Fences of 20 m to 8 km around a town, and points among them. */
@@ -47,6 +49,54 @@ describe('the geo index', () => {
   it('finds nothing where nothing is', () => {
     const index = indexOf([]);
     expect(fencesAt(index, 55, 37)).toEqual([]);
+  });
+});
+
+/** The other computation gives a mutable one. */
+const ours = (lat: number, lon: number) => ({ ...cellAt(lat, lon) });
+const theirs = (lat: number, lon: number) => splitCell(cellOf(lat, lon));
+
+describe('the cell of a point is that of H3', () => {
+  it('anywhere on the globe', () => {
+    const place = fc.tuple(fc.double({ min: -1, max: 1, noNaN: true }), fc.double({ min: -180, max: 180, noNaN: true }));
+    fc.assert(
+      fc.property(place, ([sine, lon]) => {
+        const lat = (Math.asin(sine) * 180) / Math.PI;
+        expect(ours(lat, lon)).toEqual(theirs(lat, lon));
+      }),
+      { numRuns: 20_000, seed: 5 },
+    );
+  });
+
+  it('on the rims and corners of cells, in their centres, and a hair beside', () => {
+    const around = [
+      [55.75, 37.61],
+      [-33.9, 151.2],
+      [40.7, -74],
+      [66.5, 179.9999],
+    ] as const;
+    for (const [lat, lon] of around)
+      for (const cell of gridDisk(cellOf(lat, lon), 6))
+        for (const [cornerLat, cornerLon] of [...cellToBoundary(cell), cellToLatLng(cell)])
+          for (const off of [0, 1e-12, -1e-9, 1e-7])
+            expect(ours(cornerLat + off, cornerLon - off)).toEqual(theirs(cornerLat + off, cornerLon - off));
+  });
+
+  it('at the poles, at the antimeridian, and under pentagons', () => {
+    const places: [number, number][] = [
+      [90, 0],
+      [-90, 12],
+      [89.9999, 179.9999],
+      [0, 180],
+      [0, -180],
+      [0, 0],
+      [-12.3, -179.99999],
+    ];
+    for (const pentagon of getPentagons(1)) {
+      const [lat, lon] = cellToLatLng(pentagon);
+      for (let step = 0; step < 40; step++) places.push([lat + Math.sin(step) * step * 0.05, lon + Math.cos(step) * step * 0.05]);
+    }
+    for (const [lat, lon] of places) expect(ours(lat, lon)).toEqual(theirs(lat, lon));
   });
 });
 

@@ -5,8 +5,8 @@ import { fillMacros, type MacroValues, spokenDistance } from '../../bidder/core/
 import { escapeHtml } from '../../bidder/markup/escape.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
+import { identifiersOf } from '../../bidder/person-keys.ts';
 import { permissionOf } from '../../bidder/privacy.ts';
-import { identifiersOf } from '../../bidder/users.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { splitMacros } from '../../proto/macros.ts';
 import { exchange, NOON, wireRequest } from './support/live.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { identifiersOf } from '../../bidder/users.ts';
+import { identifiersOf } from '../../bidder/person-keys.ts';
 import { startIntake } from '../../dmp/ad-events/intake.ts';
 import { bucketOf } from '../../proto/bucket.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
