@@ -1,11 +1,10 @@
 // The process that compiles snapshots, so that no process that serves has to. Started by the bidder's primary and ended with it.
-import { readdirSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { pino } from 'pino';
 import { Type } from 'typebox';
 import { readSettings } from '../../proto/settings.ts';
 import type { CompilerMessage } from '../messages.ts';
 import { connectRedis, whenReady } from '../redis.ts';
+import { giveWay } from '../threads.ts';
 import { createCompiler } from './compiled.ts';
 import { removeIndexFolder, writeIndex } from './folder.ts';
 import { followPublished } from './published.ts';
@@ -34,7 +33,7 @@ process.on('disconnect', () => {
 });
 // A terminal interrupts us too; the primary says when to end.
 process.on('SIGINT', () => undefined);
-giveWay();
+giveWay(NICE, 'all');
 
 const redis = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-compiler', commandTimeout: READ_MS }, log);
 const subscriber = connectRedis(settings.REDIS_URL, { connectionName: 'bidder-snapshot' }, log);
@@ -55,19 +54,6 @@ async function take(head: Buffer): Promise<void> {
   } catch (error) {
     log.fatal({ version, error: (error as Error).message }, 'an index cannot be written');
     process.exit(1);
-  }
-}
-
-/** With all threads: the garbage collector's are there before us, and on Linux each has a priority of its own. */
-function giveWay(): void {
-  setPriority(NICE);
-  if (process.platform !== 'linux') return;
-  for (const thread of readdirSync('/proc/self/task')) {
-    try {
-      setPriority(Number(thread), NICE);
-    } catch {
-      // It has just ended.
-    }
   }
 }
 

@@ -36,13 +36,23 @@ export function createParts(redis: Redis): Parts {
 
   async function load(head: SnapshotHead): Promise<string | null> {
     const missing = partsOf(head).filter(({ digest }) => !kept.has(digest));
+    let coming = ask(missing, 0);
     for (let at = 0; at < missing.length; at += AT_ONCE) {
-      const asked = missing.slice(at, at + AT_ONCE);
-      const values = await redis.hmgetBuffer(SNAPSHOT_PARTS_KEY, ...asked.map(({ digest }) => digest));
-      const faults = asked.flatMap((part, index) => keep(part, values[index] ?? null) ?? []);
-      if (faults[0] !== undefined) return faults[0];
+      const values = await coming;
+      // They come while these are worked off.
+      coming = ask(missing, at + AT_ONCE);
+      coming.catch(() => undefined);
+      for (const [index, value] of values.entries()) {
+        const fault = keep(missing[at + index] as NamedPart, value);
+        if (fault !== null) return fault;
+      }
     }
     return null;
+  }
+
+  async function ask(missing: readonly NamedPart[], at: number): Promise<(Buffer | null)[]> {
+    const digests = missing.slice(at, at + AT_ONCE).map(({ digest }) => digest);
+    return digests.length === 0 ? [] : redis.hmgetBuffer(SNAPSHOT_PARTS_KEY, ...digests);
   }
 
   function keep(part: NamedPart, bytes: Buffer | null): string | null {

@@ -58,14 +58,32 @@ export function residentMb(pid: number): number {
 
 /** Processor time that a process has had, all its threads, in microseconds; 0 where the system does not tell. */
 export function processorUs(pid: number): number {
+  return schedulingUs(pid, 0);
+}
+
+/** The same of the time that its threads waited for a processor while they could have run; threads that wait at once count each. */
+export function waitedUs(pid: number): number {
+  return schedulingUs(pid, 1);
+}
+
+function schedulingUs(pid: number, column: 0 | 1): number {
   try {
     const folder = `/proc/${pid}/task`;
     const nanos = readdirSync(folder).map((thread) =>
-      Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]),
+      Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[column]),
     );
     return nanos.reduce((sum, own) => sum + own, 0) / 1_000;
   } catch {
     return 0;
+  }
+}
+
+/** Processes that a process has started; none where the system does not tell. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
   }
 }
 

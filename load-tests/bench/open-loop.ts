@@ -23,7 +23,17 @@ export interface OpenLoopOptions {
   /** How long a call waits for a free connection before it is left out, ms; null: as long as the caller's patience. */
   readonly queueMs?: number | null;
   /** Told of each answer: moments in ms since the start. */
-  readonly onAnswer?: (status: number, due: number, end: number, call: number) => void;
+  readonly onAnswer?: (answer: Answered) => void;
+}
+
+export interface Answered {
+  readonly status: number;
+  /** Of the call, from 0. */
+  readonly call: number;
+  readonly due: number;
+  /** When it was really sent: later where the generator was held up, or no connection was free. */
+  readonly sent: number;
+  readonly end: number;
 }
 
 /** All times in microseconds, from the moment at which a call was to be sent unless said otherwise. */
@@ -174,7 +184,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
       tally.answered++;
       if (status === 200) tally.bids++;
       if (end - intended > lateMs) tally.late++;
-      onAnswer?.(status, intended, end, call);
+      onAnswer?.({ status, call, due: intended, sent: at, end });
     } else tally.errors++;
     latency.recordValue(micros(end - intended));
     service.recordValue(micros(end - at));

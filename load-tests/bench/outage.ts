@@ -64,7 +64,8 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
     seed: options.seed,
     lateMs: LATE_MS,
     // Some of the corpus give a bidder a second, and it may take that for who they ask for.
-    onAnswer: (status, due, end, call) => void answers.push({ status, due, end, allowed: rig.traffic.allowedMs(first + call) }),
+    onAnswer: ({ status, due, end, call }) =>
+      void answers.push({ status, due, end, allowed: rig.traffic.allowedMs(first + call) }),
   });
   await sleep(BEFORE_S * 1_000);
   await redis.away();

@@ -37,7 +37,7 @@ export async function benchOverload(rig: Rig, options: Options): Promise<object>
     lateMs: LATE_MS,
     patienceMs: PATIENCE_MS,
     queueMs: QUEUE_MS,
-    onAnswer: (_status, due, end) => {
+    onAnswer: ({ due, end }) => {
       answered.recordValue(Math.max(1, Math.round((end - due) * 1_000)));
       if (end - due <= LATE_MS) inTime.answers++;
     },

@@ -3,15 +3,16 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY, SNAPSHOT_VERSION_KEY, WORKERS_KEY } from '../../proto/keys.ts';
+import { WORKERS_KEY } from '../../proto/keys.ts';
 import type { Snapshot } from '../../proto/snapshot.ts';
-import { encodeHead, type SplitSnapshot, splitSnapshot } from '../../proto/snapshot-parts.ts';
+import { splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { type Child, freePort, ownCommand, startChild } from './child.ts';
 import { askAll } from './closed-loop.ts';
 import { readCorpus } from './corpus.ts';
-import { describeMachine, type Pinning, pinningHere, pinSelf } from './machine.ts';
+import { childrenOf, describeMachine, type Pinning, pinningHere, pinSelf } from './machine.ts';
 import type { Options } from './options.ts';
 import { loadPeople } from './people.ts';
+import { publishSnapshot } from './publish.ts';
 import { redisProgram } from './redis-program.ts';
 import { drawTraffic, type Traffic } from './requests.ts';
 import { say } from './say.ts';
@@ -34,8 +35,7 @@ export interface Rig {
   startBidder(options?: BidderOptions): Promise<Server>;
   /** Starts the bare server with the answers of a bidder. */
   startFloor(bidder: Server): Promise<Server>;
-  /** As the dmp does: parts that are not there yet, then the head; parts that it does not name go. */
-  publish(snapshot: Snapshot, split?: SplitSnapshot): Promise<void>;
+  publish(snapshot: Snapshot): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -62,6 +62,8 @@ export interface Server {
   readonly port: number;
   /** Processes that serve: a bidder's workers. */
   pids(): Promise<number[]>;
+  /** Those that it started besides: a bidder's compiler. */
+  beside(): Promise<number[]>;
   /** Prometheus text; empty where there is none. */
   metrics(): Promise<string>;
   stop(): Promise<void>;
@@ -101,13 +103,8 @@ export async function setUpRig(options: Options): Promise<Rig> {
     throw error;
   }
 
-  async function publish(snapshot: Snapshot, { head, parts } = splitSnapshot(snapshot)): Promise<void> {
-    const there = new Set(await redis.hkeys(SNAPSHOT_PARTS_KEY));
-    for (const [digest, bytes] of parts) if (!there.delete(digest)) await redis.hset(SNAPSHOT_PARTS_KEY, digest, bytes);
-    await redis.set(SNAPSHOT_KEY, encodeHead(head));
-    await redis.set(SNAPSHOT_VERSION_KEY, head.version);
-    await redis.publish(SNAPSHOT_CHANNEL, String(head.version));
-    if (there.size > 0) await redis.hdel(SNAPSHOT_PARTS_KEY, ...there);
+  async function publish(snapshot: Snapshot): Promise<void> {
+    await publishSnapshot(redis, splitSnapshot(snapshot));
   }
 
   async function startBidder({
@@ -139,7 +136,12 @@ export async function setUpRig(options: Options): Promise<Rig> {
       return answer.ready && answer.workers === workers && (await servingVersions(redis)).length === workers;
     }, 180);
     const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-    return { port, metrics, pids: async () => (await servingVersions(redis)).map(({ pid }) => pid), stop: () => child.stop() };
+    const pids = async (): Promise<number[]> => (await servingVersions(redis)).map(({ pid }) => pid);
+    const beside = async (): Promise<number[]> => {
+      const serving = new Set(await pids());
+      return childrenOf(child.pid).filter((pid) => !serving.has(pid));
+    };
+    return { port, metrics, pids, beside, stop: () => child.stop() };
   }
 
   async function startFloor(bidder: Server): Promise<Server> {
@@ -157,7 +159,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
     );
     children.push(child);
     await child.until(async () => (await askAll(port, traffic.message, 1))[0] !== null);
-    return { port, metrics: async () => '', pids: async () => [child.pid], stop: () => child.stop() };
+    return { port, metrics: async () => '', pids: async () => [child.pid], beside: async () => [], stop: () => child.stop() };
   }
 }
 

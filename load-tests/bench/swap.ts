@@ -1,15 +1,15 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LiveGeofence, LiveLineItem, LiveStore, Snapshot } from '../../proto/snapshot.ts';
-import { splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { type Calls, round } from './capacity.ts';
 import { capacityNow, from, sayRun } from './latency.ts';
-import { residentMb } from './machine.ts';
+import { processorUs, residentMb, waitedUs } from './machine.ts';
 import { countsBy, numberOf } from './metrics.ts';
-import { runOpenLoop } from './open-loop.ts';
+import { type Answered, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
 import { type Rig, type Server, servingVersions } from './rig.ts';
 import { say } from './say.ts';
-import { drawSnapshot, LATE_MS } from './world.ts';
+import { type PublisherCall, type SwapPublisher, startSwapPublisher } from './swap-published.ts';
+import { LATE_MS } from './world.ts';
 
 const LOAD = 0.25;
 const POLL_MS = 5;
@@ -17,6 +17,8 @@ const POLL_MS = 5;
 const PATIENCE_MS = 120_000;
 /** After the last worker serves it, what it costs may still be felt. */
 const AFTERMATH_MS = 500;
+/** Connections are opened, and a generator that has not sent for a while is cold. */
+const START_MS = 1_000;
 
 export interface SwapResult {
   readonly lineItems: number;
@@ -28,6 +30,9 @@ export interface SwapResult {
   /** The worst request, milliseconds from its intended moment: between publication and half a second after the swap, and before. */
   readonly worstMs: number;
   readonly worstWithoutMs: number;
+  /** Of that time the generator's: the most by which it sent a call late in the same spans. */
+  readonly lagMs: number;
+  readonly lagWithoutMs: number;
   /** The longest time in the same spans for which a worker's event loop stood still. */
   readonly stallMs: number;
   readonly stallWithoutMs: number;
@@ -40,23 +45,33 @@ export interface SwapResult {
 export async function benchSwap(rig: Rig, options: Options): Promise<SwapResult | { sizes: Record<string, SwapResult> }> {
   const bidder = await rig.startBidder();
   const calls: Calls = { next: 0 };
-  const capacity = await capacityNow(rig, bidder, calls, Math.min(5, options.seconds));
+  const rate = LOAD * (await capacityNow(rig, bidder, calls, Math.min(5, options.seconds)));
+  const publisher = startSwapPublisher(join(rig.folder, 'redis.sock'), options.env);
   let version = rig.snapshot.version;
   const sizes: Record<string, SwapResult> = {};
-  for (const size of options.sizes ?? [rig.size.lineItems]) {
-    const isOwn = size === rig.size.lineItems;
-    const snapshot = isOwn ? rig.snapshot : drawSnapshot(options.seed, { lineItems: size, fences: size });
-    if (!isOwn) {
-      const ms = await publishAndWait(rig, { ...snapshot, version: ++version });
-      say(`The first swap to ${size.toLocaleString('en')} line items, without load: ${Math.round(ms)} ms`);
-    }
-    sizes[size] = await swapUnderLoad(rig, bidder, snapshot, version, { options, calls, rate: capacity * LOAD });
+  for (const lineItems of options.sizes ?? [rig.size.lineItems]) {
+    const { mb } = await publisher.call({ type: 'draw', seed: options.seed, lineItems, version: ++version });
+    const swap: Swap = { rig, bidder, publisher, version, lineItems, snapshotMb: round(mb, 1) };
+    const ms = await publishAndWait(swap, 'first', version);
+    say(`The first swap to ${lineItems.toLocaleString('en')} line items, without load: ${Math.round(ms)} ms`);
+    sizes[lineItems] = await swapUnderLoad(swap, { options, calls, rate });
     version += 2;
-    say(JSON.stringify(sizes[size]));
+    say(JSON.stringify(sizes[lineItems]));
   }
+  publisher.stop();
   await bidder.stop();
   const [only] = Object.values(sizes) as [SwapResult];
   return options.sizes === null ? only : { sizes };
+}
+
+interface Swap {
+  readonly rig: Rig;
+  readonly bidder: Server;
+  readonly publisher: SwapPublisher;
+  /** Of the snapshot that is there first. */
+  readonly version: number;
+  readonly lineItems: number;
+  readonly snapshotMb: number;
 }
 
 interface Load {
@@ -65,14 +80,10 @@ interface Load {
   readonly rate: number;
 }
 
-async function swapUnderLoad(rig: Rig, bidder: Server, before: Snapshot, version: number, load: Load): Promise<SwapResult> {
-  const { options, calls, rate } = load;
+async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promise<SwapResult> {
+  const { rig, bidder, version, lineItems, snapshotMb } = swap;
   const { seconds, seed } = options;
-  const renewed = { ...everythingNew(before), version: version + 1 };
-  const whole = splitSnapshot(renewed);
-  const edited = { ...oneEdited(renewed), version: version + 2 };
-  const editedSplit = splitSnapshot(edited);
-  const ends: { due: number; end: number }[] = [];
+  const answers: Answered[] = [];
   const startedAt = performance.now();
   const running = runOpenLoop({
     port: bidder.port,
@@ -81,29 +92,33 @@ async function swapUnderLoad(rig: Rig, bidder: Server, before: Snapshot, version
     seconds: 2 * seconds,
     seed,
     lateMs: LATE_MS,
-    onAnswer: (_status, due, end) => void ends.push({ due, end }),
+    onAnswer: (answer) => void answers.push(answer),
   });
   await stallOf(bidder);
   await sleep(seconds * 1_000);
   const stallWithoutMs = await stallOf(bidder);
   const since = performance.now() - startedAt;
-  const liveMs = await publishAndWait(rig, renewed, whole);
-  await saySteps(bidder, 'everything', liveMs);
+  const liveMs = await timed(swap, 'renewed', version + 1, 'everything');
   const until = performance.now() - startedAt + AFTERMATH_MS;
   await sleep(AFTERMATH_MS);
   const stallMs = await stallOf(bidder);
-  const editMs = await publishAndWait(rig, edited, editedSplit);
-  await saySteps(bidder, 'one line item', editMs);
+  const editMs = await timed(swap, 'edited', version + 2, 'one line item');
   const result = await running;
   calls.next += result.scheduled;
-  sayRun(`Under the swap to ${before.lineItems.length.toLocaleString('en')} line items`, result);
+  sayRun(`Under the swap to ${lineItems.toLocaleString('en')} line items`, result);
+  const during = answers.filter(({ due, end }) => end >= since && due <= until);
+  const before = answers.filter(({ due, end }) => due >= START_MS && end < since);
+  sayWorst('with the swap', during, since);
+  sayWorst('without', before, since);
   return {
-    lineItems: before.lineItems.length,
-    snapshotMb: round([...whole.parts.values()].reduce((sum, { length }) => sum + length, 0) / 2 ** 20, 1),
+    lineItems,
+    snapshotMb,
     liveMs: round(liveMs, 0),
     editMs: round(editMs, 0),
-    worstMs: worstOf(ends.filter(({ due, end }) => end >= since && due <= until)),
-    worstWithoutMs: worstOf(ends.filter(({ end }) => end < since)),
+    worstMs: longest(during, 'end'),
+    worstWithoutMs: longest(before, 'end'),
+    lagMs: longest(during, 'sent'),
+    lagWithoutMs: longest(before, 'sent'),
     stallMs,
     stallWithoutMs,
     errors: result.errors,
@@ -111,38 +126,59 @@ async function swapUnderLoad(rig: Rig, bidder: Server, before: Snapshot, version
   };
 }
 
-/** Nothing of it is known from before: each line item ends a millisecond earlier, each fence is wider by a hair. */
-function everythingNew(snapshot: Snapshot): Snapshot {
-  const wider = <Place extends LiveStore | LiveGeofence>(place: Place): Place =>
-    place.fence.type === 'circle' ? { ...place, fence: { ...place.fence, radius: place.fence.radius + 1e-6 } } : place;
-  return {
-    ...snapshot,
-    stores: snapshot.stores.map(wider),
-    geofences: snapshot.geofences.map(wider),
-    lineItems: snapshot.lineItems.map((lineItem) => ({ ...lineItem, end: lineItem.end - 1 })),
-  };
+/** Publishes, and tells where the time until the swap went, as the bidder and the system tell it. */
+async function timed(swap: Swap, which: Published, version: number, what: string): Promise<number> {
+  const { bidder } = swap;
+  const processes = { compiler: await bidder.beside(), worker: await bidder.pids() };
+  const spent = (): Spent => ({
+    compiler: sum(processes.compiler, processorUs),
+    worker: sum(processes.worker, processorUs),
+    waited: sum(processes.worker, waitedUs),
+  });
+  const before = spent();
+  const liveMs = await publishAndWait(swap, which, version);
+  saySteps(await bidder.metrics(), what, liveMs, before, spent());
+  return liveMs;
 }
 
-function oneEdited(snapshot: Snapshot): Snapshot {
-  const [first, ...others] = snapshot.lineItems as [LiveLineItem, ...LiveLineItem[]];
-  return { ...snapshot, lineItems: [{ ...first, end: first.end - 1 }, ...others] };
+/** Microseconds. */
+interface Spent {
+  readonly compiler: number;
+  readonly worker: number;
+  /** By the worker, for its core. */
+  readonly waited: number;
 }
 
-/** Where the time from publication to the swap went, as the bidder tells it. */
-async function saySteps(bidder: Server, what: string, liveMs: number): Promise<void> {
-  const metrics = await bidder.metrics();
+function saySteps(metrics: string, what: string, liveMs: number, before: Spent, after: Spent): void {
   const steps = [...countsBy(metrics, 'walkin_snapshot_step_seconds', 'step')];
   const thread = 1_000 * numberOf(metrics, 'walkin_snapshot_swap_seconds');
   const compiler = steps.map(([step, seconds]) => `${step} ${Math.round(1_000 * seconds)} ms`).join(', ');
-  const rest = liveMs - steps.reduce((sum, [, seconds]) => sum + 1_000 * seconds, 0);
+  const rest = liveMs - steps.reduce((total, [, seconds]) => total + 1_000 * seconds, 0);
+  const ms = (of: keyof Spent): string => `${Math.round((after[of] - before[of]) / 1_000)} ms`;
   say(
-    `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms`,
+    `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms; of the processor the compiler had ${ms('compiler')} and the worker ${ms('worker')}, which waited ${ms('waited')} for it`,
   );
 }
 
-function worstOf(answers: readonly { due: number; end: number }[]): number {
-  const worst = answers.reduce((most, { due, end }) => Math.max(most, end - due), 0);
-  return round(worst, 3);
+/** The worst, by when they were due, milliseconds from the publication: of a stall all who were hit are neighbours. */
+function sayWorst(what: string, answers: readonly Answered[], since: number): void {
+  const worst = [...answers].sort((a, b) => b.end - b.due - (a.end - a.due)).slice(0, 5);
+  const each = worst.map(
+    ({ due, sent, end }) =>
+      `${(end - due).toFixed(0)} ms at ${(due - since).toFixed(0)} (sent ${(sent - due).toFixed(1)} ms late)`,
+  );
+  say(`The worst ${what}: ${each.join(', ')}`);
+}
+
+function longest(answers: readonly Answered[], until: 'sent' | 'end'): number {
+  return round(
+    answers.reduce((most, answer) => Math.max(most, answer[until] - answer.due), 0),
+    3,
+  );
+}
+
+function sum(pids: readonly number[], of: (pid: number) => number): number {
+  return pids.reduce((total, pid) => total + of(pid), 0);
 }
 
 /** The longest that the event loop stood still since the last time that this was asked, milliseconds. */
@@ -150,13 +186,18 @@ async function stallOf(bidder: Server): Promise<number> {
   return round(1_000 * numberOf(await bidder.metrics(), 'nodejs_eventloop_lag_max_seconds'), 1);
 }
 
+type Published = Extract<PublisherCall, { type: 'publish' }>['which'];
+
 /** Milliseconds from the publication; infinite where it takes too long. */
-async function publishAndWait(rig: Rig, snapshot: Snapshot, split = splitSnapshot(snapshot)): Promise<number> {
+async function publishAndWait({ rig, publisher }: Swap, which: Published, version: number): Promise<number> {
   const since = performance.now();
-  await rig.publish(snapshot, split);
+  const published = publisher.call({ type: 'publish', which });
   while (performance.now() - since < PATIENCE_MS) {
-    if ((await servingVersions(rig.redis)).every((worker) => worker.version === snapshot.version))
-      return performance.now() - since;
+    if ((await servingVersions(rig.redis)).every((worker) => worker.version === version)) {
+      const ms = performance.now() - since;
+      await published;
+      return ms;
+    }
     await sleep(POLL_MS);
   }
   return Number.POSITIVE_INFINITY;

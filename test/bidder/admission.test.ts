@@ -148,7 +148,20 @@ describe('a request', () => {
     turns.closeWindow();
     expect(waited(20)).toEqual([null, null]);
     expect(waited(40)).toEqual([null, 'time']);
-    expect(waited(50)).toEqual(['time', 'time']);
+    expect(waited(60)).toEqual(['time', 'time']);
+  });
+
+  it('may take what most of its exchange do: a few that may take a second say nothing of the others', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    for (let n = 0; n < 2_000; n++) admission.allowed('x', n % 20 === 0 ? 980 : 80);
+    admission.begin();
+    const after = (ms: number) => admission.refusalOf(X, turns.loop.now() - ms);
+    expect(after(72)).toBeNull();
+    expect(after(80)).toBe('time');
+    // It has another rule from now on.
+    for (let n = 0; n < 1_000; n++) admission.allowed('x', 200);
+    expect(after(150)).toBeNull();
   });
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBreaker } from '../../bidder/breaker.ts';
 import { followChanged } from '../../bidder/changed.ts';
 import type { Person } from '../../bidder/core/person.ts';
@@ -167,6 +167,60 @@ it('requests that come one by one share a round trip, as soon as eight are there
   }
   expect((await Promise.all(people)).every(({ state }) => state === 'unknown')).toBe(true);
   expect(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]).toBe('1');
+});
+
+describe('while the store hangs', () => {
+  const ALLOWED_MS = 100;
+  let reader: Redis;
+
+  // Time goes by as the test says, whatever else the machine does: what is asked is never answered.
+  beforeEach(async () => {
+    reader = server.connect();
+    await reader.ping();
+    server.freeze();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    server.thaw();
+    reader.disconnect();
+  });
+
+  /** Asks for so many at once; moments at which they are given up, ms from now. */
+  async function ask(users: Users, count: number, name: string): Promise<number[]> {
+    const since = performance.now();
+    const given: number[] = [];
+    for (let n = 0; n < count; n++)
+      void read(users, requestOf({ ifa: `${name}-${n}` }), ALLOWED_MS).then(({ state }) => {
+        expect(state).toBe('unread');
+        given.push(performance.now() - since);
+      });
+    await vi.advanceTimersByTimeAsync(ALLOWED_MS);
+    expect(given).toHaveLength(count);
+    return given;
+  }
+
+  it('the more people wait the sooner they are given up, so that the last of them is answered in time too', async () => {
+    const [alone] = await ask(createUsers(reader, metrics), 1, 'alone');
+    expect(alone).toBeGreaterThan(0.8 * ALLOWED_MS);
+    const many = await ask(createUsers(reader, metrics), 600, 'one of many');
+    // Thirty milliseconds for 600 answers.
+    expect(Math.max(...many)).toBeLessThanOrEqual((alone as number) - 25);
+    expect(Math.min(...many)).toBeGreaterThan(0.5 * ALLOWED_MS);
+  });
+
+  it('a probe is one person, however many come at its moment: the others are told at once', async () => {
+    const users = createUsers(reader, metrics);
+    for (let failures = 0; failures < 5; failures++) await ask(users, 1, `failure ${failures}`);
+    expect(await counted('profileFailures', 'timeout')).toBe(5);
+    expect(Math.max(...(await ask(users, 20, 'while it is open')))).toBeLessThan(1);
+    await vi.advanceTimersByTimeAsync(500);
+    const [probe, ...others] = (await ask(users, 20, 'at the probe')).sort((a, b) => b - a);
+    expect(probe).toBeGreaterThan(0.8 * ALLOWED_MS);
+    expect(Math.max(...others)).toBeLessThan(1);
+    expect(await counted('profileFailures', 'timeout')).toBe(6);
+    expect(await counted('profileFailures', 'open')).toBe(39);
+  });
 });
 
 describe('the memory of people', () => {

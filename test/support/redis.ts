@@ -11,6 +11,9 @@ export interface TestRedis {
   readonly path: string;
   readonly folder: string;
   connect(): Redis;
+  /** It takes connections and commands and answers nothing, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
@@ -33,6 +36,8 @@ export async function startRedis(): Promise<TestRedis> {
     path,
     folder,
     connect,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     stop: async () => {
       for (const client of clients) client.disconnect();
       await stopChild(child);

@@ -62,6 +62,8 @@ describe('the benches', { timeout: 180_000 }, () => {
       'editMs',
       'worstMs',
       'worstWithoutMs',
+      'lagMs',
+      'lagWithoutMs',
       'stallMs',
       'stallWithoutMs',
       'errors',
