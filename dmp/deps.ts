@@ -17,6 +17,8 @@ export interface DmpDeps {
   readonly uploads: string;
   /** Files may be fetched from addresses that point inside: loopback, link-local, private. */
   readonly fetchInside?: boolean;
+  /** Where ClickHouse finds the guard that it reads S3 through; absent: on this machine. */
+  readonly guard?: { readonly host: string; readonly url: string };
   /** Our id in the IAB's Global Vendor List, by which consent strings of events are read; absent or 0: none. */
   readonly vendor?: number;
   /** Epoch milliseconds. */

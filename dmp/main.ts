@@ -17,6 +17,7 @@ const opening = openDmp({
   dataDir: settings.WALKIN_DATA_DIR,
   pepper: pepperRing(settings.WALKIN_PEPPER, settings.WALKIN_OLD_PEPPERS),
   fetchInside: settings.WALKIN_FETCH_INSIDE,
+  guardUrl: settings.WALKIN_GUARD_URL ?? null,
   vendor: settings.WALKIN_TCF_VENDOR_ID,
   adminKey: settings.WALKIN_ADMIN_KEY ?? null,
   host: settings.WALKIN_HOST,

@@ -26,6 +26,8 @@ export interface DmpOptions {
   readonly pepper: string;
   /** Imports may be fetched from addresses that point inside. */
   readonly fetchInside?: boolean;
+  /** Where ClickHouse finds this dmp to read S3 through; null: on this machine. */
+  readonly guardUrl?: string | null;
   /** Our id in the Global Vendor List. */
   readonly vendor?: number;
   /** The first key, which may do everything; null: none. */
@@ -93,7 +95,8 @@ async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Pr
   closings.push(() => publisher.close());
   const intake = startIntake(deps);
   closings.push(() => within(PATIENCE_MS, intake.close()));
-  const imports = startImportWorker(deps);
+  const { guardUrl: url = null, host } = options;
+  const imports = startImportWorker(url === null ? deps : { ...deps, guard: { host, url } });
   closings.push(() => within(PATIENCE_MS, imports.close()));
   const exports = startExports(deps);
   closings.push(() => within(PATIENCE_MS, exports.close()));

@@ -19,6 +19,8 @@ export const DmpSettings = Type.Object({
   WALKIN_DATA_DIR: Type.String({ default: './data' }),
   /** true: imports may be fetched from addresses that point inside (loopback, link-local, private). */
   WALKIN_FETCH_INSIDE: Type.Boolean({ default: false }),
+  /** With a server on another machine: where it finds this dmp to read S3 through, http://dmp:8083; that port is listened on. */
+  WALKIN_GUARD_URL: Type.Optional(Type.String({ pattern: '^http://[^/\\s]+/?$' })),
   /** Our id in the IAB's Global Vendor List, as the bidder has it; 0: none, so that no event with a TCF string is taken. */
   WALKIN_TCF_VENDOR_ID: Type.Integer({ minimum: 0, maximum: 65_535, default: 0 }),
   WALKIN_API_PORT: Port(8081),

@@ -14,7 +14,7 @@ export interface Connection {
   command(statement: Statement, settings: ClickHouseSettings): Promise<void>;
   insert(table: string, rows: readonly object[], settings: ClickHouseSettings): Promise<void>;
   insertText(into: TextInsert, settings: ClickHouseSettings): Promise<void>;
-  parquetToCsv(path: string, into: string, settings: ClickHouseSettings): Promise<void>;
+  parquetToCsv(from: string | URL, into: string, settings: ClickHouseSettings): Promise<void>;
   /** See `Warehouse`. */
   takeOver?(): Promise<void>;
   close(): Promise<void>;

@@ -25,6 +25,8 @@ function asSettings(params: Statement['params'] = {}): Record<string, string> {
 
 /** Connections of the engine in this process. Each runs one statement at a time and keeps the database that it is given. */
 export async function embeddedConnections(path: string): Promise<Connection[]> {
+  // The engine reads these once, and would ask the operator's proxy for the guard of imports.
+  process.env['no_proxy'] = [process.env['no_proxy'] ?? '', '127.0.0.1'].filter((hosts) => hosts !== '').join(',');
   const { createChdbConnection } = await import('chdb/connection');
   const open = (): Connection => {
     const connection = createChdbConnection({ path });
@@ -60,7 +62,7 @@ export async function embeddedConnections(path: string): Promise<Connection[]> {
           format: 'TabSeparated',
           settings: settings as Record<string, string | number>,
         })),
-      parquetToCsv: (file, into, settings) => parquetByEngine(client, file, into, settings),
+      parquetToCsv: (from, into, settings) => parquetByEngine(client, from, into, settings),
       close: () => client.close(),
     };
   };

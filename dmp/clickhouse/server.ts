@@ -82,7 +82,7 @@ export function serverConnection({ url, database, owner = 'walkin' }: ServerOpti
           abort_signal: signal,
         });
       }),
-    parquetToCsv: (path, into, settings) => inTime(settings, () => parquetByServer(client, path, into, settings)),
+    parquetToCsv: (from, into, settings) => inTime(settings, () => parquetByServer(client, from, into, settings)),
     close: () => client.close(),
   };
 }

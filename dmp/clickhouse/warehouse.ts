@@ -47,8 +47,9 @@ export interface Warehouse {
   /**
    * Reads a Parquet file of this machine by ClickHouse's own reader into a CSV file with a header: times as RFC 3339 in UTC, nothing
    * as an empty cell. The embedded engine reads it where it is; to a server it is sent, into a table that goes with its session.
+   * An object of S3 is a URL, that of a door of the guard of imports: either reads it by itself.
    */
-  parquetToCsv(path: string, into: string): Promise<void>;
+  parquetToCsv(from: string | URL, into: string): Promise<void>;
   /**
    * Ends what processes of the same owner left writing. An embedded engine ends with its process; a server writes on after the
    * process that asked is dead, into tables that the next one is about to empty.
@@ -139,7 +140,7 @@ function warehouseOf(connections: readonly Connection[], database: string, embed
       };
       await run((connection) => connection.insertText(into, settings));
     },
-    parquetToCsv: (path, into) => run((connection) => connection.parquetToCsv(path, into, settingsOf({ seconds: 3_600 }))),
+    parquetToCsv: (from, into) => run((connection) => connection.parquetToCsv(from, into, settingsOf({ seconds: 3_600 }))),
     takeOver: async () => {
       for (const connection of connections) await connection.takeOver?.();
     },

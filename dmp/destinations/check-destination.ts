@@ -1,6 +1,6 @@
 import type { NounContext } from '../http/noun.ts';
 import { referenceFault } from '../http/references.ts';
-import { urlOf } from '../imports/fetch.ts';
+import { urlOf } from '../imports/ask.ts';
 import { type Fault, Problem } from '../problem.ts';
 import { isForbidden } from '../segments/guards.ts';
 import { type DestinationInput, isOfDevices } from './destination.ts';

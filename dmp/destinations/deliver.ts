@@ -5,7 +5,7 @@ import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { guardedLookup } from '../imports/address.ts';
-import { urlOf } from '../imports/fetch.ts';
+import { urlOf } from '../imports/ask.ts';
 import type { Address } from '../imports/import.ts';
 import { signedHeaders } from '../imports/s3.ts';
 import type { ExportedFile } from './exports.ts';

@@ -5,7 +5,7 @@ import { acceptEvent } from './accept.ts';
 import type { Batcher } from './batch.ts';
 import { linesOf } from './body.ts';
 import { EVENT_TYPES } from './event.ts';
-import type { Tables } from './rows.ts';
+import type { ConsentRow, Tables } from './rows.ts';
 import { emptyTables, rowCount } from './tables.ts';
 import type { Terms } from './terms.ts';
 
@@ -31,26 +31,71 @@ interface Row {
   readonly faults: readonly Fault[] | null;
 }
 
-/** Takes every event of a body. A wrong one goes to quarantine and does not stop the others. */
-export async function takeEvents(rows: Iterable<Row>, terms: Terms, pepper: string, batcher: Batcher): Promise<Taken> {
+/**
+ * Takes every event of a body. A wrong one goes to quarantine and does not stop the others.
+ *
+ * @param hasWords consent strings are among them, so that pings that bring none wait for what those say of their people
+ */
+export async function takeEvents(
+  rows: Iterable<Row>,
+  terms: Terms,
+  pepper: string,
+  batcher: Batcher,
+  hasWords = false,
+): Promise<Taken> {
   const taken: Taken = { accepted: 0, quarantined: 0, errors: [] };
   let tables = emptyTables();
   const writing: Promise<void>[] = [];
   let turn = 0;
-  for (const row of rows) {
-    takeRow(row, terms, pepper, tables, taken);
-    if (++turn % TURN !== 0) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    if (rowCount(tables) < CHUNK_ROWS) continue;
-    if (writing.length === CHUNKS) await writing.shift();
-    const written = batcher.add(tables);
-    // The fault is met where it is awaited.
-    written.catch(() => undefined);
-    writing.push(written);
-    tables = emptyTables();
-  }
+  const heard: ConsentRow[] = [];
+  const waiting: Row[] = [];
+  const takeAll = async (some: Iterable<Row>, under: Terms, wait: boolean): Promise<void> => {
+    for (const row of some) {
+      if (wait && isWordlessPing(row.value)) waiting.push(row);
+      else {
+        const words = tables.consents.length;
+        takeRow(row, under, pepper, tables, taken);
+        if (tables.consents.length > words) heard.push(...tables.consents.slice(words).filter(isOnPlace));
+      }
+      if (++turn % TURN !== 0) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (rowCount(tables) < CHUNK_ROWS) continue;
+      if (writing.length === CHUNKS) await writing.shift();
+      const written = batcher.add(tables);
+      // The fault is met where it is awaited.
+      written.catch(() => undefined);
+      writing.push(written);
+      tables = emptyTables();
+    }
+  };
+  await takeAll(rows, terms, hasWords);
+  await takeAll(waiting, { ...terms, placeless: afterWords(terms.placeless, heard) }, false);
+  taken.errors.sort((a, b) => a.line - b.line);
   await Promise.all([...writing, batcher.add(tables)]);
   return taken;
+}
+
+function isWordlessPing(value: unknown): boolean {
+  const { type, privacy } = (value ?? {}) as { type?: unknown; privacy?: unknown };
+  return type === 'ping' && privacy === undefined;
+}
+
+function isOnPlace({ purpose, advertiser }: ConsentRow): boolean {
+  return purpose === 'location' && advertiser === '';
+}
+
+/** Those whose place may not be used when these words were said too: of each the newest counts, and of two at once the refusal. */
+function afterWords(placeless: ReadonlySet<string> | undefined, words: readonly ConsentRow[]): ReadonlySet<string> | undefined {
+  if (words.length === 0) return placeless;
+  const newest = new Map<string, ConsentRow>();
+  for (const word of words) {
+    const before = newest.get(word.identifier);
+    if (before === undefined || word.at > before.at || (word.at === before.at && word.granted === 0))
+      newest.set(word.identifier, word);
+  }
+  // What was granted here may have been withdrawn later by other means: only refusals are sure before all words are put together.
+  const refused = [...newest.values()].filter(({ granted }) => granted === 0).map(({ identifier }) => identifier);
+  return new Set([...(placeless ?? []), ...refused]);
 }
 
 function takeRow(row: Row, terms: Terms, pepper: string, tables: Tables, taken: Taken): void {

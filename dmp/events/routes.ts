@@ -70,9 +70,8 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
       const [refused, placeless] = [await refusedKeys(deps), await placelessKeys(deps)];
       const keyring = createKeyring(deps.pepper, namespaceOf(source.contract), source.contract);
       const terms = { ...source, refused, placeless, keyring, vendor: deps.vendor, now: deps.now() };
-      return count(
-        await takeEvents(type === 'application/json' ? jsonRows(body) : ndjsonRows(body), terms, deps.pepper, batcher),
-      );
+      const rows = type === 'application/json' ? jsonRows(body) : ndjsonRows(body);
+      return count(await takeEvents(rows, terms, deps.pepper, batcher, body.includes('"privacy"')));
     });
   });
 }

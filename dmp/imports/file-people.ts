@@ -30,7 +30,7 @@ export async function* peopleOfFile(
     const path = join(deps.uploads, file.name);
     const isParquet = input.format === 'parquet';
     const text = await openText(
-      isParquet ? await tableOfParquet(deps.warehouse, path) : path,
+      isParquet && file.isTable !== true ? await tableOfParquet(deps.warehouse, path) : path,
       isParquet ? undefined : input.encoding,
     );
     const zone = contract?.timeZone ?? 'UTC';

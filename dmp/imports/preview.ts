@@ -61,7 +61,8 @@ async function readPreview(record: ImportRecord, path: string, most: number, dep
   const found: PreviewRow[] = [];
   let columns: readonly string[] | null = null;
   try {
-    const file = input.format === 'parquet' ? await tableOfParquet(deps.warehouse, path) : path;
+    const isTable = record.file?.isTable === true && path.endsWith(record.file.name);
+    const file = input.format === 'parquet' && !isTable ? await tableOfParquet(deps.warehouse, path) : path;
     const text = await openText(file, input.format === 'parquet' ? undefined : input.encoding);
     const opened = openRows(text, { input, zone: contract?.timeZone ?? 'UTC', pepper: deps.pepper, now: record.createdAt });
     for await (const piece of opened.pieces) {

@@ -33,6 +33,8 @@ export interface ImportFile {
   readonly name: string;
   readonly bytes: number;
   readonly sha256: string;
+  /** It is the CSV of a Parquet file that never lay here. */
+  readonly isTable?: boolean;
 }
 
 /** Sorted set: imports by when they were made. */

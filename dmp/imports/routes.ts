@@ -14,7 +14,7 @@ import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
 import { termsOf } from '../sources/source.ts';
-import { urlOf } from './fetch.ts';
+import { urlOf } from './ask.ts';
 import { Import, type ResolvedImport } from './import.ts';
 import { exampleOf, importPresets, withPreset } from './presets.ts';
 import { previewFile } from './preview.ts';

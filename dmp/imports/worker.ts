@@ -16,6 +16,8 @@ import { termsOf } from '../sources/source.ts';
 import type { Batch, FileToRead } from './batches.ts';
 import { cleanImports, dropFile } from './clean.ts';
 import { fetchFile } from './fetch.ts';
+import { fetchObject } from './fetch-object.ts';
+import { createGuard, type Guard, HERE } from './guard.ts';
 import { tableOfParquet } from './parquet.ts';
 import { putStores } from './put-stores.ts';
 import {
@@ -45,10 +47,11 @@ const CLEAN_EVERY_MS = 3600_000;
 
 /** Runs the jobs of type `import` in this process. */
 export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
+  const guard = createGuard(deps.guard ?? HERE);
   const worker = startJobWorker({
     connection: deps.redis,
     queue: 'imports',
-    works: { import: importWork(deps), replay: replayWork(deps) },
+    works: { import: importWork(deps, BATCH_ROWS, guard), replay: replayWork(deps) },
     concurrency: CONCURRENCY,
     log: deps.log,
   });
@@ -60,6 +63,7 @@ export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
     close: async () => {
       clearInterval(timer);
       await worker.close();
+      await guard.close();
     },
   };
 }
@@ -71,7 +75,7 @@ export const resultPath = (uploads: string, id: string): string => join(uploads,
  * is known to be written, rows are known by their natural keys and batches by their place in the file, so what was taken before
  * changes nothing.
  */
-export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'import'> {
+export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS, guard = createGuard(HERE)): JobWork<'import'> {
   return async ({ import: id }, context) => {
     const made = await beginRecord(deps.redis, id, deps.now());
     if (made === null) throw new JobRefused('not_found', `there is no import ${id}`);
@@ -79,7 +83,7 @@ export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'impo
       await dropFile(deps.uploads, id);
       return made.done;
     }
-    const file = made.file ?? (await fetched(made, deps, context));
+    const file = made.file ?? (await fetched(made, deps, guard, context));
     const results = resultPath(deps.uploads, id);
     // Without the results of the run before there is nothing to go on from.
     const canGoOn = made.progress !== null && (await cutTo(`${results}.part`, made.progress.tally.written));
@@ -104,13 +108,15 @@ export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS): JobWork<'impo
 }
 
 /** The file of an import that says where it is. */
-async function fetched(record: ImportRecord, deps: DmpDeps, context: JobContext): Promise<ImportFile> {
+async function fetched(record: ImportRecord, deps: DmpDeps, guard: Guard, context: JobContext): Promise<ImportFile> {
   const { address } = record.input;
   if (address === undefined) throw new JobRefused('missing_file', 'the import has no file');
   await context.checkpoint();
   await context.progress({ done: 0, total: null, unit: 'bytes', stage: 'fetching the file' });
-  const options = { folder: deps.uploads, id: record.id, allowInside: deps.fetchInside === true, now: deps.now() };
-  const file = await fetchFile(address, options);
+  const options = { folder: deps.uploads, id: record.id, allowInside: deps.fetchInside === true, now: deps.now };
+  const file = address.url.startsWith('s3://')
+    ? await fetchObject(address, { warehouse: deps.warehouse, guard, context }, { ...options, format: record.input.format })
+    : await fetchFile(address, options);
   await keepFile(deps.redis, record.id, file);
   await forgetSecret(deps.redis, record);
   return file;
@@ -128,7 +134,8 @@ async function takeFile(
   const found = await stat(path).catch(() => null);
   if (found === null) throw new JobRefused('missing_file', 'the file is not in this server’s folder for uploads');
   if (found.size !== file.bytes) throw new JobRefused('bad_encoding', 'the file was changed since it was sent');
-  const table = record.input.format === 'parquet' ? await tableOfParquet(deps.warehouse, path) : path;
+  const isParquet = record.input.format === 'parquet' && file.isTable !== true;
+  const table = isParquet ? await tableOfParquet(deps.warehouse, path) : path;
   const source = record.input.source ?? DEFAULT_SOURCE;
   const { timeZone: zone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
   const reading = {

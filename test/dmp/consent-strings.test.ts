@@ -123,6 +123,30 @@ test('an event that may not be stored is not, its place neither, and quarantine 
   expect(await rows(`SELECT count() AS n FROM pings WHERE identifier = '${key}'`)).toEqual([{ n: '1' }]);
 });
 
+test('a place that somebody’s string withdraws is not taken of the same call, before it or after it, as JSON or as lines', async () => {
+  const placeless = tcString({ ...ALL, features: [] });
+  const ping = (value: string, privacy?: object) => ({
+    ...{ type: 'ping', at, identifiers: [who(value)], lat: 55.75, lon: 37.6 },
+    ...(privacy === undefined ? {} : { privacy }),
+  });
+  const asLines = (events: object[]): string => events.map((event) => JSON.stringify(event)).join('\n');
+  for (const form of ['json', 'lines']) {
+    const [one, other] = [`${form}-withdrew`, `${form}-did-not`];
+    const events = [ping(one), page(one, { tcf: placeless }), ping(other), ping(one), page(one), ping(other, { tcf: TCF })];
+    const { accepted, errors } =
+      form === 'json'
+        ? await send(events)
+        : await api.ok<{ accepted: number; errors: object[] }>('POST', '/v1/events?source=site', asLines(events), {
+            headers: { 'content-type': 'application/x-ndjson' },
+          });
+    expect(accepted).toBe(4);
+    expect(errors).toMatchObject([
+      { line: 1, pointer: '/identifiers', code: 'consent_missing' },
+      { line: 4, pointer: '/identifiers', code: 'consent_missing' },
+    ]);
+  }
+});
+
 test('without a vendor id of ours a TCF string is refused under a code of its own, for the operator to mend', async () => {
   Object.assign(api.deps, { vendor: 0 });
   const answer = await send([page('dan', { tcf: TCF }), page('dan', { usPrivacy: '1YNN' })]);
