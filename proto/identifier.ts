@@ -203,13 +203,14 @@ export function identifierKey(kind: IdentifierKind, normalized: string, pepper: 
   return `${hexOf(a)}-${second.slice(0, 4)}-${second.slice(4)}-${third.slice(0, 4)}-${third.slice(4)}${hexOf(d)}`;
 }
 
-/** A process has one pepper, a test a few. */
+/** A bidder has one pepper, who keys rows one a tenant. */
+const MOST_HMACS = 4_096;
 const hmacs = new Map<string, Hmac>();
 
 function hmacOf(pepper: string): Hmac {
   let hmac = hmacs.get(pepper);
   if (hmac === undefined) {
-    if (hmacs.size >= 16) hmacs.clear();
+    if (hmacs.size >= MOST_HMACS) hmacs.clear();
     hmac = createHmac256(currentPepper(pepper));
     hmacs.set(pepper, hmac);
   }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { FIRST_GENERATION } from '../../proto/pepper.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { Noun } from '../http/noun.ts';
 import { registerResource } from '../http/resource.ts';
@@ -15,8 +16,21 @@ const ADVERTISERS: Noun<'advertiser', Advertiser> = {
   read: 'advertisers:read',
   write: 'advertisers:write',
   advertiserOf: (_, id) => id,
-  check: ({ domains }) => domains.flatMap((domain, index) => (isDomain(domain) ? [] : [badDomain(domain, index)])),
+  check: ({ domains, apart = false }, { current }) => [
+    ...domains.flatMap((domain, index) => (isDomain(domain) ? [] : [badDomain(domain, index)])),
+    // What was brought as one is not the other afterwards.
+    ...(current === undefined || (current.body.apart ?? false) === apart ? [] : [stays()]),
+  ],
+  // Who was there before tenants had peppers of their own keeps the installation's until it is rotated.
+  store: (input, { current }) => {
+    const peppers = current === undefined ? [FIRST_GENERATION] : current.body.peppers;
+    return peppers === undefined ? input : { ...input, peppers };
+  },
 };
+
+function stays(): Fault {
+  return { pointer: '/apart', code: 'immutable', message: 'cannot be changed' };
+}
 
 function badDomain(domain: string, index: number): Fault {
   return { pointer: `/domains/${index}`, code: 'bad_domain', message: `${JSON.stringify(domain)} is not a domain in lower case` };

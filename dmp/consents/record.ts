@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, type KeyedIdentifier, keyAll, keyEvery } from '../events/keyring.ts';
+import { type KeyedIdentifier, type Keyring, keyAll } from '../events/keyring.ts';
+import { keysIn } from '../identity/asking.ts';
 import type { Fault } from '../problem.ts';
-import { namespaceOf } from '../sources/source.ts';
 import { act } from './act.ts';
 import type { ConsentInput } from './consent.ts';
 
@@ -14,7 +14,7 @@ export interface Recorded {
   readonly status: ConsentInput['status'];
 }
 
-type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now'>;
+type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'now'>;
 
 /** A word that is understood: whose it is, and its rows but for who recorded it. */
 interface Heard {
@@ -33,12 +33,13 @@ const AHEAD_MS = 86_400_000;
 export function hear(
   deps: Deps,
   input: ConsentInput,
+  keyrings: readonly Keyring[],
   advertiser: string | null,
   pointer: string,
 ): Heard | { readonly faults: Fault[] } {
-  const source = input.source === undefined ? undefined : deps.things.get('source', input.source)?.body;
-  const keyring = createKeyring(deps.pepper, namespaceOf(source));
-  const who = keyEvery(input.identifiers, keyring);
+  const who = keysIn(keyrings, input.identifiers);
+  const [nearest] = keyrings;
+  const named = nearest === undefined ? [] : keyAll(input.identifiers, nearest);
   const at = input.at === undefined ? deps.now() : Date.parse(input.at);
   const faults: Fault[] = [];
   const fault = (name: string, code: Fault['code'], message: string): void => {
@@ -51,7 +52,8 @@ export function hear(
   if (input.expires !== undefined && Date.parse(input.expires) <= at) fault('expires', 'end_before_start', 'is not after at');
   if (faults.length > 0) return { faults };
   const content = [
-    who.map(({ key }) => key).sort(),
+    // As it was said once it is known again, whatever pepper came since.
+    named.map(({ key }) => nearest?.olderOf(key).at(-1) ?? key).sort(),
     [...input.purposes].sort(),
     input.status,
     at,
@@ -61,7 +63,7 @@ export function hear(
     advertiser,
   ];
   const id = `con_${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18)}`;
-  return { input, who, named: keyAll(input.identifiers, keyring).length, id, at: new Date(at).toISOString() };
+  return { input, who, named: named.length, id, at: new Date(at).toISOString() };
 }
 
 /**

@@ -2,16 +2,16 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { recordAct } from '../audit/record.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyEvery } from '../events/keyring.ts';
+import type { Keyring } from '../events/keyring.ts';
 import { isObject } from '../http/merge-patch.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, oneOf, Time } from '../http/schema.ts';
+import { keyringsFor, keysFor } from '../identity/asking.ts';
 import { requireScope } from '../keys/auth.ts';
 import { type Fault, invalid } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
 import { PURPOSES } from '../sources/purposes.ts';
-import { namespaceOf } from '../sources/source.ts';
 import { type ConsentInput, ConsentsBody, PersonIdentifier } from './consent.ts';
 import { hear, record } from './record.ts';
 import { readWords } from './state.ts';
@@ -57,10 +57,18 @@ export function registerConsentsRoutes(app: FastifyInstance, deps: DmpDeps): voi
     requireScope(request, 'consents:write');
     const { consents } = request.body as { consents: ConsentInput[] };
     const { principal } = request;
+    const { advertiser } = principal;
+    const keyrings = new Map<string | undefined, Keyring[]>();
+    const keyringsOf = (source: string | undefined): Keyring[] => {
+      const contract = source === undefined ? undefined : deps.things.get('source', source)?.body;
+      const found = keyrings.get(source) ?? keyringsFor(deps, { advertiser, contract, says: true });
+      keyrings.set(source, found);
+      return found;
+    };
     const heard = consents.map((input, index) => {
       const pointer = `/consents/${index}`;
       const faults = sourceFaults(deps, request, input.source, `${pointer}/source`);
-      return faults.length > 0 ? { faults } : hear(deps, input, principal.advertiser, pointer);
+      return faults.length > 0 ? { faults } : hear(deps, input, keyringsOf(input.source), advertiser, pointer);
     });
     const faults = heard.flatMap((one) => ('faults' in one ? one.faults : []));
     if (faults.length > 0) throw invalid(faults);
@@ -116,8 +124,8 @@ function registerFind(app: FastifyInstance, deps: DmpDeps): void {
     const faults = sourceFaults(deps, request, source, '/source');
     if (faults.length > 0) throw invalid(faults);
     const contract = source === undefined ? undefined : deps.things.get('source', source)?.body;
-    const keys = keyEvery([identifier], createKeyring(deps.pepper, namespaceOf(contract))).map(({ key }) => key);
     const { advertiser } = request.principal;
+    const keys = keysFor(deps, { advertiser, contract }, [identifier]);
     // A look at a person is written down before it is had.
     await recordAct(deps, request, { action: 'findConsents', kind: 'consents', id: keys[0] ?? '' });
     const words = await readWords(deps.warehouse, keys, advertiser === null ? null : ['', advertiser]);

@@ -4,15 +4,16 @@ import { type Static, Type } from 'typebox';
 import { PersonIdentifier } from '../consents/consent.ts';
 import { announceRefusal } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, Time } from '../http/schema.ts';
+import { keysFor } from '../identity/asking.ts';
 import { type Principal, requireScope } from '../keys/auth.ts';
 import { optOut } from '../opt-out/opt-out.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
 import { namespaceOf } from '../sources/source.ts';
 import { countRows } from './erase.ts';
+import { namesOf } from './names.ts';
 import { peopleBehind, remember } from './person.ts';
 import { readErasure, writeErasure } from './receipt.ts';
 
@@ -77,7 +78,7 @@ export function registerErasuresRoutes(app: FastifyInstance, deps: DmpDeps): voi
   app.post('/v1/erasures', { schema: create, config: { idempotent: false } }, async (request, reply) => {
     requireOperator(request.principal);
     requireScope(request, 'privacy:write');
-    const keys = keysOf(deps, request.body as Body);
+    const keys = await keysOf(deps, request.body as Body);
     const { owned, shared } = await peopleBehind(deps, keys);
     if ((request.query as { validateOnly?: boolean }).validateOnly === true) {
       const profiles = new Set(owned.map(({ profile }) => profile).filter((profile) => profile > 0)).size;
@@ -120,15 +121,16 @@ function requireOperator({ advertiser }: Principal): void {
   if (advertiser !== null) throw new Problem(403, 'forbidden', 'A key that is bound to an advertiser cannot erase people');
 }
 
-function keysOf({ things, pepper }: DmpDeps, { identifiers, source }: Body): string[] {
+async function keysOf(deps: DmpDeps, { identifiers, source }: Body): Promise<string[]> {
+  const { things } = deps;
   const faults: Fault[] = source === undefined ? [] : referenceFault(things, 'source', source, '/source', null);
   identifiers.forEach(({ kind }, at) => {
     if (kind !== 'ip') return;
     faults.push({ pointer: `/identifiers/${at}/kind`, code: 'enum', message: 'a network is a household’s, and no person’s' });
   });
   const contract = source === undefined ? undefined : things.get('source', source)?.body;
-  const keys = keyEvery(identifiers, createKeyring(pepper, namespaceOf(contract))).map(({ key }) => key);
+  const keys = keysFor(deps, { advertiser: null, contract }, identifiers);
   if (keys.length === 0) faults.push({ pointer: '/identifiers', code: 'no_identifier', message: 'none of them names anybody' });
   if (faults.length > 0) throw invalid(faults);
-  return keys;
+  return [...new Set([...keys, ...(await namesOf(deps, identifiers, namespaceOf(contract)))])];
 }

@@ -7,7 +7,7 @@ import { saidBy } from '../consents/strings.ts';
 import type { Fault } from '../problem.ts';
 import { isPersonalAttribute } from '../quarantine/redact.ts';
 import { allows } from '../sources/access.ts';
-import { bridge } from './bridge.ts';
+import { bridge, nameBridge } from './bridge.ts';
 import {
   type Action,
   EVENT_SCHEMAS,
@@ -269,6 +269,7 @@ function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring,
   const [first] = who;
   if (first === undefined) return;
   for (const { kind, key } of who) addBridges(key, kind, fact, keyring, tables);
+  addNameBridge(first.key, first.kind, fact, keyring, tables);
   for (const { key } of who) for (const value of keyring.takeSealed(key)) tables.sealed.push({ ...value, source: fact.source });
   for (const { kind, key } of who)
     for (const hash of keyring.hashesOf(key)) {
@@ -288,6 +289,12 @@ function addEdges(who: readonly KeyedIdentifier[], fact: Fact, keyring: Keyring,
       confidence: other === first ? 1 : confidence,
     });
   }
+}
+
+/** What the fact names the person by, where that is under a pepper of the holder's own, leads to whom others meet. */
+function addNameBridge(key: string, kind: string, fact: Fact, keyring: Keyring, tables: Tables): void {
+  const { identifier, at } = fact;
+  if (identifier !== key && !keyring.olderOf(key).includes(identifier)) tables.edges.push(nameBridge(key, identifier, kind, at));
 }
 
 /** An identifier under the current pepper is the same one as under those before. */

@@ -4,6 +4,7 @@ import { Counter } from 'prom-client';
 import { Type } from 'typebox';
 import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { requireScope } from '../keys/auth.ts';
 import { Problem } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
@@ -68,10 +69,11 @@ export function registerEventRoutes(app: FastifyInstance, deps: DmpDeps): void {
         throw new Problem(415, 'unsupported_media_type', 'Events are application/json or application/x-ndjson');
       const body = await readBody(streamOf(request), request.headers, LIMITS);
       const [refused, placeless] = [await refusedKeys(deps), await placelessKeys(deps)];
-      const keyring = createKeyring(deps.pepper, namespaceOf(source.contract), source.contract);
+      const peppers = peppersOfSource(deps, source.contract);
+      const keyring = createKeyring(peppers, namespaceOf(source.contract), source.contract);
       const terms = { ...source, refused, placeless, keyring, vendor: deps.vendor, now: deps.now() };
       const rows = type === 'application/json' ? jsonRows(body) : ndjsonRows(body);
-      return count(await takeEvents(rows, terms, deps.pepper, batcher, body.includes('"privacy"')));
+      return count(await takeEvents(rows, terms, peppers.own, batcher, body.includes('"privacy"')));
     });
   });
 }

@@ -1,6 +1,6 @@
 import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import { matchSource } from '../../proto/match.ts';
-import { PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { isBridge } from '../../proto/pepper.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { countFor, MINIMUM, type Told } from '../segments/minimum.ts';
 
@@ -86,7 +86,7 @@ const COUNTS =
 const PEOPLE = `
   named AS (
     SELECT node AS identifier, source FROM links
-    WHERE NOT startsWith(source, 'sync:') AND source != '${PEPPER_SOURCE}' AND ({anySource:UInt8} = 1 OR source IN {sources:Array(String)})
+    WHERE NOT startsWith(source, 'sync:') AND NOT ${isBridge('source')} AND ({anySource:UInt8} = 1 OR source IN {sources:Array(String)})
     GROUP BY node, source
   ),
   current AS (SELECT identifier, kind, profile FROM identities FINAL),

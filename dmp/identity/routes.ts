@@ -3,24 +3,23 @@ import { type Static, Type } from 'typebox';
 import { IDENTIFIER_KINDS } from '../../proto/identifier.ts';
 import type { DmpDeps } from '../deps.ts';
 import { endEra } from '../events/edge-memory.ts';
-import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, oneOf } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
 import { maySeeSource } from '../sources/access.ts';
-import { namespaceOf } from '../sources/source.ts';
+import { keyringsFor, keysIn } from './asking.ts';
 import { matchRate } from './match-rate.ts';
-import { pepperState } from './peppers.ts';
+import { registerPeppersRoutes } from './pepper-routes.ts';
 import { withdraw } from './withdraw.ts';
 
 const DAY_MS = 86_400_000;
 
-/** GET /v1/reports/match-rate, POST /v1/identity-withdrawals, GET /v1/peppers */
+/** GET /v1/reports/match-rate, POST /v1/identity-withdrawals, and the peppers. */
 export function registerIdentityRoutes(app: FastifyInstance, deps: DmpDeps): void {
   registerMatchRate(app, deps);
   registerWithdrawals(app, deps);
-  registerPeppers(app, deps);
+  registerPeppersRoutes(app, deps);
 }
 
 const Query = Type.Object(
@@ -80,29 +79,6 @@ function registerMatchRate(app: FastifyInstance, { warehouse, things, now }: Dmp
   });
 }
 
-const PepperView = Type.Object({
-  older: Type.Integer({ description: 'old peppers that are honoured' }),
-  alone: Type.Object(
-    { identifiers: Type.Integer(), optOuts: Type.Integer(), erased: Type.Integer(), consents: Type.Integer() },
-    {
-      description: 'keys that are known under one pepper only: those of before the last rotation are lost when theirs is retired',
-    },
-  ),
-});
-
-function registerPeppers(app: FastifyInstance, deps: DmpDeps): void {
-  const schema = {
-    tags: ['identity'],
-    operationId: 'getPeppers',
-    summary: 'How far the replacement of the pepper has come',
-    response: { 200: { description: 'It', content: { 'application/json': { schema: PepperView } } }, ...PROBLEM_RESPONSES },
-  };
-  app.get('/v1/peppers', { schema }, async (request) => {
-    requireScope(request, 'admin');
-    return pepperState(deps);
-  });
-}
-
 const Named = Type.Object(
   { kind: oneOf(IDENTIFIER_KINDS), value: Type.String({ maxLength: 1024 }) },
   { additionalProperties: false },
@@ -137,10 +113,9 @@ function registerWithdrawals(app: FastifyInstance, deps: DmpDeps): void {
   app.post<{ Body: Static<typeof Withdrawal> }>('/v1/identity-withdrawals', { schema }, async (request) => {
     requireScope(request, 'admin');
     const { a, b, source, namespace } = request.body;
-    const thing = source === null ? undefined : deps.things.get('source', source);
-    const space = namespace ?? namespaceOf(thing?.body);
-    const keyring = createKeyring(deps.pepper, space);
-    const [of, and] = [a, b].map((identifier) => keyEvery([identifier], keyring).map(({ key }) => key)) as [string[], string[]];
+    const contract = source === null ? undefined : deps.things.get('source', source)?.body;
+    const keyrings = keyringsFor(deps, { advertiser: null, contract, namespace });
+    const [of, and] = [a, b].map((identifier) => keysIn(keyrings, [identifier]).map(({ key }) => key)) as [string[], string[]];
     const faults = [of, and].flatMap((keys, at) =>
       keys.length === 0 ? [{ pointer: at === 0 ? '/a' : '/b', code: 'no_identifier' as const, message: 'names nobody' }] : [],
     );

@@ -1,4 +1,4 @@
-import { HASH_SPECS, HASHED_KINDS, hashVariant, type IdentifierKind, identifierKey } from '../../proto/identifier.ts';
+import { HASH_SPECS, HASHED_KINDS, hashVariant, type IdentifierKind } from '../../proto/identifier.ts';
 import type { DestinationKind } from '../sources/purposes.ts';
 import type { Sealer } from './seal.ts';
 
@@ -41,10 +41,10 @@ export function sealedValues(
   normalized: string,
   wanted: ReadonlySet<SendableKind>,
   sealer: Sealer,
-  pepper: string,
+  keyOf: (kind: IdentifierKind, value: string) => string,
 ): SealedValue[] {
   const seal = (as: SendableKind, value: string): SealedValue => {
-    const identifier = identifierKey(as, value, pepper);
+    const identifier = keyOf(as, value);
     return { identifier, kind: as, sealed: sealer.seal(value, boundTo(as, identifier)) };
   };
   if (kind !== 'email' && kind !== 'phone')

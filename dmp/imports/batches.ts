@@ -1,10 +1,11 @@
-import { bridge } from '../events/bridge.ts';
+import { bridge, nameBridge } from '../events/bridge.ts';
 import { createEdgeMemory, type EdgeMemory } from '../events/edge-memory.ts';
 import { createKeyring, type Keyring } from '../events/keyring.ts';
 import type { ConsentRow, TableName, Tables } from '../events/rows.ts';
 import { emptyTables, TABLE_NAMES } from '../events/tables.ts';
 import { columnsOf, secondsOf, stamped, textOf } from '../events/text-rows.ts';
 import { createWordMemory, type WordMemory } from '../events/word-memory.ts';
+import type { Peppers } from '../identity/tenant.ts';
 import type { Fault } from '../problem.ts';
 import { quarantineRow } from '../quarantine/row.ts';
 import { namespaceOf, type Source } from '../sources/source.ts';
@@ -18,6 +19,8 @@ import { countError, type ErrorCount, resultLine } from './tally.ts';
 
 /** What a file is read under. Can be sent to another thread. */
 export interface FileToRead extends Reading {
+  /** Of the source's holder; absent: `pepper` is everybody's. */
+  readonly peppers?: Peppers | undefined;
   readonly path: string;
   /** Id of the import. */
   readonly import: string;
@@ -80,7 +83,7 @@ const REMEMBERED = 2_000_000;
 export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
   const text = await openText(file.path, file.input.format === 'parquet' ? undefined : file.input.encoding);
   const rows = openRows(text, file);
-  const keyring = createKeyring(file.pepper, namespaceOf(file.contract), file.contract);
+  const keyring = createKeyring(file.peppers ?? file.pepper, namespaceOf(file.contract), file.contract);
   const terms = {
     source: file.source,
     currency: file.currency,
@@ -128,8 +131,12 @@ export async function* readBatches(file: FileToRead): AsyncGenerator<Batch> {
             first_seen: new Date(line.at).toISOString(),
             confidence: 1,
           });
-          for (const older of keyring.olderOf(line.identifier))
-            batch.tables.edges.push(bridge(line.identifier, older, line.kind, new Date(line.at).toISOString()));
+          const older = keyring.olderOf(line.identifier);
+          const name = keyring.lastingOf(line.identifier);
+          for (const one of older)
+            batch.tables.edges.push(bridge(line.identifier, one, line.kind, new Date(line.at).toISOString()));
+          if (name !== line.identifier && !older.includes(name))
+            batch.tables.edges.push(nameBridge(line.identifier, name, line.kind, new Date(line.at).toISOString()));
           for (const value of keyring.takeSealed(line.identifier)) batch.tables.sealed.push({ ...value, source: file.source });
           for (const hash of keyring.hashesOf(line.identifier)) {
             const ends = { a: line.identifier, kind_a: line.kind, b: hash.key, kind_b: hash.kind };

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { createKeyring, isIdentifierKind } from '../events/keyring.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { JobRefused } from '../jobs/jobs.ts';
 import { namespaceOf } from '../sources/source.ts';
 import { openRows } from './file-rows.ts';
@@ -25,7 +26,8 @@ export async function* peopleOfFile(
   const { input, file } = record;
   if (file === null || !isAboutPeople(input.type)) return;
   const contract = deps.things.get('source', input.source ?? DEFAULT_SOURCE)?.body;
-  const keyring = createKeyring(deps.pepper, namespaceOf(contract));
+  const peppers = peppersOfSource(deps, contract);
+  const keyring = createKeyring(peppers, namespaceOf(contract));
   try {
     const path = join(deps.uploads, file.name);
     const isParquet = input.format === 'parquet';
@@ -34,7 +36,7 @@ export async function* peopleOfFile(
       isParquet ? undefined : input.encoding,
     );
     const zone = contract?.timeZone ?? 'UTC';
-    const rows = openRows(text, { input, zone, pepper: deps.pepper, now: record.createdAt });
+    const rows = openRows(text, { input, zone, pepper: peppers.own, now: record.createdAt });
     let turn = 0;
     for await (const piece of rows.pieces)
       for (const row of piece) {

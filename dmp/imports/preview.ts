@@ -5,6 +5,7 @@ import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { createKeyring } from '../events/keyring.ts';
 import { emptyTables } from '../events/tables.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { JobRefused } from '../jobs/jobs.ts';
 import type { Fault } from '../problem.ts';
 import { redact } from '../quarantine/redact.ts';
@@ -49,7 +50,8 @@ async function readPreview(record: ImportRecord, path: string, most: number, dep
   const { input } = record;
   const source = input.source ?? DEFAULT_SOURCE;
   const contract = deps.things.get('source', source)?.body;
-  const keyring = createKeyring(deps.pepper, namespaceOf(contract));
+  const peppers = peppersOfSource(deps, contract);
+  const keyring = createKeyring(peppers, namespaceOf(contract));
   const terms = {
     source,
     contract,
@@ -64,7 +66,7 @@ async function readPreview(record: ImportRecord, path: string, most: number, dep
     const isTable = record.file?.isTable === true && path.endsWith(record.file.name);
     const file = input.format === 'parquet' && !isTable ? await tableOfParquet(deps.warehouse, path) : path;
     const text = await openText(file, input.format === 'parquet' ? undefined : input.encoding);
-    const opened = openRows(text, { input, zone: contract?.timeZone ?? 'UTC', pepper: deps.pepper, now: record.createdAt });
+    const opened = openRows(text, { input, zone: contract?.timeZone ?? 'UTC', pepper: peppers.own, now: record.createdAt });
     for await (const piece of opened.pieces) {
       columns = opened.columns()?.header ?? null;
       for (const raw of piece) {

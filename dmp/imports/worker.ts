@@ -8,6 +8,7 @@ import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { startJobWorker } from '../jobs/queue.ts';
 import { replayWork } from '../quarantine/replay-job.ts';
@@ -137,24 +138,27 @@ async function takeFile(
   const isParquet = record.input.format === 'parquet' && file.isTable !== true;
   const table = isParquet ? await tableOfParquet(deps.warehouse, path) : path;
   const source = record.input.source ?? DEFAULT_SOURCE;
-  const { timeZone: zone = 'UTC', currency = 'USD' } = deps.things.get('source', source)?.body ?? {};
+  const contract = deps.things.get('source', source)?.body;
+  const { timeZone: zone = 'UTC', currency = 'USD' } = contract ?? {};
+  const peppers = peppersOfSource(deps, contract);
   const reading = {
     path: table,
     input: record.input,
     zone,
-    pepper: deps.pepper,
+    ...{ pepper: peppers.own, peppers },
     now: deps.now(),
     import: record.id,
     source,
     currency,
-    contract: deps.things.get('source', source)?.body,
+    contract,
     vendor: deps.vendor,
     size,
   };
   // Those who say so while the file is read are known to segments and reports.
   const placeless = record.input.type === 'ping' ? await placelessKeys(deps) : undefined;
   const dry = record.input.validateOnly === true;
-  const write = (batch: Batch): Promise<void> => writeBatch(batch, record, file, tally, { ...deps, source, dry }, context);
+  const write = (batch: Batch): Promise<void> =>
+    writeBatch(batch, record, file, tally, { ...deps, source, pepper: peppers.own, dry }, context);
   for (let through: number | null = record.progress?.through ?? 0; through !== null; )
     through = await takeRows({ ...reading, placeless, skip: through, refused: await refusedKeys(deps) }, write, deps, context);
   const after = await stat(path).catch(() => null);
@@ -224,6 +228,7 @@ async function persistently(write: () => Promise<unknown>, { log }: DmpDeps, con
   }
 }
 
+/** `pepper`: the ring of who holds the source. */
 interface WriteDeps extends DmpDeps {
   readonly source: string;
   readonly dry: boolean;

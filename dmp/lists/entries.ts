@@ -68,7 +68,9 @@ export async function writeEntries(
 ): Promise<void> {
   let rows: object[] = [];
   for (const entry of keys) {
-    const names = new Set([entry, ...keyring.hashesOf(entry).map(({ key }) => key)]);
+    const keys = [entry, ...keyring.hashesOf(entry).map(({ key }) => key)];
+    // Who was named while another pepper was the current one is taken out too.
+    const names = new Set(upload.removed === 1 ? keys.flatMap((key) => [key, ...keyring.olderOf(key)]) : keys);
     for (const identifier of names) rows.push({ ...upload, identifier, entry });
     if (rows.length < PART) continue;
     await warehouse.insert('list_entries', rows);

@@ -8,6 +8,7 @@ import type { Noun } from '../http/noun.ts';
 import { referenceFault } from '../http/references.ts';
 import { registerResource } from '../http/resource.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { readEntries } from '../inventory-lists/read-entries.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
@@ -107,7 +108,7 @@ async function upload(deps: DmpDeps, request: Call, act: Act): Promise<object> {
   const faults = sourceFaults(body, things);
   if (faults.length > 0) throw invalid(faults, 'The source of the list may not be used');
   const contract = things.get('source', body.source)?.body;
-  const keyring = createKeyring(deps.pepper, namespaceOf(contract));
+  const keyring = createKeyring(peppersOfSource(deps, contract), namespaceOf(contract));
   // Who refuses can still be taken out.
   const held = act === 'remove' ? new Set<string>() : await refusedKeys(deps);
   const taker = createTaker({ kind: body.kind, keyring, refusedKeys: held });

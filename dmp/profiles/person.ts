@@ -26,9 +26,10 @@ export async function personOf({ warehouse }: Deps, profile: number, sight: Sigh
   return named.size === 0 ? null : { profile, identifiers: identifiers.filter(({ identifier }) => named.has(identifier)), keys };
 }
 
-/** Of whom one of the keys is, which are one identifier under each pepper. */
+/** Of whom the first of the keys is that is known; they are one identifier under each pepper. */
 export async function profileOf({ warehouse }: Deps, keys: readonly string[]): Promise<number | null> {
-  const sql = 'SELECT profile FROM identities FINAL WHERE identifier IN {keys:Array(UUID)} ORDER BY profile LIMIT 1';
+  const sql =
+    'SELECT profile FROM identities FINAL WHERE identifier IN {keys:Array(UUID)} ORDER BY indexOf({keys:Array(UUID)}, identifier) LIMIT 1';
   const [row] = await warehouse.query<{ profile: number }>({ sql, params: { keys } });
   return row?.profile ?? null;
 }

@@ -4,14 +4,13 @@ import { type Static, Type } from 'typebox';
 import { recordAct } from '../audit/record.ts';
 import { PersonIdentifier } from '../consents/consent.ts';
 import type { DmpDeps } from '../deps.ts';
-import { createKeyring, keyEvery } from '../events/keyring.ts';
 import { referenceFault } from '../http/references.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, Time } from '../http/schema.ts';
+import { keysFor } from '../identity/asking.ts';
 import { requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
 import { mayBring } from '../sources/access.ts';
-import { namespaceOf } from '../sources/source.ts';
 import { exportLines } from './export.ts';
 import { type PersonKeys, personOf, profileOf } from './person.ts';
 import { type Sight, sightOf } from './sight.ts';
@@ -106,7 +105,8 @@ export function registerProfilesRoutes(app: FastifyInstance, deps: DmpDeps): voi
   });
 }
 
-function keysOf({ things, pepper }: DmpDeps, { body, principal }: FastifyRequest): string[] {
+function keysOf(deps: DmpDeps, { body, principal }: FastifyRequest): string[] {
+  const { things } = deps;
   const { identifier, source } = body as Static<typeof FindBody>;
   const thing = source === undefined ? undefined : things.get('source', source);
   if (source !== undefined) {
@@ -115,5 +115,5 @@ function keysOf({ things, pepper }: DmpDeps, { body, principal }: FastifyRequest
       faults.push({ pointer: '/source', code: 'unknown_source', message: `there is no source ${source}` });
     if (faults.length > 0) throw invalid(faults);
   }
-  return keyEvery([identifier], createKeyring(pepper, namespaceOf(thing?.body))).map(({ key }) => key);
+  return keysFor(deps, { advertiser: principal.advertiser, contract: thing?.body }, [identifier]);
 }

@@ -1,4 +1,4 @@
-import { PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { isBridge } from '../../proto/pepper.ts';
 import { readWords } from '../consents/state.ts';
 import { standing, wordView } from '../consents/words.ts';
 import type { DmpDeps } from '../deps.ts';
@@ -23,7 +23,7 @@ export async function viewOf(deps: Deps, person: PersonKeys, sight: Sight): Prom
   const facts = ['purchases', 'pings', 'pages', 'redemptions', 'actions', 'attributes'];
   const [links, members, purchases, visits, bids, counted, words, optedOut] = await Promise.all([
     ask(`SELECT toString(l.node) AS node, toString(l.source) AS source, ${time('min(l.first_seen)')} AS first, ${time('max(l.last_seen)')} AS last
-      FROM links AS l WHERE l.node IN {keys:Array(UUID)} AND l.source != '${PEPPER_SOURCE}' AND ${SEEN.source(sight)} GROUP BY l.node, l.source ORDER BY source`),
+      FROM links AS l WHERE l.node IN {keys:Array(UUID)} AND NOT ${isBridge('l.source')} AND ${SEEN.source(sight)} GROUP BY l.node, l.source ORDER BY source`),
     ask(`SELECT toString(segment) AS segment, ${time('argMax(m.at, version)')} AS since FROM memberships AS m
       WHERE profile = {profile:UInt32} AND ${SEEN.segment()} GROUP BY segment HAVING argMax(status, version) = 1 ORDER BY segment`),
     ask(`SELECT ${time('max(p.at)')} AS time, toString(source) AS from, any(store) AS place, receipt, sum(amount) AS micros,

@@ -78,7 +78,7 @@ function redactIdentifier(item: unknown, keyring: Keyring): unknown {
   if (!isIdentifierKind(kind)) return { kind: REDACTED, value: REDACTED };
   const key = typeof value === 'string' ? keyring.keyOf(kind, value) : null;
   // What is mended later is the same fact as the row that is sent again meanwhile.
-  return { kind, value: key === null ? REDACTED : keyring.lastingOf(key) };
+  return { kind, value: key === null ? REDACTED : keyring.heldOf(key) };
 }
 
 function redactFlat(item: unknown): unknown {

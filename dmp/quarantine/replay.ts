@@ -9,6 +9,7 @@ import { emptyTables, writeTables } from '../events/tables.ts';
 import type { Terms } from '../events/terms.ts';
 import { COLUMNS, escapeText } from '../events/text-rows.ts';
 import { mergePatch } from '../http/merge-patch.ts';
+import { peppersOfSource } from '../identity/tenant.ts';
 import { cellReader } from '../imports/cell.ts';
 import { shapeOf } from '../imports/columns.ts';
 import type { ImportType } from '../imports/import.ts';
@@ -70,7 +71,7 @@ function replayRow(
   const terms: Terms = {
     source,
     currency: contract?.currency ?? 'USD',
-    keyring: createReplayRing(deps.pepper, namespaceOf(contract)),
+    keyring: createReplayRing(peppersOfSource(deps, contract), namespaceOf(contract)),
     now: deps.now(),
     contract,
     ...more,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { Counter, Histogram } from 'prom-client';
 import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
+import { NAME_SOURCE, PEPPER_SOURCE } from '../../proto/pepper.ts';
 import type { AdEventRow } from '../ad-events/rows.ts';
 import type { DmpDeps } from '../deps.ts';
 import type { EdgeRow, PingRow, Tables } from '../events/rows.ts';
@@ -211,6 +212,9 @@ function namedWith(edges: readonly EdgeRow[]): Map<string, Map<string, string>> 
     const known = named.get(a) ?? new Map([[a, kind_a]]);
     named.set(a, known.set(b, kind_b));
   }
+  // What a fact names somebody by may be another key of theirs than the one by which they are joined.
+  for (const { a, b, source } of edges)
+    if ((source === PEPPER_SOURCE || source === NAME_SOURCE) && !named.has(b)) named.set(b, named.get(a) as Map<string, string>);
   return named;
 }
 

@@ -1,4 +1,4 @@
-import type { Advertiser } from '../advertisers/advertiser.ts';
+import type { KeptAdvertiser } from '../advertisers/advertiser.ts';
 import type { Campaign } from '../campaigns/campaign.ts';
 import type { Creative } from '../campaigns/creative.ts';
 import type { LineItem } from '../campaigns/line-item.ts';
@@ -20,7 +20,7 @@ import type { SellersJson } from '../supply/sellers-json.ts';
 
 /** Things that change, by kind: each is kept as append-only revisions, the latest of which is the thing. */
 export interface ThingBodies {
-  readonly advertiser: Advertiser;
+  readonly advertiser: KeptAdvertiser;
   readonly store: Store;
   readonly 'store-group': StoreGroup;
   readonly geofence: Geofence;

@@ -1,6 +1,6 @@
 import type { Limits, Statement, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { KIND_CODES, KIND_NAMES, KIND_TERMS } from '../../dmp/identity/kinds.ts';
-import { PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { isBridge } from '../../proto/pepper.ts';
 import { Graph, SAME } from './graph.ts';
 
 /** What links are live by: the time, and the sources whose contract has ended. */
@@ -29,11 +29,11 @@ export const LIFETIMES: readonly number[] = [...new Set(PARAMS.days)];
  * two peppers is so for good.
  */
 export function liveLinks(where: string): string {
-  return `SELECT node, neighbour, max(l.kind) AS node_kind, max(l.neighbour_kind) AS other_kind, if(source = '${PEPPER_SOURCE}', ${SAME / 100}, max(l.confidence)) AS sure, min(l.first_seen) AS since
+  return `SELECT node, neighbour, max(l.kind) AS node_kind, max(l.neighbour_kind) AS other_kind, if(${isBridge('source')}, ${SAME / 100}, max(l.confidence)) AS sure, min(l.first_seen) AS since
     FROM links AS l WHERE ${where} AND source NOT IN {revoked:Array(String)}
     GROUP BY node, neighbour, source
     HAVING max(l.named) > max(l.withdrawn)
-      AND (node = neighbour OR source = '${PEPPER_SOURCE}' OR toUnixTimestamp(max(l.named)) + least(${daysOf('node_kind')}, ${daysOf('other_kind')}) * 86400 > {now:UInt32})`;
+      AND (node = neighbour OR ${isBridge('source')} OR toUnixTimestamp(max(l.named)) + least(${daysOf('node_kind')}, ${daysOf('other_kind')}) * 86400 > {now:UInt32})`;
 }
 
 export function liveParams({ now, revoked }: Conditions): Record<string, unknown> {

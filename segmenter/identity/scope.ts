@@ -1,6 +1,6 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { KIND_NAMES } from '../../dmp/identity/kinds.ts';
-import { PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { isBridge } from '../../proto/pepper.ts';
 import { type Conditions, LIFETIMES, LIMITS, liveLinks, liveParams } from './read.ts';
 import { mostOf } from './resolve.ts';
 
@@ -64,7 +64,7 @@ export async function stillShared(warehouse: Warehouse, conditions: Conditions):
   if (all.length === 0) return { still: [], freed: false };
   const params = { ...liveParams(conditions), all: all.map(({ identifier }) => identifier) };
   const sql = `SELECT node, max(node_kind) AS kind, other_kind AS other, uniqExact(neighbour) AS n
-    FROM (${liveLinks(`node IN {all:Array(UUID)} AND node != neighbour AND source != '${PEPPER_SOURCE}'`)}) GROUP BY node, other`;
+    FROM (${liveLinks(`node IN {all:Array(UUID)} AND node != neighbour AND NOT ${isBridge('source')}`)}) GROUP BY node, other`;
   const rows = await warehouse.query<{ node: string; kind: string; other: string; n: string }>({ sql, params }, LIMITS);
   const still = new Set<string>();
   for (const { node, kind, other, n } of rows) if (Number(n) > mostOf(codeOf(kind), codeOf(other))) still.add(node);

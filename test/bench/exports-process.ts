@@ -11,6 +11,7 @@ const load = async <T>(path: string): Promise<T> => (await import(`${task.module
 const { openWarehouse } = await load<typeof import('../../dmp/clickhouse/warehouse.ts')>('dmp/clickhouse/warehouse');
 const { migrate } = await load<typeof import('../../dmp/clickhouse/migrate.ts')>('dmp/clickhouse/migrate');
 const { createSealer } = await load<typeof import('../../dmp/identity/seal.ts')>('dmp/identity/seal');
+const { identifierKey } = await load<typeof import('../../proto/identifier.ts')>('proto/identifier');
 const { sealedValues } = await load<typeof import('../../dmp/identity/sendable.ts')>('dmp/identity/sendable');
 const { queueExport } = await load<typeof import('../../dmp/destinations/queue-export.ts')>('dmp/destinations/queue-export');
 const { exportWork } = await load<typeof import('../../dmp/destinations/run.ts')>('dmp/destinations/run');
@@ -67,13 +68,14 @@ async function putThings(): Promise<void> {
 /** Everybody with one advertising id that a source brought which may be sent. */
 async function putPeople(): Promise<void> {
   const sealer = createSealer(PEPPER);
+  const keyOf = (kind: Parameters<typeof identifierKey>[0], value: string): string => identifierKey(kind, value, PEPPER);
   const wanted = new Set(['ifa'] as const);
   const at = new Date().toISOString().replace('T', ' ').replace('Z', '');
   for (let from = 0; from < task.members; from += PART) {
     const sealed: string[] = [];
     const identities: string[] = [];
     for (let n = from; n < Math.min(task.members, from + PART); n++) {
-      const [one] = sealedValues('ifa', `0badcafe-0000-4000-8000-${String(n).padStart(12, '0')}`, wanted, sealer, PEPPER);
+      const [one] = sealedValues('ifa', `0badcafe-0000-4000-8000-${String(n).padStart(12, '0')}`, wanted, sealer, keyOf);
       if (one === undefined) continue;
       sealed.push([one.identifier, 'ifa', 'crm', one.sealed, at].join('\t'));
       identities.push([one.identifier, 'ifa', n + 1, one.identifier, 1].join('\t'));

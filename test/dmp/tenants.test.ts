@@ -244,6 +244,9 @@ const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/reports/data-costs': { query: '?from=2026-01-01&to=2026-12-31&campaign=cmp_a' },
   'GET /v1/reports/match-rate': { query: '?source=src_a' },
   'GET /v1/peppers': FORBIDDEN,
+  'POST /v1/peppers/{id}/rotate': { ...FORBIDDEN, body: { generation: 2 } },
+  'POST /v1/peppers/{id}/retire': { ...FORBIDDEN, body: { generation: 0 } },
+  'POST /v1/peppers/{id}/honour': { ...FORBIDDEN, body: { generation: 0 } },
   'POST /v1/identity-withdrawals': {
     ...FORBIDDEN,
     body: { a: { kind: 'loyalty', value: '1' }, b: { kind: 'loyalty', value: '2' }, source: 'src_a' },

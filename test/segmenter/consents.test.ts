@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ConsentInput } from '../../dmp/consents/consent.ts';
 import { hear, record } from '../../dmp/consents/record.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
+import { keyringsFor } from '../../dmp/identity/asking.ts';
 import type { Source } from '../../dmp/sources/source.ts';
 import { cellOf, cellToUInt64 } from '../../proto/fence.ts';
 import { profileKey } from '../../proto/keys.ts';
@@ -33,7 +34,9 @@ async function say(
 ): Promise<void> {
   const deps = { ...rig, pepper };
   const proof = word.status === 'granted' ? { proof: { document: 'form' } } : {};
-  const heard = hear(deps, { purposes: ['profiles'], ...proof, ...word }, advertiser, '');
+  const contract = word.source === undefined ? undefined : rig.things.get('source', word.source)?.body;
+  const keyrings = keyringsFor(deps, { advertiser, contract, says: true });
+  const heard = hear(deps, { purposes: ['profiles'], ...proof, ...word }, keyrings, advertiser, '');
   if ('faults' in heard) throw new Error(JSON.stringify(heard.faults));
   await record(deps, [heard], advertiser, 'test');
 }

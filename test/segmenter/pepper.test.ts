@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { identifiersOf } from '../../bidder/person-keys.ts';
 import { startIntake } from '../../dmp/ad-events/intake.ts';
+import { NOBODY } from '../../dmp/ad-events/rows.ts';
+import { KEY_PATTERN, readSchema } from '../../dmp/erasures/places.ts';
 import { bucketOf } from '../../proto/bucket.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { AD_EVENT_STREAM, capsKey, profileKey } from '../../proto/keys.ts';
@@ -194,4 +196,186 @@ test('when the old one is retired, everybody who came again is whole, and the ot
   expect((await find(mail('ann'))).purchases).toHaveLength(3);
   expect(lookedUp(ifa(1))).toEqual([keyOf(ifa(1), NEW)]);
   expect((await known(ifa(3), NEW))?.consent).toBe(OPTED_OUT);
-}, 60_000);
+}, 120_000);
+
+const put = async (advertiser: string, apart = false) => {
+  await api.ok('PUT', `/v1/advertisers/${advertiser}`, {
+    ...{ name: advertiser, domains: ['shop.example'] },
+    ...(apart ? { apart } : {}),
+  });
+  await api.ok('PUT', `/v1/sources/src_${advertiser}`, { name: advertiser, party: '1p', advertiser });
+};
+const sendTo = (advertiser: string, ...events: object[]) =>
+  api.ok<{ accepted: number; quarantined: number }>('POST', `/v1/events?source=src_${advertiser}`, events);
+/** One person with an e-mail, a card and a device, of whom every kind of fact comes, and a row that is refused. */
+const everything = (advertiser: string, who: object, device: object) => [
+  { type: 'identify', at, identifiers: [who, device, { kind: 'loyalty', value: `${advertiser}-7` }] },
+  { type: 'identify', at, identifiers: [who], attributes: { tier: 'gold' } },
+  buy([who], `${advertiser}-1`),
+  { type: 'ping', at, identifiers: [who], lat: 55.75, lon: 37.6 },
+  { type: 'page', at, identifiers: [who], url: 'https://shop.example/' },
+  { type: 'redemption', at, identifiers: [who], coupon: 'c' },
+  { type: 'action', at, identifiers: [who], name: 'opened' },
+  { type: 'page', at: 'never', identifiers: [who], url: 'https://shop.example/' },
+];
+/** Whom each table of the warehouse names, of the rows that a source brought. */
+async function namedBy(source: string): Promise<Map<string, Set<string>>> {
+  const { warehouse } = api.deps;
+  const withSource = await rows<{ table: string }>(
+    "SELECT DISTINCT table FROM system.columns WHERE database = currentDatabase() AND name = 'source'",
+  );
+  const named = new Map<string, Set<string>>();
+  for (const { table, keys, texts } of await readSchema(warehouse)) {
+    if (!withSource.some((one) => one.table === table)) continue;
+    const found = [
+      ...keys.map((column) => `toString(${column})`),
+      ...texts.map((column) => `arrayJoin(extractAll(toString(${column}), '${KEY_PATTERN}'))`),
+    ];
+    for (const column of found)
+      for (const { key } of await rows<{ key: string }>(
+        `SELECT DISTINCT ${column} AS key FROM ${table} WHERE source = '${source}'`,
+      ))
+        if (key !== NOBODY) named.set(table, (named.get(table) ?? new Set()).add(key));
+  }
+  return named;
+}
+const inBoth = (a: Map<string, Set<string>>, b: Map<string, Set<string>>): string[] =>
+  [...a].filter(([table, keys]) => [...keys].some((key) => b.get(table)?.has(key) === true)).map(([table]) => table);
+const receipt = (id: string) =>
+  rows<{ identifier: string }>(`SELECT toString(identifier) AS identifier FROM purchases FINAL WHERE receipt = '${id}'`).then(
+    ([row]) => row?.identifier,
+  );
+const amy = mail('amy');
+
+test('two advertisers name the same e-mail by two keys, and meet by it where they may', async () => {
+  setPepper(NEW);
+  for (const advertiser of ['one', 'two']) await put(advertiser);
+  const regulars = { name: 'Regulars', advertiser: 'one', rule: { purchases: { count: { min: 3 } } }, minimumSize: 1 };
+  await api.ok('PUT', '/v1/segments/regulars', regulars);
+  await sendTo('one', ...everything('one', amy, ifa(21)));
+  await sendTo('two', ...everything('two', amy, ifa(22)));
+  const [one, two] = [await namedBy('src_one'), await namedBy('src_two')];
+  // Where people are joined they have one key.
+  expect(inBoth(one, two).sort()).toEqual(['edges', 'links']);
+  const facts = ['actions', 'attributes', 'pages', 'pings', 'purchases', 'quarantine', 'redemptions'];
+  for (const table of facts) {
+    expect([table, one.get(table)?.size]).toEqual([table, 1]);
+    expect([...(one.get(table) as Set<string>), ...(two.get(table) as Set<string>)]).not.toContain(keyOf(amy, NEW));
+  }
+  await refresh();
+  const found = await find(amy);
+  expect(found.purchases.map(({ receipt: id }) => id).sort()).toEqual(['one-1', 'two-1']);
+  // A number that only one of them gives is keyed by it alone.
+  const card = { identifier: { kind: 'loyalty', value: 'one-7' }, source: 'src_one' };
+  expect(await api.ok('POST', '/v1/profiles:find', card)).toMatchObject({ id: found.id });
+}, 120_000);
+
+test('one advertiser’s rotation changes its keys alone: people, words and memberships stay, and what is sent again counts once', async () => {
+  const others = await namedBy('src_two');
+  const before = await find(amy);
+  const first = await receipt('one-1');
+  await api.ok('POST', '/v1/consents', { purposes: ['ads'], status: 'withdrawn', identifiers: [mail('may')] });
+  await sendTo('one', buy([mail('may'), ifa(23)], 'may-1'));
+  const turn = (act: string, generation: number) => api.ok('POST', `/v1/peppers/one/${act}`, { generation });
+  expect(await turn('rotate', 2)).toMatchObject({ generations: [2, 1], own: true, alone: 1 });
+  expect(await turn('rotate', 2)).toMatchObject({ generations: [2, 1] });
+  expect((await api.call('POST', '/v1/peppers/one/rotate', { generation: 4 })).statusCode).toBe(409);
+  await sendTo('one', ...everything('one', amy, ifa(21)), buy([amy], 'one-2'));
+  expect(await receipt('one-2')).toBe(first);
+  for (const table of ['pings', 'pages', 'redemptions', 'actions'])
+    expect([table, await rows(`SELECT count() AS n FROM ${table} FINAL WHERE source = 'src_one'`)]).toEqual([
+      table,
+      [{ n: '1' }],
+    ]);
+  expect(await turn('retire', 1)).toMatchObject({ generations: [2], alone: 0 });
+  await sendTo('one', buy([amy], 'one-3'));
+  const third = await receipt('one-3');
+  expect([first, keyOf(amy, NEW)]).not.toContain(third);
+  await refresh();
+  const after = await find(amy);
+  expect(after).toMatchObject({ id: before.id });
+  expect(after.purchases.map(({ receipt: id }) => id).sort()).toEqual(['one-1', 'one-2', 'one-3', 'two-1']);
+  expect(after.segments.map(({ id }) => id)).toContain('regulars');
+  // By the card it is found under both.
+  const card = { identifier: { kind: 'loyalty', value: 'one-7' }, source: 'src_one' };
+  expect(await api.ok('POST', '/v1/profiles:find', card)).toMatchObject({ id: before.id });
+  expect((await known(ifa(23), NEW))?.consent).toBe(OPTED_OUT);
+  expect(await namedBy('src_two')).toEqual(others);
+  const { data } = await api.ok<{ data: { before: { peppers: number[] }; after: { peppers: number[] } }[] }>(
+    'GET',
+    '/v1/audit?kind=advertiser&id=one',
+  );
+  expect(data.map((entry) => entry.after.peppers)).toContainEqual([2, 1]);
+}, 120_000);
+
+test('a row that was refused before its person refused is not taken when it is tried again', async () => {
+  const late = { type: 'page', at: 'later', identifiers: [mail('liz')], url: 'https://shop.example/liz' };
+  await sendTo('two', late, { ...late, identifiers: [mail('lou')] });
+  const { data } = await api.ok<{ data: { id: string }[] }>('GET', '/v1/quarantine?code=bad_time&source=src_two');
+  await api.ok('POST', '/v1/consents', { purposes: ['storage'], status: 'withdrawn', identifiers: [mail('liz')] });
+  const replayed = await Promise.all(
+    data.map(({ id }) => api.call('POST', `/v1/quarantine/${id}/replay`, { patch: { at } }).then(({ body }) => body)),
+  );
+  expect(replayed.filter((body) => body.includes('consent_missing'))).toHaveLength(1);
+  const pages = await rows<{ identifier: string }>("SELECT toString(identifier) AS identifier FROM pages WHERE url LIKE '%/liz'");
+  expect(pages).toHaveLength(1);
+  await refresh();
+  // Who was taken is met by others, by the key that the refused row had kept for it.
+  const sql = `SELECT uniqExact(profile) AS n FROM identities FINAL WHERE identifier IN ('${keyOf(mail('lou'), NEW)}', '${pages[0]?.identifier}')`;
+  expect(await rows(sql)).toEqual([{ n: '1' }]);
+}, 120_000);
+
+test('an erasure finds a person under all peppers, in refused rows of whom nothing else is known too', async () => {
+  await sendTo('two', { type: 'page', at: 'never', identifiers: [mail('una')], url: 'https://shop.example/' });
+  for (const who of [amy, mail('una')]) {
+    const { id, job } = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [who] });
+    await ended(job);
+    const { receipt: done } = await api.ok<{ receipt: { erased: Record<string, number> } }>('GET', `/v1/erasures/${id}`);
+    expect(done).toMatchObject({ erased: who === amy ? { purchases: 4 } : { quarantine: 1 }, proof: { found: [] } });
+  }
+  for (const advertiser of ['one', 'two'])
+    expect(await sendTo(advertiser, buy([amy], 'amy-again'))).toMatchObject({ accepted: 0, quarantined: 1 });
+}, 120_000);
+
+test('people of advertisers who stay apart are not joined, stand under no common key anywhere, and are reached by the operator’s word', async () => {
+  const ida = mail('ida');
+  for (const advertiser of ['three', 'four']) await put(advertiser, true);
+  await sendTo('three', ...everything('three', ida, ifa(31)));
+  await sendTo('four', ...everything('four', ida, ifa(32)));
+  expect(inBoth(await namedBy('src_three'), await namedBy('src_four'))).toEqual([]);
+  await refresh();
+  const [three, four] = [await known(ifa(31), NEW), await known(ifa(32), NEW)];
+  expect(three?.profile).not.toBe(four?.profile);
+  const common = `'${keyOf(ida, NEW)}'`;
+  for (const { table, keys } of await readSchema(api.deps.warehouse))
+    for (const column of keys)
+      expect([table, await rows(`SELECT count() AS n FROM ${table} WHERE ${column} = ${common}`)]).toEqual([table, [{ n: '0' }]]);
+  const change = await api.call('PATCH', '/v1/advertisers/three', { apart: false }, { headers: { 'if-match': '*' } });
+  expect(change.json()).toMatchObject({ errors: [{ pointer: '/apart', code: 'immutable' }] });
+  await api.ok('POST', '/v1/consents', { purposes: ['ads'], status: 'withdrawn', identifiers: [ida] });
+  for (const device of [ifa(31), ifa(32)]) expect((await known(device, NEW))?.consent).toBe(OPTED_OUT);
+  const { id, job } = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [ida] });
+  await ended(job);
+  expect(await api.ok('GET', `/v1/erasures/${id}`)).toMatchObject({
+    receipt: { erased: { purchases: 2 }, proof: { found: [] } },
+  });
+  expect(await sendTo('three', buy([ida], 'ida-again'))).toMatchObject({ accepted: 0, quarantined: 1 });
+}, 120_000);
+
+test('an advertiser from before goes on under the installation’s pepper until its first is made, and then what is sent again counts once', async () => {
+  const old = { name: 'old', domains: ['shop.example'], currency: 'USD' as const };
+  await api.deps.things.put('advertiser', 'old', old, { actor: 'test' });
+  await api.ok('PUT', '/v1/sources/src_old', { name: 'old', party: '1p', advertiser: 'old' });
+  const page = { type: 'page', at, identifiers: [mail('olga')], url: 'https://shop.example/olga' };
+  await sendTo('old', page);
+  const named = () => rows("SELECT DISTINCT toString(identifier) AS key FROM pages FINAL WHERE url LIKE '%/olga' ORDER BY at");
+  expect(await named()).toEqual([{ key: keyOf(mail('olga'), NEW) }]);
+  expect(await api.ok('POST', '/v1/peppers/old/rotate', { generation: 1 })).toMatchObject({ generations: [1, 0], own: false });
+  await sendTo('old', page);
+  expect(await named()).toEqual([{ key: keyOf(mail('olga'), NEW) }]);
+  expect(await api.ok('POST', '/v1/peppers/old/retire', { generation: 0 })).toMatchObject({ generations: [1], own: true });
+  await sendTo('old', { ...page, url: 'https://shop.example/new-olga' });
+  const [row] = await rows<{ key: string }>("SELECT toString(identifier) AS key FROM pages WHERE url LIKE '%/new-olga'");
+  expect(row?.key).not.toBe(keyOf(mail('olga'), NEW));
+  expect(await api.ok('POST', '/v1/peppers/old/honour', { generation: 0 })).toMatchObject({ generations: [1, 0] });
+}, 120_000);
