@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { copyFile, link, mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
+import { copyFile, link, mkdir, mkdtemp, readdir, readlink, rename, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -136,20 +136,19 @@ async function linked(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const file of files) {
     const [old, copy] = [join(file.parentPath, file.name), join(to, file.parentPath.slice(from.length), file.name)];
-    if (file.isDirectory()) await mkdir(copy, { recursive: true });
-    else {
-      await mkdir(dirname(copy), { recursive: true });
-      // Across file systems there are no links.
-      if (
-        !file.name.endsWith('.bin') ||
-        !(await link(old, copy).then(
-          () => true,
-          () => false,
-        ))
-      )
-        await copyFile(old, copy);
-    }
+    await mkdir(file.isDirectory() ? copy : dirname(copy), { recursive: true });
+    // A database of the engine is a link to its folder, told from where it stands.
+    if (file.isSymbolicLink()) await symlink(await readlink(old), copy);
+    // Across file systems there are no hard links.
+    else if (file.isFile() && !(file.name.endsWith('.bin') && (await isLinked(old, copy)))) await copyFile(old, copy);
   }
+}
+
+function isLinked(old: string, copy: string): Promise<boolean> {
+  return link(old, copy).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A Redis that finds in a folder what the one before it saved there. */
