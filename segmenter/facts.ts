@@ -172,14 +172,15 @@ const NOT_THERE =
   '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
 
 /** Of a household everybody: rules may count by it. */
-const TOUCH = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_deduplicate = 0
   WITH changed AS (
-    SELECT shard, profile, household FROM facts_found WHERE kept = 0
-    UNION DISTINCT SELECT shard, profile, household FROM facts_wanted WHERE ${NOT_THERE})
-  SELECT DISTINCT shard, profile, {fold:UInt64} FROM changed
+    SELECT shard, profile, household, kind FROM facts_found WHERE kept = 0
+    UNION DISTINCT SELECT shard, profile, household, kind FROM facts_wanted WHERE ${NOT_THERE})
+  SELECT DISTINCT shard, profile, kind, {fold:UInt64} FROM changed
   UNION DISTINCT
-  SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities
-  WHERE household IN (SELECT household FROM changed) AND household != profile`;
+  SELECT DISTINCT i.household % 64, i.profile, c.kind, {fold:UInt64}
+  FROM (SELECT household, profile FROM identities WHERE household IN (SELECT household FROM changed) AND household != profile) AS i
+  INNER JOIN (SELECT DISTINCT household, kind FROM changed) AS c USING household`;
 
 /** Whose words are new or have run out: nothing of their facts changed, but whether they count. */
 const TOUCH_CONSENTS = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
