@@ -3,6 +3,7 @@ import type { Level } from '../../dmp/identity/kinds.ts';
 import type { LeafPlan } from '../../dmp/segments/plan.ts';
 import { isOfOthers, stretchOf } from '../../dmp/segments/sets.ts';
 import { LIMITS } from './limits.ts';
+import { inTurns } from './turns.ts';
 
 /** Since when leaves are asked again: the fold of facts that they knew, and the end of sliding windows, epoch ms. */
 export interface Since {
@@ -16,6 +17,14 @@ export interface Again {
   readonly facts: number;
 }
 
+/** What leaves that share a statement look at. */
+export interface Look {
+  /** Of facts; none: all. */
+  readonly kinds: readonly string[];
+  /** Names the columns. */
+  readonly sql: string;
+}
+
 /** With more of them than this share asked, all of them at once cost less. */
 const MOST_OF_ALL = 0.4;
 const FEW = 1_000;
@@ -24,7 +33,6 @@ const FEW = 1_000;
  * Writes down who is asked again, and by which kinds of facts: whose facts a fold touched, and who has a fact that passed the end of a
  * sliding window; where rules count by household, with all of it. Then copies the facts that are to be read. Null: it is nearly everybody.
  *
- * @param groups kinds of facts that leaves look at together; no kinds: at all of them
  */
 export async function askAgain(
   warehouse: Warehouse,
@@ -32,7 +40,7 @@ export async function askAgain(
   now: number,
   edges: readonly number[],
   level: Level,
-  groups: readonly (readonly string[])[],
+  looks: readonly Look[],
 ): Promise<Again | null> {
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_asked' });
   const crossed = crossingsOf(edges, since.at, now);
@@ -54,7 +62,7 @@ export async function askAgain(
   if (people > FEW && people > Number(row?.all ?? 0) * MOST_OF_ALL) return null;
   // Read once: the statements of a pass read few kinds of facts each, of people who are everywhere in the table.
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_facts' });
-  if (people > 0) await warehouse.command({ sql: theirFacts(groups) }, LIMITS);
+  if (people > 0) await inTurns(theirFacts(looks), (copy) => warehouse.command({ sql: copy }, LIMITS));
   const [read] = await warehouse.query<{ n: string }>({ sql: 'SELECT count() AS n FROM segment_facts' });
   return { people, facts: Number(read?.n ?? 0) };
 }
@@ -67,11 +75,32 @@ export function whoIsAsked(kinds: readonly string[], level: Level): string {
   return `SELECT ${stretchOf(unit)} AS shard, groupBitmapState(${unit}) AS who FROM (${units}) GROUP BY shard`;
 }
 
+/** People who are asked by facts of these kinds: a condition over `profile`. */
+export function isAsked(kinds: readonly string[]): string {
+  return kinds.length === 0 ? '' : ` AND profile IN (SELECT profile FROM segment_asked WHERE ${askedBy(kinds)})`;
+}
+
 const askedBy = (kinds: readonly string[]): string => `kind IN (${['person', ...kinds].map((kind) => `'${kind}'`).join(', ')})`;
 
 /** No rule asks for the rest, which are hashes and hard to compress: half of the bytes of a row. */
-const ASKED_FOR = `shard, profile, device, household, kind, at, day, hour, weekday, source, sources, once, place, product, category, department,
-  brand, channel, name, item, value, number, quantity, amount, currency, dwell, cell, identifier`;
+const COLUMNS = [
+  ...[
+    'device',
+    'household',
+    'at',
+    'day',
+    'hour',
+    'weekday',
+    'source',
+    'sources',
+    'once',
+    'place',
+    'product',
+    'category',
+    'department',
+  ],
+  ...['brand', 'channel', 'name', 'item', 'value', 'number', 'quantity', 'amount', 'currency', 'dwell', 'cell', 'identifier'],
+];
 
 const NUMBERED = [
   'person',
@@ -90,18 +119,37 @@ const NUMBERED = [
 /** The type of `kind` in `facts`. */
 const KIND = `Enum8(${NUMBERED.map((kind, n) => `\\'${kind}\\' = ${n + 1}`).join(', ')})`;
 
-/** Of each kind the facts of whom a leaf is asked that looks at it. */
-function theirFacts(groups: readonly (readonly string[])[]): string {
-  const all = groups.some((kinds) => kinds.length === 0);
-  const kinds = [...new Set(groups.flat())];
-  const wanted = kinds.map((kind) => {
-    const beside = [...new Set(groups.filter((group) => group.includes(kind)).flat())];
-    return `SELECT CAST('${kind}', '${KIND}') AS kind, shard, profile FROM segment_asked WHERE ${askedBy(beside)}`;
-  });
-  const chosen = all
-    ? '(shard, profile) IN (SELECT shard, profile FROM segment_asked)'
-    : `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND (kind, shard, profile) IN (${wanted.join(' UNION ALL ')})`;
-  return `INSERT INTO segment_facts (${ASKED_FOR}) SETTINGS insert_deduplicate = 0 SELECT ${ASKED_FOR} FROM facts WHERE ${chosen}`;
+/**
+ * Copies of each kind the facts of whom a leaf is asked that looks at it, and of these the columns that one names: to read all of them
+ * takes most of the time. Kinds that leaves look at together in one statement, the others in another beside it.
+ */
+function theirFacts(looks: readonly Look[]): string[] {
+  if (looks.some(({ kinds }) => kinds.length === 0))
+    return [copied('(shard, profile) IN (SELECT shard, profile FROM segment_asked)', looks)];
+  const together = new Set(looks.flatMap(({ kinds }) => (kinds.length > 1 ? kinds : [])));
+  const all = [...new Set(looks.flatMap(({ kinds }) => kinds))];
+  return [all.filter((kind) => together.has(kind)), all.filter((kind) => !together.has(kind))]
+    .filter((kinds) => kinds.length > 0)
+    .map((kinds) => {
+      const wanted = kinds.map((kind) => {
+        const beside = [...new Set(looks.filter((look) => look.kinds.includes(kind)).flatMap((look) => look.kinds))];
+        return `SELECT CAST('${kind}', '${KIND}') AS kind, profile FROM segment_asked WHERE ${askedBy(beside)}`;
+      });
+      const chosen = `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND (kind, profile) IN (${wanted.join(' UNION ALL ')})`;
+      return copied(
+        chosen,
+        looks.filter((look) => look.kinds.some((kind) => kinds.includes(kind))),
+      );
+    });
+}
+
+function copied(chosen: string, looks: readonly Look[]): string {
+  const text = looks.map(({ sql }) => sql).join(' ');
+  const columns = ['shard', 'profile', 'kind', ...COLUMNS.filter((column) => new RegExp(`\\b${column}\\b`).test(text))].join(
+    ', ',
+  );
+  return `INSERT INTO segment_facts (${columns}) SETTINGS insert_deduplicate = 0, max_threads = 1
+    SELECT ${columns} FROM facts WHERE ${chosen}`;
 }
 
 /** Who lives with them. */

@@ -18,6 +18,7 @@ import {
 import { type Current, type Round, stateIn } from './round.ts';
 import { forgetLeaves, type Kept, saveLeaves } from './state.ts';
 import { scopeFor, type Turn } from './turn.ts';
+import { inTurns } from './turns.ts';
 import { planWanted, type Want } from './wants.ts';
 
 /** How long the answers for some are good before everybody is asked again, as an audit of them. */
@@ -115,19 +116,20 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
   const { asking, names } = await prepare(round, turn, wants, round.facts.rows);
   const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
   const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
-  const asked = await askAgain(warehouse, since, now, edges, turn.level, groups);
+  const looks = asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) }));
+  const asked = await askAgain(warehouse, since, now, edges, turn.level, looks);
   if (asked === null) return false;
   const opposite = new Set(wants.flatMap(({ key }) => (states.leaves.get(key)?.isOpposite ? [names.get(key) as string] : [])));
   if (asked.people > 0) {
     await answer(round, { ...asking, opposite }, 'segment_facts', asked.facts, limits, between);
     const stamp = await freeStamp(warehouse);
-    for (const kinds of groups) {
+    await inTurns(groups, async (kinds) => {
       const own = new Set(
         asking.statements.filter((statement) => statement.kinds.join(' ') === kinds.join(' ')).flatMap((one) => one.names),
       );
       const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
       await keepLeaves(warehouse, leaves, stamp, { kinds, level: turn.level });
-    }
+    });
   }
   const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });
   await remember(round, new Map(wants.map(({ key }) => [key, { kept: kept(key), ...asked }])));

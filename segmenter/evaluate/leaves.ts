@@ -5,13 +5,12 @@ import type { Binder } from '../../dmp/segments/binder.ts';
 import type { FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
 import { type LeafStatement, stretchOf } from '../../dmp/segments/sets.ts';
 import { SHARDS } from '../../dmp/segments/shards.ts';
-import { whoIsAsked } from './asked.ts';
+import { isAsked, whoIsAsked } from './asked.ts';
 import { LIMITS } from './limits.ts';
+import { AT_ONCE, inTurns } from './turns.ts';
 
 /** Facts that one statement goes through: its time and memory stay within limits however many facts there are. */
 const MOST_FACTS = 6_000_000;
-/** Statements at once, each on one thread: rows of one thread are in order already, and need not be merged. */
-const AT_ONCE = 2;
 
 /**
  * Rows come in the order of the key, so that people are done one after the other and nothing is kept of them: 140 MB for 200 rules, where a
@@ -53,7 +52,9 @@ export async function answerLeaves(
 ): Promise<void> {
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_leaves' });
   const work = [
-    ...ranges.flatMap((range) => statements.map((statement) => statement.sql(from, range, opposite))),
+    ...ranges.flatMap((range) =>
+      statements.map(({ sql, kinds }) => sql(from, from === 'facts' ? range : `${range}${isAsked(kinds)}`, opposite)),
+    ),
     ...[...units].map(([name, sql]) => setOfUnits(name, sql)),
   ];
   await inTurns(work, async (sql, share) => {
@@ -125,19 +126,6 @@ export async function freeStamp(warehouse: Warehouse): Promise<number> {
 export async function dropLeaves(warehouse: Warehouse, kept: readonly string[]): Promise<void> {
   if (kept.length > 0)
     await warehouse.command({ sql: 'DELETE FROM leaf_members WHERE leaf IN {kept:Array(String)}', params: { kept } }, LIMITS);
-}
-
-export async function inTurns<T>(work: readonly T[], take: (one: T, share: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  let failure: unknown = null;
-  const worker = async (): Promise<void> => {
-    while (next < work.length && failure === null)
-      await take(work[next] as T, next++ / work.length).catch((error: unknown) => {
-        failure ??= error;
-      });
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  if (failure !== null) throw failure;
 }
 
 /** Of what a leaf comes to, whenever: the same of equal leaves. Its plan is of some constant time. */

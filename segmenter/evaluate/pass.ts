@@ -4,8 +4,9 @@ import { columnsOf } from '../../dmp/segments/algebra.ts';
 import type { Compiler } from '../../dmp/segments/plan.ts';
 import { whoDidNotRefuse } from '../../dmp/segments/rows.ts';
 import { stretchOf } from '../../dmp/segments/sets.ts';
-import { type Between, inTurns } from './leaves.ts';
+import type { Between } from './leaves.ts';
 import { LIMITS } from './limits.ts';
+import { inTurns } from './turns.ts';
 
 /** A rule of a pass: the segment, and the version of its members so far (0: it has none). */
 export interface Asked {
@@ -62,8 +63,9 @@ export async function takePass(
   const ranges = shards.length < 2 ? ['1'] : shards.map((shard) => `shard = ${shard}`);
   await inTurns(ranges, async (range) => {
     await between(1);
-    const params = { ...algebra.compiler.bound.values, passIds: ids };
-    await warehouse.command({ sql: heldOf(algebra, range), params }, limits);
+    // It binds values too.
+    const sql = heldOf(algebra, range);
+    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: ids } }, limits);
   });
   const params = { passIds: ids, versions: segments.map(({ version }) => version) };
   // Members of before may be in others.
