@@ -1,18 +1,11 @@
 import { Counter } from 'prom-client';
 import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
+import { AUDIT_MS, bringUp, dropUnused } from './evaluate/current.ts';
 import type { Between } from './evaluate/leaves.ts';
 import { ALONE, LIMITS } from './evaluate/limits.ts';
-import { type Counted, countMembers, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
-import {
-  askFor,
-  countPeople,
-  type EvaluateDeps,
-  makeLeaves,
-  type Round,
-  setsOf,
-  sizeOfFacts,
-  stateIn,
-} from './evaluate/round.ts';
+import { type Counted, type NewVersion, takePass, writeVersions } from './evaluate/pass.ts';
+import { type Current, countPeople, type EvaluateDeps, fewOf, type Round, sizeOfFacts, stateIn } from './evaluate/round.ts';
+import { algebraFor, shardsOf } from './evaluate/rules.ts';
 import {
   beginVersions,
   type Evaluated,
@@ -22,7 +15,6 @@ import {
   saveEvaluated,
   saveFailed,
 } from './evaluate/state.ts';
-import { dropLeafSets } from './evaluate/stored.ts';
 import { passesOf, type Turn, turnOf } from './evaluate/turn.ts';
 import { dropVersions, greatestVersions } from './evaluate/versions.ts';
 import { lastFold } from './facts/state.ts';
@@ -33,8 +25,6 @@ const drift = new Counter({
   help: 'Members that an audit of everybody found to be wrong after evaluations of some, and mended',
 });
 
-/** Everybody is asked again so often, as an audit of the evaluations of some. */
-export const AUDIT_MS = 24 * 3_600_000;
 /** Leaves of one pass: its text, and the columns of a unit, grow with them. */
 const MOST_LEAVES = 1_000;
 /** A rule that failed so often is tried again after so long. */
@@ -56,7 +46,7 @@ export async function evaluateSegments(
 ): Promise<Run[]> {
   const [states, { fold, rebuilt }] = [await readEvaluated(deps.redis), await lastFold(deps.redis)];
   const round: Round = {
-    ...{ deps, now: deps.now(), fold, states, after: new Map(), runs: [], leaves: new Map() },
+    ...{ deps, now: deps.now(), fold, rebuilt, states, after: new Map(), runs: [], leaves: new Map(), few: fewOf(deps) },
     facts: await sizeOfFacts(deps),
   };
   const depths = byDepth(deps.things, wanted);
@@ -67,7 +57,7 @@ export async function evaluateSegments(
     for (const id of ids) {
       const segment = deps.things.get('segment', id);
       if (segment === undefined) continue;
-      const turn = turnOf(deps.things, segment, states, rebuilt, round.now);
+      const turn = turnOf(deps.things, segment, states, rebuilt);
       if (turn === null) await recordFailure(round, { id, revision: segment.revision, digest: '' }, 0, 'failed');
       else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
     }
@@ -81,7 +71,7 @@ export async function evaluateSegments(
     }
   }
   await dropVersions(deps.warehouse, round.after);
-  await dropLeafSets(deps.warehouse, [...new Map([...states.known, ...round.after]).values()]);
+  await dropUnused(round);
   return round.runs;
 }
 
@@ -145,17 +135,12 @@ async function take(
   const { warehouse } = deps;
   const [first] = turns as [Turn];
   const stateOf = (id: string): Evaluated | undefined => stateIn(round, id);
-  await makeLeaves(round, turns, between);
-  const asked = first.isWhole || kind === 'audit' ? null : await askFor(round, turns);
-  const { sets, reading } = await setsOf(round, turns, asked);
-  const { facts } = reading;
+  const limits = turns.length === 1 ? ALONE : LIMITS;
+  await bringUp(round, turns, kind === 'audit', limits, between);
   const unknown = turns.filter(({ id }) => stateOf(id) === undefined).map(({ id }) => id);
   const greatest = await greatestVersions(warehouse, unknown);
   const before = turns.map(({ id }) => ({ id, version: stateOf(id)?.version ?? 0 }));
-  const counts =
-    asked === 0
-      ? await countMembers(warehouse, before)
-      : await takePass(warehouse, sets, before, reading, turns.length === 1 ? ALONE : LIMITS, between);
+  const counts = await takePass(warehouse, algebraFor(round, turns), before, await shardsOf(round, first), limits, between);
 
   const written: NewVersion[] = [];
   for (const { id } of turns) {
@@ -185,10 +170,11 @@ async function take(
     const isOther = state !== undefined && state.digest !== turn.digest;
     const kept = isOther ? [...state.kept, state.version].slice(-MOST_KEPT) : (state?.kept ?? []);
     const nested = Object.fromEntries(turn.nested.map((one) => [one, stateOf(one)?.version ?? 0]));
-    const leaves = Object.fromEntries([...turn.leaves.keys()].map((key) => [key, round.leaves.get(key) ?? 0]));
+    const sets = setsOf(round, turn);
+    const isWhole = kind === 'audit' || turn.isWhole || sets.isWhole;
     states.set(turn.id, {
-      ...{ version, digest: turn.digest, fold, at: now, nested, leaves, kept },
-      whole: asked === null ? now : (state?.whole ?? now),
+      ...{ version, digest: turn.digest, fold, at: now, nested, kept, whole: sets.whole },
+      sets: [...turn.common, ...turn.wants.values()].map(({ key }) => key),
     });
     if (kind === 'audit' && entered + left > 0) {
       drift.inc(entered + left);
@@ -196,16 +182,30 @@ async function take(
     }
     runs.push({
       ...{ segment: turn.id, version, revision: turn.revision, started: now, seconds, members, entered, left, error: '' },
-      mode: kind === 'audit' ? 'audit' : asked === null ? 'full' : 'incremental',
-      asked: asked ?? (await countPeople(round)),
-      rows: facts,
-      bytes: Math.round(facts * round.facts.bytes),
+      mode: kind === 'audit' ? 'audit' : isWhole ? 'full' : 'incremental',
+      asked: isWhole ? await countPeople(round) : sets.people,
+      rows: sets.facts,
+      bytes: Math.round(sets.facts * round.facts.bytes),
     });
   }
   await recordRuns(warehouse, runs);
   await saveEvaluated(deps.redis, states);
   for (const [id, state] of states) round.after.set(id, state);
   round.runs.push(...runs);
+}
+
+/** What the sets of a turn are of: since when everybody was asked for all that are kept, and how many were for the others. */
+function setsOf({ leaves, now }: Round, { wants, common }: Turn) {
+  let [whole, people, facts, isWhole] = [now, 0, 0, false];
+  for (const { key, isAnew } of [...common, ...wants.values()]) {
+    const { kept, people: asked, facts: read } = leaves.get(key) as Current;
+    if (isAnew) continue;
+    whole = Math.min(whole, kept.whole);
+    people = Math.max(people, asked ?? 0);
+    facts = Math.max(facts, read);
+    isWhole ||= asked === null;
+  }
+  return { whole, people, facts, isWhole };
 }
 
 async function recordFailure(

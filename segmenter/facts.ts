@@ -1,6 +1,7 @@
 import type { Limits, Warehouse } from '../dmp/clickhouse/warehouse.ts';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { placesOf } from '../dmp/visits/places.ts';
+import { inTurns } from './evaluate/turns.ts';
 import { type Grounds, groundsOf } from './facts/grounds.ts';
 import { isFresh, type RawRows, type RawTable, rawRows } from './facts/raw.ts';
 import {
@@ -123,20 +124,27 @@ async function foldNews(
   if (moved > 0) await run(PLACE_MOVED);
   const fresh = rawRows('fresh', grounds).filter(({ table }) => isNew(table) || (table === 'pings' && moved > 0));
   const isAgain = moved > 0 || changed.length > 0 || isNew('products');
-  for (const rows of [...fresh, ...(isAgain ? rawRows('again', grounds) : [])])
-    if ((newest.tables.get(rows.table) ?? 0) > 0) await run(insertFresh(rows), { ...rows.params, ...places });
+  const read = [...fresh, ...(isAgain ? rawRows('again', grounds) : [])].filter(
+    ({ table }) => (newest.tables.get(table) ?? 0) > 0,
+  );
+  await inTurns(read, (rows) => run(insertFresh(rows), { ...rows.params, ...places }));
   if (moved > 0 || fresh.length > 0 || isAgain) await run(WANT);
   if (moved > 0)
     await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
-  if (moved > 0 || fresh.length > 0 || isAgain) for (const found of FOUND) await run(found);
+  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(FOUND, (found) => run(found));
   const counts = await countChanges(warehouse);
   if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
   await run(TOUCH_CONSENTS, { fold, before: before.at, now });
-  if (counts.deleted > 0)
-    await run(`DELETE FROM facts WHERE (shard, profile, kind, id, revision) IN (
-      SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 0)`);
-  if (counts.written > 0)
-    await run(`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`);
+  // What is deleted and what is put in are different rows; a revision is a hash of all of them.
+  const changes = [
+    ...(counts.deleted > 0
+      ? ['DELETE FROM facts WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)']
+      : []),
+    ...(counts.written > 0
+      ? [`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`]
+      : []),
+  ];
+  await inTurns(changes, (change) => run(change));
   const touched = await count(warehouse, 'SELECT uniqExact(profile) AS n FROM touches WHERE fold = {fold:UInt64}', { fold });
   await clear(warehouse);
   return { ...counts, touched };
@@ -172,14 +180,15 @@ const NOT_THERE =
   '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
 
 /** Of a household everybody: rules may count by it. */
-const TOUCH = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
+const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_deduplicate = 0
   WITH changed AS (
-    SELECT shard, profile, household FROM facts_found WHERE kept = 0
-    UNION DISTINCT SELECT shard, profile, household FROM facts_wanted WHERE ${NOT_THERE})
-  SELECT DISTINCT shard, profile, {fold:UInt64} FROM changed
+    SELECT shard, profile, household, kind FROM facts_found WHERE kept = 0
+    UNION DISTINCT SELECT shard, profile, household, kind FROM facts_wanted WHERE ${NOT_THERE})
+  SELECT DISTINCT shard, profile, kind, {fold:UInt64} FROM changed
   UNION DISTINCT
-  SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities
-  WHERE household IN (SELECT household FROM changed) AND household != profile`;
+  SELECT DISTINCT i.household % 64, i.profile, c.kind, {fold:UInt64}
+  FROM (SELECT household, profile FROM identities WHERE household IN (SELECT household FROM changed) AND household != profile) AS i
+  INNER JOIN (SELECT DISTINCT household, kind FROM changed) AS c USING household`;
 
 /** Whose words are new or have run out: nothing of their facts changed, but whether they count. */
 const TOUCH_CONSENTS = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0

@@ -64,7 +64,7 @@ export const PROFILE_TABLES: readonly string[] = [
 
 /** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */
 export const BITMAPS: readonly { readonly table: string; readonly columns: readonly string[] }[] = [
-  { table: 'leaf_sets', columns: ['members'] },
+  { table: 'leaf_members', columns: ['members'] },
   { table: 'segment_held', columns: ['members'] },
   { table: 'segment_leaves', columns: ['members'] },
   { table: 'segment_members', columns: ['members'] },

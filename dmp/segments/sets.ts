@@ -1,44 +1,30 @@
 import type { Level } from '../identity/kinds.ts';
-import { Binder } from './binder.ts';
-import { planOf } from './nodes/plan-of.ts';
-import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
-import { whoDidNotRefuse } from './rows.ts';
-import type { Leaf, Rule } from './rule.ts';
+import { EVERYBODY } from './algebra.ts';
+import type { FactsPlan, LeafPlan } from './plan.ts';
 import { othersOf, type RowRange, UNIT_OF } from './scan.ts';
-import type { RuleScope } from './scope.ts';
 
 /**
- * Many rules as algebra of sets: of each distinct leaf the set of units of which it holds is made once, by shard, and rules are unions,
- * intersections and differences of them. Leaves that look at the same kinds of facts share a statement, which reads no other facts; a leaf
- * that asks only whether there is a row needs no rows put together by unit.
+ * Of each distinct leaf of many rules the set of units of which it holds is made once. Leaves that look at the same kinds of facts share a
+ * statement, which reads no other facts; a leaf that asks only whether there is a row needs no rows put together by unit.
  */
-export interface Sets {
-  /** Statements that select `leaf`, `shard`, `members`: the sets of units, empty ones left out. */
-  readonly statements: readonly LeafStatement[];
-  /** For each rule its members, an expression over the columns of `columns`. */
-  readonly rules: readonly string[];
-  /** Names of sets that the rules are made of. */
-  readonly leaves: readonly string[];
-  readonly stored: readonly StoredLeaf[];
-  readonly bound: Binder;
-  readonly compiler: Compiler;
-  readonly level: Level;
-}
-
 export interface LeafStatement {
-  readonly leaves: readonly string[];
-  /** @param from the table of facts, or one of the same columns with some of them */
-  sql(from: string, range: RowRange): string;
-  /** Where the leaves are asked of units: selects `told`, for each whether it holds of a unit that the statement does not read. */
-  readonly ofNobody: { readonly sql: string; readonly read: string } | null;
+  /** Of the leaves. */
+  readonly names: readonly string[];
+  /** Of the facts that it looks at; none: of all kinds. */
+  readonly kinds: readonly string[];
+  /**
+   * Selects `leaf`, `shard`, `members`, empty sets left out.
+   *
+   * @param from the table of facts, or one of the same columns with some of them
+   * @param opposite leaves of which the set is made of those who have rows and of whom it does not hold: it holds of all others
+   */
+  sql(from: string, range: RowRange, opposite: ReadonlySet<string>): string;
+  /** Where the leaves are asked of units: selects `told`, for each whether it holds of a unit without rows. */
+  readonly ofNobody: string | null;
 }
 
-/** A leaf whose set is there already. */
-export interface StoredLeaf {
-  readonly name: string;
-  readonly leaf: Leaf;
-  readonly plan: LeafPlan;
-}
+/** What is asked for a set: which rows its units have, or what must hold of a unit's facts. */
+export type SetPlan = { readonly rows: string } | { readonly plan: FactsPlan };
 
 export interface SetsOptions {
   /** Where what a leaf asks of others is; absent: it is asked where it stands. */
@@ -47,122 +33,49 @@ export interface SetsOptions {
   readonly isTogether?: boolean;
 }
 
-/** All people (or devices, or households) there are: facts of kind `person`. */
-const EVERYBODY = 'everybody';
-const REFUSED = 'refused';
+/** Rows of sets are of 2^20 units: in so many of them that lie near each other a large set takes a bit for each. */
+const STRETCH_BITS = 20;
 /** The text of a statement, and the columns of a unit, grow with its leaves; the time to understand it with their square. */
 const MOST_LEAVES = 100;
 /** With fewer, rows that no leaf looks at are left out. */
 const FEW_LEAVES = 20;
 
+/** In which row of a set a unit is. */
+export function stretchOf(unit: string): string {
+  return `toUInt8(bitShiftRight(${unit}, ${STRETCH_BITS}))`;
+}
+
 /** A leaf that is asked of everybody whenever its members may be others: no fact of theirs tells. */
 export function isOfOthers(plan: LeafPlan): boolean {
-  return plan.edges === 'always' || ('others' in plan && plan.others !== undefined);
+  return 'units' in plan || plan.edges === 'always' || plan.others !== undefined;
 }
 
-/**
- * @param isStored leaves whose set somebody else provides, under the name of the leaf
- */
+/** How a leaf is asked of facts, and whether the set is that of all others. */
+export function setPlanOf(plan: FactsPlan): { readonly asked: SetPlan; readonly isOpposite: boolean } {
+  if (plan.whether === undefined) return { asked: { plan }, isOpposite: false };
+  return { asked: { rows: plan.whether.rows }, isOpposite: !plan.whether.there };
+}
+
+/** The set as an expression over columns. */
+export function setNamed(name: string, isOpposite: boolean): string {
+  return isOpposite ? `bitmapAndnot(${EVERYBODY}, ${name})` : name;
+}
+
 export function compileSets(
-  rules: readonly Rule[],
-  scope: RuleScope,
-  isStored: (plan: LeafPlan) => boolean,
-  bound = new Binder(),
+  sets: ReadonlyMap<string, SetPlan>,
+  level: Level,
   { placesOf = othersOf, isTogether = false }: SetsOptions = {},
-): Sets {
-  const compiler: Compiler = { scope, bound };
-  const level = scope.level ?? 'person';
+): LeafStatement[] {
   const unit = UNIT_OF[level];
-  const names = new Map<string, string>();
-  const stored: StoredLeaf[] = [];
-  const asked: FactsLeaf[] = [];
-  const among: RowsLeaf[] = [{ name: EVERYBODY, rows: "kind = 'person'" }];
-  const expressions = new Map<string, string>();
-
-  const leafOf = (leaf: Leaf): string => {
-    const key = JSON.stringify(leaf);
-    const known = names.get(key);
-    if (known !== undefined) return expressions.get(known) as string;
-    const plan = planOf(leaf, compiler);
-    const name = `l${names.size}`;
-    names.set(key, name);
-    const add = (expression: string): string => {
-      expressions.set(name, expression);
-      return expression;
-    };
-    if (isStored(plan)) {
-      stored.push({ name, leaf, plan });
-      return add(`bitmapAnd(${EVERYBODY}, ${name})`);
-    }
-    if ('units' in plan) {
-      among.push({ name, rows: `kind = 'person' AND ${unit} IN (${plan.units})` });
-      return add(name);
-    }
-    if (plan.whether !== undefined) {
-      among.push({ name, rows: plan.whether.rows });
-      return add(plan.whether.there ? name : `bitmapAndnot(${EVERYBODY}, ${name})`);
-    }
-    asked.push({ name, plan });
-    // What holds of units without any row that the statement reads is `of_<name>`: everybody but those read, or nobody.
-    return add(`bitmapOr(${name}, ${ofNobody(name)})`);
-  };
-  const setOf = (rule: Rule): string => {
-    if ('all' in rule) return intersectionOf(rule.all);
-    if ('any' in rule) return rule.any.map(setOf).reduce((all, one) => `bitmapOr(${all}, ${one})`);
-    if ('not' in rule) return `bitmapAndnot(${EVERYBODY}, ${setOf(rule.not)})`;
-    return leafOf(rule);
-  };
-  const intersectionOf = (parts: readonly Rule[]): string => {
-    const wanted = parts.filter((part) => !('not' in part)).map(setOf);
-    const unwanted = parts.flatMap((part) => ('not' in part ? [setOf(part.not)] : []));
-    const all = wanted.length === 0 ? EVERYBODY : wanted.reduce((rest, one) => `bitmapAnd(${rest}, ${one})`);
-    return unwanted.reduce((rest, one) => `bitmapAndnot(${rest}, ${one})`, all);
-  };
-  const agreed = whoDidNotRefuse(compiler);
-  if (agreed !== '' && level === 'person') among.push({ name: REFUSED, rows: `kind = 'person' AND NOT (${agreed})` });
-  const rulesOf = rules.map(setOf).map((set) => (agreed === '' || level !== 'person' ? set : `bitmapAndnot(${set}, ${REFUSED})`));
-
-  const statements = [
-    ...chunksOf(groupsOf(among, ({ rows }) => rows, isTogether)).map(([kinds, leaves]) =>
-      rowsStatement(unit, level, kinds, leaves),
-    ),
-    ...chunksOf(groupsOf(asked, ({ plan }) => plan.rows, isTogether)).map(([kinds, leaves], n) =>
-      unitsStatement(unit, level, kinds, leaves, `read${n}`, placesOf),
-    ),
+  const ofRows: RowsLeaf[] = [];
+  const ofUnits: FactsLeaf[] = [];
+  for (const [name, asked] of sets)
+    if ('rows' in asked) ofRows.push({ name, rows: asked.rows });
+    else ofUnits.push({ name, rows: asked.plan.rows, plan: asked.plan });
+  return [
+    ...chunksOf(ofRows, isTogether).map(([kinds, leaves]) => rowsStatement(unit, level, kinds, leaves)),
+    ...chunksOf(ofUnits, isTogether).map(([kinds, leaves]) => unitsStatement(unit, level, kinds, leaves, placesOf)),
   ];
-  const leaves = [
-    ...among.map(({ name }) => name),
-    ...asked.map(({ name }) => name),
-    ...statements.flatMap(({ ofNobody: nobody }) => (nobody === null ? [] : [nobody.read])),
-    ...stored.map(({ name }) => name),
-  ];
-  return { statements, rules: rulesOf, leaves, stored, bound, compiler, level };
-}
-
-/** Stands for a set that is known when the engine has said what holds of nobody's rows. */
-function ofNobody(name: string): string {
-  return `of_nobody(${name})`;
-}
-
-/** The rules with what was said put in: leaves by whether they hold of units that their statement does not read. */
-export function withNobodies(rules: readonly string[], told: ReadonlyMap<string, string | null>): string[] {
-  return rules.map((rule) =>
-    rule.replace(/bitmapOr\((l\d+), of_nobody\(\1\)\)/g, (_, name: string) => {
-      const read = told.get(name) ?? null;
-      return read === null ? name : `bitmapOr(${name}, bitmapAndnot(${EVERYBODY}, ${read}))`;
-    }),
-  );
-}
-
-/** One row a shard: a column for each set, empty where nobody is in it. Selects from `leaves`, rows of `leaf`, `shard`, `members`. */
-export function columnsOf(sets: Sets, leaves: string): string {
-  const columns = sets.leaves.map((name) => `groupBitmapMergeStateIf(members, leaf = '${name}') AS ${name}`);
-  return `SELECT shard, ${columns.join(', ')} FROM (${leaves}) GROUP BY shard`;
-}
-
-interface FactsLeaf {
-  readonly name: string;
-  readonly plan: FactsPlan;
 }
 
 interface RowsLeaf {
@@ -170,33 +83,36 @@ interface RowsLeaf {
   readonly rows: string;
 }
 
-/** Leaves by the kinds of facts that they look at, as their conditions say (plan.ts). */
-function groupsOf<T>(leaves: readonly T[], rowsOf: (leaf: T) => string, isTogether: boolean): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  if (isTogether) return leaves.length === 0 ? groups : groups.set('', [...leaves]);
-  for (const leaf of leaves) {
-    const kinds = [...new Set([...rowsOf(leaf).matchAll(/\bkind = '(\w+)'/g)].map(([, kind]) => kind as string))].sort();
-    const key = kinds.map((kind) => `'${kind}'`).join(', ');
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [leaf]);
-    else group.push(leaf);
-  }
-  return groups;
+interface FactsLeaf extends RowsLeaf {
+  readonly plan: FactsPlan;
 }
 
-function chunksOf<T>(groups: ReadonlyMap<string, readonly T[]>): [string, T[]][] {
-  return [...groups].flatMap(([kinds, leaves]) =>
-    Array.from({ length: Math.ceil(leaves.length / MOST_LEAVES) }, (_, n): [string, T[]] => [
-      kinds,
-      leaves.slice(n * MOST_LEAVES, (n + 1) * MOST_LEAVES),
-    ]),
+/** The kinds of facts that a leaf looks at, as its conditions say (plan.ts); none: all of them. */
+function kindsOf(rows: string): string[] {
+  return [...new Set([...rows.matchAll(/\bkind = '(\w+)'/g)].map(([, kind]) => kind as string))].sort();
+}
+
+/** Leaves that share a statement. */
+function chunksOf<T extends RowsLeaf>(leaves: readonly T[], isTogether: boolean): (readonly [kinds: string[], leaves: T[]])[] {
+  const groups = new Map<string, [string[], T[]]>();
+  for (const leaf of leaves) {
+    const kinds = isTogether ? [] : kindsOf(leaf.rows);
+    const group = groups.get(kinds.join(' '));
+    if (group === undefined) groups.set(kinds.join(' '), [kinds, [leaf]]);
+    else group[1].push(leaf);
+  }
+  return [...groups.values()].flatMap(([kinds, all]) =>
+    Array.from(
+      { length: Math.ceil(all.length / MOST_LEAVES) },
+      (_, n) => [kinds, all.slice(n * MOST_LEAVES, (n + 1) * MOST_LEAVES)] as const,
+    ),
   );
 }
 
-function whereOf(level: Level, kinds: string, range: RowRange, rows: readonly string[]): string {
+function whereOf(level: Level, kinds: readonly string[], range: RowRange, rows: readonly string[]): string {
   const distinct = [...new Set(rows)];
   const conditions = [
-    kinds === '' ? '' : `kind IN (${kinds})`,
+    kinds.length === 0 ? '' : `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})`,
     range,
     level === 'device' ? 'device != 0' : '',
     distinct.length > FEW_LEAVES ? '' : `(${distinct.map((row) => `(${row})`).join(' OR ')})`,
@@ -204,17 +120,27 @@ function whereOf(level: Level, kinds: string, range: RowRange, rows: readonly st
   return conditions.length === 0 ? '1' : conditions.join(' AND ');
 }
 
-const selected = (sets: readonly string[], names: readonly string[], from: string): string =>
-  `SELECT leaf, shard, members FROM (SELECT shard, [${sets.join(', ')}] AS sets FROM ${from} GROUP BY shard)
+const selected = (sets: readonly string[], names: readonly string[], unit: string, from: string): string =>
+  `SELECT leaf, shard, members FROM (SELECT ${stretchOf(unit)} AS shard, [${sets.join(', ')}] AS sets FROM ${from} GROUP BY shard)
     ARRAY JOIN sets AS members, [${names.map((name) => `'${name}'`).join(', ')}] AS leaf WHERE bitmapCardinality(members) > 0`;
 
-function rowsStatement(unit: string, level: Level, kinds: string, leaves: readonly RowsLeaf[]): LeafStatement {
+function rowsStatement(unit: string, level: Level, kinds: readonly string[], leaves: readonly RowsLeaf[]): LeafStatement {
   const rows = leaves.map((leaf) => leaf.rows);
-  const sets = rows.map((condition) => `groupBitmapStateIf(${unit}, ${condition})`);
   const names = leaves.map(({ name }) => name);
   return {
-    leaves: names,
-    sql: (from, range) => selected(sets, names, `${from} WHERE ${whereOf(level, kinds, range, rows)}`),
+    names,
+    kinds,
+    // In a query around the one that reads: `shard` means another column there.
+    sql: (from, range) => {
+      const columns = rows.map((condition, n) => `${condition} AS c${n}`).join(', ');
+      const read = `(SELECT ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)})`;
+      return selected(
+        rows.map((_, n) => `groupBitmapStateIf(unit, c${n})`),
+        names,
+        'unit',
+        read,
+      );
+    },
     ofNobody: null,
   };
 }
@@ -222,9 +148,8 @@ function rowsStatement(unit: string, level: Level, kinds: string, leaves: readon
 function unitsStatement(
   unit: string,
   level: Level,
-  kinds: string,
+  kinds: readonly string[],
   leaves: readonly FactsLeaf[],
-  read: string,
   placesOf: (plan: FactsPlan) => readonly string[],
 ): LeafStatement {
   const measures: string[] = [];
@@ -239,14 +164,15 @@ function unitsStatement(
     ...measures.map((measure, n) => `${measure} AS m${n}`),
     ...holds.map((hold, n) => `${hold} AS ${names[n]}`),
   ].join(', ');
-  const rows = leaves.map(({ plan }) => plan.rows);
+  const rows = leaves.map((leaf) => leaf.rows);
   return {
-    leaves: names,
-    sql: (from, range) => {
-      const units = `SELECT shard, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)} GROUP BY shard, unit`;
-      const sets = ['groupBitmapState(unit)', ...names.map((name) => `groupBitmapStateIf(unit, ${name})`)];
-      return selected(sets, [read, ...names], `(${units})`);
+    names,
+    kinds,
+    sql: (from, range, opposite) => {
+      const units = `SELECT shard AS s, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)} GROUP BY s, unit`;
+      const sets = names.map((name) => `groupBitmapStateIf(unit, ${opposite.has(name) ? `NOT ${name}` : name})`);
+      return selected(sets, names, 'unit', `(${units})`);
     },
-    ofNobody: { sql: `SELECT [${names.join(', ')}] AS told FROM (SELECT ${columns} FROM facts WHERE 0)`, read },
+    ofNobody: `SELECT [${names.join(', ')}] AS told FROM (SELECT ${columns} FROM facts WHERE 0)`,
   };
 }

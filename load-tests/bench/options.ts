@@ -37,6 +37,10 @@ export interface Options {
   readonly alone: boolean;
   /** Folder in which `segments` leaves the worlds that it makes, and finds them; null: each run makes its own. */
   readonly keep: string | null;
+  /** `segments` only makes the worlds that are to be kept, and times nothing. */
+  readonly make: boolean;
+  /** `segments` instead with so many segments of ten people each; null: with its mixed rules. */
+  readonly small: number | null;
   /** Shares of the capacity that `latency` is measured at; null: its own. */
   readonly loads: readonly number[] | null;
   /** Line items that `match` and `swap` are measured at; null: their own. */
@@ -64,6 +68,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--growth', 'segments: also with four times as many people and events, which takes long', false)
     .option('--alone', 'segments: without publishing and freshness, which are benches of their own', false)
     .option('--keep <folder>', 'segments: leaves the worlds that it makes in a folder, and takes them from there again')
+    .option('--make', 'segments: only makes the worlds that --keep keeps, with --growth both', false)
+    .option('--small <n>', 'segments: instead of its mixed rules so many segments of ten people each', positive)
     .option('--stalls', 'latency: with what the worker did while calls were slow; the figures are higher for it', false)
     .addOption(new Option('--loads <list>', 'shares of the capacity for latency, with commas').argParser(listOf))
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
@@ -79,12 +85,14 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     growth: boolean;
     alone: boolean;
     keep?: string;
+    make: boolean;
+    small?: number;
     sizes?: number[];
     loads?: number[];
     gigabytes?: number;
   }>();
-  const { scale, seconds, seed, profile, stalls, growth, alone } = given;
-  const { keep = null, loads = null, sizes = null, gigabytes = null } = given;
+  const { scale, seconds, seed, profile, stalls, growth, alone, make } = given;
+  const { keep = null, loads = null, sizes = null, gigabytes = null, small = null } = given;
   return {
     name: name as BenchName,
     scale,
@@ -95,6 +103,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     growth,
     alone,
     keep,
+    make,
+    small,
     loads,
     sizes,
     gigabytes,

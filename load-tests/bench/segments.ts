@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rename } from 'node:fs/promises';
+import { copyFile, link, mkdir, mkdtemp, readdir, readlink, rename, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Child, startChild } from './child.ts';
@@ -45,9 +45,15 @@ const PEOPLE = 2_000_000;
 const EVENTS = 20_000_000;
 const RULES = 200;
 const GROWN = 4;
+/** Where worlds are only made. */
+const NOTHING: SegmentsTiming = {
+  ...{ fullS: 0, incrementalS: 0, estimateP95S: null, overlapS: null },
+  ...{ publishS: null, freshnessP95S: null, peakMb: 0, growth: null },
+};
 
 /** Mixed rules over everybody's facts, whole and after 1 % new events. */
 export async function benchSegments(options: Options): Promise<SegmentsTiming> {
+  if (options.make) return makeWorlds(options);
   const one = await timeSegments(options, 1);
   const four = options.growth ? await timeSegments(options, GROWN) : null;
   const growth = four === null ? one.growth : Math.round((four.fullS / one.fullS) * 100) / 100;
@@ -58,7 +64,26 @@ export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   return { ...one, publishS, freshnessP95S, growth };
 }
 
+async function makeWorlds(options: Options): Promise<SegmentsTiming> {
+  if (options.keep === null) throw new BenchError('--make makes worlds to be kept: name a folder with --keep');
+  for (const times of options.growth ? [1, GROWN] : [1]) await inWorld(options, times, async () => undefined);
+  return { ...NOTHING };
+}
+
 async function timeSegments(options: Options, times: number): Promise<SegmentsTiming> {
+  return inWorld(options, times, async (task, env) => {
+    const timing = await withRedis(task.folder, env, () => runChild({ ...task, phase: 'time' }, env));
+    if (timing === null) throw new BenchError('the evaluation was not timed');
+    return timing;
+  });
+}
+
+/** Works in a world of so many times the people and events: one that was kept, or one that is made, and kept where that is asked for. */
+async function inWorld<T>(
+  options: Options,
+  times: number,
+  work: (task: Omit<SegmentsTask, 'phase'>, env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> {
   const { scale, seed, env, keep, profile } = options;
   const folder = await mkdtemp(join(tmpdir(), 'walkin-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -80,9 +105,7 @@ async function timeSegments(options: Options, times: number): Promise<SegmentsTi
       await withRedis(folder, env, () => runChild({ ...task, phase: 'make' }, env));
       if (kept !== null) await keepWorld(folder, kept);
     }
-    const timing = await withRedis(folder, env, () => runChild({ ...task, phase: 'time' }, env));
-    if (timing === null) throw new BenchError('the evaluation was not timed');
-    return timing;
+    return await work(task, env);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -93,7 +116,7 @@ const WORLD = ['clickhouse', 'dump.rdb'] as const;
 
 async function takeWorld(kept: string, folder: string): Promise<void> {
   say(`The world of ${kept}`);
-  for (const name of WORLD) await cp(join(kept, name), join(folder, name), { recursive: true });
+  for (const name of WORLD) await linked(join(kept, name), join(folder, name));
 }
 
 /** Under its name when it is whole. */
@@ -101,9 +124,31 @@ async function keepWorld(folder: string, kept: string): Promise<void> {
   const part = `${kept}.part`;
   rmSync(part, { recursive: true, force: true });
   await mkdir(part, { recursive: true });
-  for (const name of WORLD) await cp(join(folder, name), join(part, name), { recursive: true });
+  for (const name of WORLD) await linked(join(folder, name), join(part, name));
   await rename(part, kept);
   say(`The world is kept in ${kept}`);
+}
+
+/** A copy in which columns, which the engine writes once and never changes, are the same files: of 20 GB in a second. */
+async function linked(from: string, to: string): Promise<void> {
+  const files = await readdir(from, { recursive: true, withFileTypes: true }).catch(() => null);
+  if (files === null) return copyFile(from, to);
+  await mkdir(to, { recursive: true });
+  for (const file of files) {
+    const [old, copy] = [join(file.parentPath, file.name), join(to, file.parentPath.slice(from.length), file.name)];
+    await mkdir(file.isDirectory() ? copy : dirname(copy), { recursive: true });
+    // A database of the engine is a link to its folder, told from where it stands.
+    if (file.isSymbolicLink()) await symlink(await readlink(old), copy);
+    // Across file systems there are no hard links.
+    else if (file.isFile() && !(file.name.endsWith('.bin') && (await isLinked(old, copy)))) await copyFile(old, copy);
+  }
+}
+
+function isLinked(old: string, copy: string): Promise<boolean> {
+  return link(old, copy).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A Redis that finds in a folder what the one before it saved there. */

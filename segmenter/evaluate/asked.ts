@@ -1,17 +1,28 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import type { LeafPlan } from '../../dmp/segments/plan.ts';
-import { isOfOthers } from '../../dmp/segments/sets.ts';
+import { isOfOthers, stretchOf } from '../../dmp/segments/sets.ts';
 import { LIMITS } from './limits.ts';
+import { inTurns } from './turns.ts';
 
-/** Since what people are asked again. */
+/** Since when leaves are asked again: the fold of facts that they knew, and the end of sliding windows, epoch ms. */
 export interface Since {
   readonly fold: number;
   readonly at: number;
-  /** Segments that rules name, by the version that was known then. */
-  readonly nested: Readonly<Record<string, number>>;
-  /** Leaves of others: the stamp of their set then, and now. */
-  readonly leaves: readonly { readonly key: string; readonly before: number; readonly now: number }[];
+}
+
+/** People who are asked again, and facts that are read for it. */
+export interface Again {
+  readonly people: number;
+  readonly facts: number;
+}
+
+/** What leaves that share a statement look at. */
+export interface Look {
+  /** Of facts; none: all. */
+  readonly kinds: readonly string[];
+  /** Names the columns. */
+  readonly sql: string;
 }
 
 /** With more of them than this share asked, all of them at once cost less. */
@@ -19,8 +30,9 @@ const MOST_OF_ALL = 0.4;
 const FEW = 1_000;
 
 /**
- * Writes down who is asked again: whose facts a fold touched, who has a fact that passed the end of a sliding window, and who entered or
- * left a segment that a rule names, or a set that is not of their own facts; where rules count by household, with all of it. Returns how many, or null where it is nearly everybody.
+ * Writes down who is asked again, and by which kinds of facts: whose facts a fold touched, and who has a fact that passed the end of a
+ * sliding window; where rules count by household, with all of it. Then copies the facts that are to be read. Null: it is nearly everybody.
+ *
  */
 export async function askAgain(
   warehouse: Warehouse,
@@ -28,73 +40,127 @@ export async function askAgain(
   now: number,
   edges: readonly number[],
   level: Level,
-): Promise<number | null> {
+  looks: readonly Look[],
+): Promise<Again | null> {
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_asked' });
   const crossed = crossingsOf(edges, since.at, now);
-  const nested = Object.entries(since.nested);
-  const parts = ['SELECT shard, profile FROM touches WHERE fold > {fold:UInt64}'];
-  if (crossed.length > 0) parts.push(CROSSED);
-  if (nested.length > 0) parts.push(ENTERED_OR_LEFT);
-  const changed = since.leaves.filter(({ before, now: stamp }) => before !== stamp);
-  if (changed.length > 0)
-    parts.push(
-      level === 'person'
-        ? CHANGED
-        : `SELECT shard, profile FROM facts WHERE kind = 'person' AND (shard, ${level}) IN (${CHANGED})`,
-    );
+  const parts = ['SELECT kind, shard, profile FROM touches WHERE fold > {fold:UInt64}', ...(crossed.length > 0 ? [CROSSED] : [])];
   const params = {
-    leaves: changed.map(({ key }) => key),
-    befores: changed.map(({ before }) => before),
-    stamps: changed.map(({ now: stamp }) => stamp),
     fold: since.fold,
     from: crossed.map(([from]) => from),
     to: crossed.map(([, to]) => to),
     days: daysOf(crossed),
-    segments: nested.map(([id]) => id),
-    versions: nested.map(([, version]) => version),
   };
-  const sql = `INSERT INTO segment_asked (shard, profile) SETTINGS insert_deduplicate = 0
-    SELECT DISTINCT shard, profile FROM (${parts.join(' UNION ALL ')})`;
+  const sql = `INSERT INTO segment_asked (kind, shard, profile) SETTINGS insert_deduplicate = 0
+    SELECT DISTINCT kind, shard, profile FROM (${parts.join(' UNION ALL ')})`;
   await warehouse.command({ sql, params }, LIMITS);
   if (level === 'household') await warehouse.command({ sql: MATES }, LIMITS);
   const [row] = await warehouse.query<{ asked: string; all: string }>({
-    sql: 'SELECT (SELECT count() FROM segment_asked) AS asked, (SELECT count() FROM touches) AS all',
+    sql: "SELECT (SELECT uniqExact(profile) FROM segment_asked) AS asked, (SELECT countIf(kind = 'person') FROM touches) AS all",
   });
-  const asked = Number(row?.asked ?? 0);
-  if (asked > FEW && asked > Number(row?.all ?? 0) * MOST_OF_ALL) return null;
+  const people = Number(row?.asked ?? 0);
+  if (people > FEW && people > Number(row?.all ?? 0) * MOST_OF_ALL) return null;
   // Read once: the statements of a pass read few kinds of facts each, of people who are everywhere in the table.
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_facts' });
-  if (asked > 0) await warehouse.command({ sql: THEIR_FACTS }, LIMITS);
-  return asked;
+  if (people > 0) await inTurns(theirFacts(looks), (copy) => warehouse.command({ sql: copy }, LIMITS));
+  const [read] = await warehouse.query<{ n: string }>({ sql: 'SELECT count() AS n FROM segment_facts' });
+  return { people, facts: Number(read?.n ?? 0) };
 }
 
-/** No rule asks for the rest, which are hashes and hard to compress: half of the bytes of a row. */
-const ASKED_FOR = `shard, profile, device, household, kind, at, day, hour, weekday, source, sources, once, place, product, category, department,
-  brand, channel, name, item, value, number, quantity, amount, currency, dwell, cell, identifier`;
+/** The units that leaves of these kinds of facts are asked of again: rows of `shard` and a set, `who`. */
+export function whoIsAsked(kinds: readonly string[], level: Level): string {
+  const asked = `SELECT DISTINCT profile FROM segment_asked${kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`}`;
+  const units = level === 'person' ? asked : `SELECT ${level} FROM segment_facts WHERE kind = 'person' AND profile IN (${asked})`;
+  const unit = level === 'person' ? 'profile' : level;
+  return `SELECT ${stretchOf(unit)} AS shard, groupBitmapState(${unit}) AS who FROM (${units}) GROUP BY shard`;
+}
 
-const THEIR_FACTS = `INSERT INTO segment_facts (${ASKED_FOR}) SETTINGS insert_deduplicate = 0
-  SELECT ${ASKED_FOR} FROM facts WHERE (shard, profile) IN (SELECT shard, profile FROM segment_asked)`;
+/** People who are asked by facts of these kinds: a condition over `profile`. */
+export function isAsked(kinds: readonly string[]): string {
+  return kinds.length === 0 ? '' : ` AND profile IN (SELECT profile FROM segment_asked WHERE ${askedBy(kinds)})`;
+}
+
+const askedBy = (kinds: readonly string[]): string => `kind IN (${['person', ...kinds].map((kind) => `'${kind}'`).join(', ')})`;
+
+/** No rule asks for the rest, which are hashes and hard to compress: half of the bytes of a row. */
+const COLUMNS = [
+  ...[
+    'device',
+    'household',
+    'at',
+    'day',
+    'hour',
+    'weekday',
+    'source',
+    'sources',
+    'once',
+    'place',
+    'product',
+    'category',
+    'department',
+  ],
+  ...['brand', 'channel', 'name', 'item', 'value', 'number', 'quantity', 'amount', 'currency', 'dwell', 'cell', 'identifier'],
+];
+
+const NUMBERED = [
+  'person',
+  'purchase',
+  'visit',
+  'redemption',
+  'page',
+  'action',
+  'impression',
+  'click',
+  'attribute',
+  'position',
+  'home',
+  'work',
+];
+/** The type of `kind` in `facts`. */
+const KIND = `Enum8(${NUMBERED.map((kind, n) => `\\'${kind}\\' = ${n + 1}`).join(', ')})`;
+
+/**
+ * Copies of each kind the facts of whom a leaf is asked that looks at it, and of these the columns that one names: to read all of them
+ * takes most of the time. Kinds that leaves look at together in one statement, the others in another beside it.
+ */
+function theirFacts(looks: readonly Look[]): string[] {
+  if (looks.some(({ kinds }) => kinds.length === 0))
+    return [copied('(shard, profile) IN (SELECT shard, profile FROM segment_asked)', looks)];
+  const together = new Set(looks.flatMap(({ kinds }) => (kinds.length > 1 ? kinds : [])));
+  const all = [...new Set(looks.flatMap(({ kinds }) => kinds))];
+  return [all.filter((kind) => together.has(kind)), all.filter((kind) => !together.has(kind))]
+    .filter((kinds) => kinds.length > 0)
+    .map((kinds) => {
+      const wanted = kinds.map((kind) => {
+        const beside = [...new Set(looks.filter((look) => look.kinds.includes(kind)).flatMap((look) => look.kinds))];
+        return `SELECT CAST('${kind}', '${KIND}') AS kind, profile FROM segment_asked WHERE ${askedBy(beside)}`;
+      });
+      const chosen = `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND (kind, profile) IN (${wanted.join(' UNION ALL ')})`;
+      return copied(
+        chosen,
+        looks.filter((look) => look.kinds.some((kind) => kinds.includes(kind))),
+      );
+    });
+}
+
+function copied(chosen: string, looks: readonly Look[]): string {
+  const text = looks.map(({ sql }) => sql).join(' ');
+  const columns = ['shard', 'profile', 'kind', ...COLUMNS.filter((column) => new RegExp(`\\b${column}\\b`).test(text))].join(
+    ', ',
+  );
+  return `INSERT INTO segment_facts (${columns}) SETTINGS insert_deduplicate = 0, max_threads = 1
+    SELECT ${columns} FROM facts WHERE ${chosen}`;
+}
 
 /** Who lives with them. */
-const MATES = `INSERT INTO segment_asked (shard, profile) SETTINGS insert_deduplicate = 0
-  SELECT DISTINCT shard, profile FROM facts
+const MATES = `INSERT INTO segment_asked (kind, shard, profile) SETTINGS insert_deduplicate = 0
+  SELECT DISTINCT 'person', shard, profile FROM facts
   WHERE kind = 'person' AND (shard, profile) NOT IN (SELECT shard, profile FROM segment_asked) AND household IN (
     SELECT household FROM facts WHERE kind = 'person' AND (shard, profile) IN (SELECT shard, profile FROM segment_asked))`;
 
 /** Facts that were within a window and are out of it now, or that were to come and have come. */
-const CROSSED = `SELECT shard, profile FROM facts PREWHERE toDate(at) IN {days:Array(Date)}
+const CROSSED = `SELECT kind, shard, profile FROM facts PREWHERE toDate(at) IN {days:Array(Date)}
   WHERE arrayExists((f, t) -> toUnixTimestamp64Milli(at) > f AND toUnixTimestamp64Milli(at) <= t, {from:Array(Int64)}, {to:Array(Int64)})`;
-
-const ENTERED_OR_LEFT = `SELECT shard, profile FROM facts WHERE kind = 'person' AND profile IN (
-  SELECT profile FROM memberships WHERE segment IN {segments:Array(String)}
-    AND version > transform(segment, {segments:Array(String)}, {versions:Array(UInt32)}, toUInt32(0)))`;
-
-/** Units that are in one of two sets of a leaf and not in the other. */
-const CHANGED = `SELECT shard, arrayJoin(bitmapToArray(bitmapXor(before, now))) AS profile FROM (
-  SELECT leaf, shard,
-    groupBitmapMergeStateIf(members, stamp = transform(toString(leaf), {leaves:Array(String)}, {befores:Array(UInt64)}, toUInt64(0))) AS before,
-    groupBitmapMergeStateIf(members, stamp = transform(toString(leaf), {leaves:Array(String)}, {stamps:Array(UInt64)}, toUInt64(0))) AS now
-  FROM leaf_sets WHERE leaf IN {leaves:Array(String)} GROUP BY leaf, shard)`;
 
 /** Stretches of time (from, to], epoch ms, that do not overlap. */
 function crossingsOf(edges: readonly number[], before: number, now: number): [number, number][] {

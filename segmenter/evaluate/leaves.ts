@@ -1,20 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Limits, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import { Binder } from '../../dmp/segments/binder.ts';
-import { planOf } from '../../dmp/segments/nodes/plan-of.ts';
-import type { FactsPlan } from '../../dmp/segments/plan.ts';
-import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
-import type { RuleScope } from '../../dmp/segments/scope.ts';
-import { compileSets, isOfOthers, type Sets } from '../../dmp/segments/sets.ts';
+import type { Level } from '../../dmp/identity/kinds.ts';
+import type { Binder } from '../../dmp/segments/binder.ts';
+import type { FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
+import { type LeafStatement, stretchOf } from '../../dmp/segments/sets.ts';
 import { SHARDS } from '../../dmp/segments/shards.ts';
+import { isAsked, whoIsAsked } from './asked.ts';
 import { LIMITS } from './limits.ts';
+import { AT_ONCE, inTurns } from './turns.ts';
 
 /** Facts that one statement goes through: its time and memory stay within limits however many facts there are. */
 const MOST_FACTS = 6_000_000;
-/** Of so few a statement for each part would cost more than it saves. */
-const FEW_FACTS = 200_000;
-/** Statements at once, each on one thread: rows of one thread are in order already, and need not be merged. */
-const AT_ONCE = 2;
 
 /**
  * Rows come in the order of the key, so that people are done one after the other and nothing is kept of them: 140 MB for 200 rules, where a
@@ -22,13 +18,9 @@ const AT_ONCE = 2;
  */
 export const IN_ORDER = 'insert_deduplicate = 0, optimize_aggregation_in_order = 1, max_threads = 1';
 
-export function isFew(facts: number): boolean {
-  return facts < FEW_FACTS;
-}
-
-/** Conditions over `shard` that cut the facts into parts of about a size. */
-export function rangesOf(facts: number): string[] {
-  const parts = isFew(facts) ? 1 : Math.min(SHARDS, Math.max(AT_ONCE, Math.ceil(facts / MOST_FACTS)));
+/** Conditions over `shard` that cut the facts into parts of about a size; of few, for which statements cost more than rows, one. */
+export function rangesOf(facts: number, few: number): string[] {
+  const parts = facts < few ? 1 : Math.min(SHARDS, Math.max(AT_ONCE, Math.ceil(facts / MOST_FACTS)));
   const bounds = Array.from({ length: parts + 1 }, (_, n) => Math.round((n * SHARDS) / parts));
   return bounds.slice(1).map((to, n) => `shard >= ${bounds[n]} AND shard < ${to}`);
 }
@@ -36,62 +28,115 @@ export function rangesOf(facts: number): string[] {
 /** Told how far the work is, 0 to 1; throws where it is to stop. */
 export type Between = (share: number) => Promise<void>;
 
-/** Answers the leaves that are not stored: rows of `segment_leaves`. */
+/** Where the facts are: all of them, or those of whom is asked again. */
+export type FactsFrom = 'facts' | 'segment_facts';
+
+/** Leaves that are asked together, and the values that their statements bind. */
+export interface Asking {
+  readonly statements: readonly LeafStatement[];
+  /** Subqueries of units, by the leaf's name: sets that are there already, elsewhere. */
+  readonly units: ReadonlyMap<string, string>;
+  /** Names of leaves whose sets are made of those of whom they do not hold. */
+  readonly opposite: ReadonlySet<string>;
+  readonly bound: Binder;
+}
+
+/** Puts the answers into `segment_leaves`. */
 export async function answerLeaves(
   warehouse: Warehouse,
-  sets: Sets,
-  from: 'facts' | 'segment_facts',
+  { statements, units, opposite, bound }: Asking,
+  from: FactsFrom,
   ranges: readonly string[],
   limits: Limits,
   between: Between,
 ): Promise<void> {
-  const work = ranges.flatMap((range) => sets.statements.map((statement) => statement.sql(from, range)));
+  await warehouse.command({ sql: 'TRUNCATE TABLE segment_leaves' });
+  const work = [
+    ...ranges.flatMap((range) =>
+      statements.map(({ sql, kinds }) => sql(from, from === 'facts' ? range : `${range}${isAsked(kinds)}`, opposite)),
+    ),
+    ...[...units].map(([name, sql]) => setOfUnits(name, sql)),
+  ];
   await inTurns(work, async (sql, share) => {
     await between(share);
     const into = `INSERT INTO segment_leaves (leaf, shard, members) SETTINGS ${IN_ORDER} ${sql}`;
-    await warehouse.command({ sql: into, params: sets.bound.values }, limits);
+    await warehouse.command({ sql: into, params: bound.values }, limits);
   });
 }
 
-/** For each leaf that is asked of units the set of those that its statement reads where it holds of the others, else null. */
-export async function tellNobodies(warehouse: Warehouse, sets: Sets, limits: Limits): Promise<Map<string, string | null>> {
-  const told = new Map<string, string | null>();
-  for (const { ofNobody, leaves } of sets.statements) {
+function setOfUnits(name: string, units: string): string {
+  return `SELECT '${name}' AS leaf, ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS members
+    FROM (SELECT toUInt32(0) AS unit WHERE 0 UNION ALL SELECT * FROM (${units})) GROUP BY shard`;
+}
+
+/** Which leaves hold of units without any fact: their sets are made of the others. */
+export async function tellOpposites(
+  warehouse: Warehouse,
+  statements: readonly LeafStatement[],
+  bound: Binder,
+  limits: Limits,
+): Promise<string[]> {
+  const opposite: string[] = [];
+  for (const { ofNobody, names } of statements) {
     if (ofNobody === null) continue;
-    const [row] = await warehouse.query<{ told: number[] }>({ sql: ofNobody.sql, params: sets.bound.values }, limits);
-    for (const [n, leaf] of leaves.entries()) told.set(leaf, row?.told[n] === 1 ? ofNobody.read : null);
+    const [row] = await warehouse.query<{ told: number[] }>({ sql: ofNobody, params: bound.values }, limits);
+    opposite.push(...names.filter((_, n) => row?.told[n] === 1));
   }
-  return told;
+  return opposite;
 }
 
-async function inTurns<T>(work: readonly T[], take: (one: T, share: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  let failure: unknown = null;
-  const worker = async (): Promise<void> => {
-    while (next < work.length && failure === null)
-      await take(work[next] as T, next++ / work.length).catch((error: unknown) => {
-        failure ??= error;
-      });
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  if (failure !== null) throw failure;
+/** A leaf that was answered, and under which name its set is kept. */
+export interface Answered {
+  readonly name: string;
+  readonly kept: string;
 }
 
-/** Leaves of a rule that are asked of everybody whenever their members may be others. */
-export function leavesOfOthers(rule: Rule, scope: RuleScope): Leaf[] {
-  return compileSets([rule], scope, isOfOthers).stored.map(({ leaf }) => leaf);
+/**
+ * Mends the kept sets by what is in `segment_leaves`: of whom was asked again (by facts of these kinds), or of everybody (null). What was
+ * written by an evaluation that was cut off is right already, and is written again.
+ */
+export async function keepLeaves(
+  warehouse: Warehouse,
+  leaves: readonly Answered[],
+  stamp: number,
+  asked: { readonly kinds: readonly string[]; readonly level: Level } | null,
+): Promise<void> {
+  const now = asked === null ? 'held' : 'bitmapOr(bitmapAndnot(old, who), bitmapAnd(held, who))';
+  const both = `SELECT key, shard, groupBitmapMergeStateIf(members, role = 0) AS old, groupBitmapMergeStateIf(members, role = 1) AS held FROM (
+      SELECT leaf AS key, shard, members, toUInt8(0) AS role FROM leaf_members FINAL WHERE leaf IN {keys:Array(String)}
+      UNION ALL
+      SELECT transform(toString(leaf), {names:Array(String)}, {keys:Array(String)}, ''), shard, members, toUInt8(1) FROM segment_leaves
+      WHERE leaf IN {names:Array(String)})
+    GROUP BY key, shard`;
+  const joined = asked === null ? '' : ` LEFT JOIN (${whoIsAsked(asked.kinds, asked.level)}) AS asked USING shard`;
+  const sql = `INSERT INTO leaf_members (leaf, shard, stamp, members) SETTINGS insert_deduplicate = 0
+    SELECT key, shard, {stamp:UInt64}, members FROM (SELECT key, shard, old, ${now} AS members FROM (${both}) AS sets${joined})
+    WHERE bitmapCardinality(bitmapXor(old, members)) > 0`;
+  const params = { keys: leaves.map(({ kept }) => kept), names: leaves.map(({ name }) => name), stamp };
+  await warehouse.command({ sql, params }, LIMITS);
 }
 
-/** Of what a leaf comes to, whenever: the same of equal leaves. The scope's time is some constant one. */
-export function keyOfLeaf(leaf: Leaf, scope: RuleScope): string {
-  const bound = new Binder();
-  const plan = planOf(leaf, { scope, bound });
+/** A stamp after all that there are. */
+export async function freeStamp(warehouse: Warehouse): Promise<number> {
+  const [row] = await warehouse.query<{ newest: string }>({ sql: 'SELECT max(stamp) AS newest FROM leaf_members' });
+  return Number(row?.newest ?? 0) + 1;
+}
+
+/** Drops sets that no rule is made of any more. */
+export async function dropLeaves(warehouse: Warehouse, kept: readonly string[]): Promise<void> {
+  if (kept.length > 0)
+    await warehouse.command({ sql: 'DELETE FROM leaf_members WHERE leaf IN {kept:Array(String)}', params: { kept } }, LIMITS);
+}
+
+/** Of what a leaf comes to, whenever: the same of equal leaves. Its plan is of some constant time. */
+export function keyOfPlan(plan: LeafPlan, level: Level, bound: Binder): string {
   const text =
     'units' in plan
       ? plan.units
       : [
           plan.measures,
           plan.rows,
+          plan.edges,
           plan.others?.sql,
           plan.holds(
             plan.measures.map((_, n) => `m${n}`),
@@ -99,39 +144,21 @@ export function keyOfLeaf(leaf: Leaf, scope: RuleScope): string {
           ),
         ];
   return createHash('sha1')
-    .update(JSON.stringify([scope.level, text, bound.values]))
+    .update(JSON.stringify([level, text, bound.values]))
     .digest('base64');
 }
 
-/** Makes the sets of leaves of others, of everybody: rows of `leaf_sets` under a stamp that nothing has yet. */
-export async function makeLeafSets(
+/** What leaves ask of everybody's facts, asked once each. */
+export async function askPlaces(
   warehouse: Warehouse,
-  leaves: ReadonlyMap<string, Leaf>,
-  scope: RuleScope,
-  stamp: number,
-  facts: number,
-  between: Between,
-): Promise<void> {
-  const bound = new Binder();
+  plans: readonly LeafPlan[],
+  bound: Binder,
+): Promise<(plan: FactsPlan) => readonly string[]> {
   const places = new Map<string, readonly string[]>();
-  for (const leaf of leaves.values()) {
-    const plan = planOf(leaf, { scope, bound });
+  for (const plan of plans)
     if ('others' in plan && plan.others !== undefined && !places.has(plan.others.sql))
       places.set(plan.others.sql, await askOthers(warehouse, plan.others, bound));
-  }
-  const placesOf = ({ others }: FactsPlan): readonly string[] => (others === undefined ? [] : (places.get(others.sql) ?? []));
-  const sets = compileSets([...leaves.values()], scope, () => false, bound, { placesOf, isTogether: isFew(facts) });
-  const keys = [...leaves.keys()];
-  const names = keys.map((_, n) => `l${n}`);
-  const own = sets.statements.filter((statement) => statement.leaves.some((name) => names.includes(name)));
-  const work = rangesOf(facts).flatMap((range) => own.map((statement) => statement.sql('facts', range)));
-  await inTurns(work, async (sql) => {
-    await between(0);
-    const into = `INSERT INTO leaf_sets (leaf, stamp, shard, members) SETTINGS ${IN_ORDER}
-      SELECT transform(leaf, {leafNames:Array(String)}, {leafKeys:Array(String)}, ''), {stamp:UInt64}, shard, members FROM (${sql})
-      WHERE leaf IN {leafNames:Array(String)}`;
-    await warehouse.command({ sql: into, params: { ...bound.values, leafNames: names, leafKeys: keys, stamp } }, LIMITS);
-  });
+  return ({ others }) => (others === undefined ? [] : (places.get(others.sql) ?? []));
 }
 
 async function askOthers(warehouse: Warehouse, others: NonNullable<FactsPlan['others']>, bound: Binder): Promise<string[]> {

@@ -1,8 +1,12 @@
 import type { Limits, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import type { Level } from '../../dmp/identity/kinds.ts';
+import { columnsOf } from '../../dmp/segments/algebra.ts';
+import type { Compiler } from '../../dmp/segments/plan.ts';
 import { whoDidNotRefuse } from '../../dmp/segments/rows.ts';
-import { columnsOf, type Sets, withNobodies } from '../../dmp/segments/sets.ts';
-import { answerLeaves, type Between, rangesOf, tellNobodies } from './leaves.ts';
+import { stretchOf } from '../../dmp/segments/sets.ts';
+import type { Between } from './leaves.ts';
 import { LIMITS } from './limits.ts';
+import { inTurns } from './turns.ts';
 
 /** A rule of a pass: the segment, and the version of its members so far (0: it has none). */
 export interface Asked {
@@ -28,44 +32,45 @@ interface CountRow {
   readonly changed: 0 | 1;
 }
 
-/** Where the facts of whom is asked are: all of them, or `segment_facts`. */
-export interface Reading {
-  readonly from: 'facts' | 'segment_facts';
-  /** Rows in it. */
-  readonly facts: number;
-  /** Leaves whose set is stored, by the leaf's name: statements that select `shard` and `members`. */
-  readonly stored: ReadonlyMap<string, string>;
+/** Rules as algebra of sets. */
+export interface Algebra {
+  /** For each rule its members, an expression over columns of these names. */
+  readonly rules: readonly string[];
+  readonly names: readonly string[];
+  /** Selects the sets: `leaf` (the name), `shard`, `members`. */
+  readonly sets: string;
+  readonly level: Level;
+  readonly compiler: Compiler;
 }
 
 /**
- * One pass over the facts of whom is asked (or of everybody): for each rule who holds, as sets by shard; and from these and the members so far
- * the new members, who entered and who left, in `segment_steps`. Returns the counts by segment.
+ * For each rule who holds, as sets by shard; and from these and the members so far the new members, who entered and who left, in
+ * `segment_steps`. Returns the counts by segment.
  *
- * @param sets of the segments' rules, in their order
+ * @param segments of the rules, in their order
+ * @param shards in which somebody is
  */
 export async function takePass(
   warehouse: Warehouse,
-  sets: Sets,
+  algebra: Algebra,
   segments: readonly Asked[],
-  reading: Reading,
-  limits: Limits = LIMITS,
-  between: Between = async () => undefined,
+  shards: readonly number[],
+  limits: Limits,
+  between: Between,
 ): Promise<Map<string, Counted>> {
-  const isWhole = reading.from === 'facts';
-  for (const table of ['segment_leaves', 'segment_held', 'segment_steps'])
-    await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
+  for (const table of ['segment_held', 'segment_steps']) await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
   const ids = segments.map(({ id }) => id);
-  const told = await tellNobodies(warehouse, sets, limits);
-  const ranges = rangesOf(reading.facts);
-  await answerLeaves(warehouse, sets, reading.from, ranges, limits, between);
-  const rules = withNobodies(sets.rules, told);
-  for (const range of ranges) {
+  const ranges = shards.length < 2 ? ['1'] : shards.map((shard) => `shard = ${shard}`);
+  await inTurns(ranges, async (range) => {
     await between(1);
-    const sql = heldOf(sets, rules, reading, range);
-    await warehouse.command({ sql, params: { ...sets.bound.values, passIds: ids } }, limits);
-  }
+    // It binds values too.
+    const sql = heldOf(algebra, range);
+    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: ids } }, limits);
+  });
   const params = { passIds: ids, versions: segments.map(({ version }) => version) };
-  await warehouse.command({ sql: isWhole ? WHOLE : AGAIN, params }, LIMITS);
+  // Members of before may be in others.
+  const all = shards.length < 2 ? ['1'] : [...ranges, `shard NOT IN (${shards.join(', ')})`];
+  for (const range of all) await warehouse.command({ sql: stepsIn(range), params }, LIMITS);
   const rows = await warehouse.query<CountRow>({ sql: COUNTS }, LIMITS);
   const counts = new Map<string, Counted>(ids.map((id) => [id, NOBODY]));
   for (const { id, n, in_count, out_count, changed } of rows)
@@ -73,46 +78,30 @@ export async function takePass(
   return counts;
 }
 
-/** Of segments of which nobody is asked. */
-export async function countMembers(warehouse: Warehouse, segments: readonly Asked[]): Promise<Map<string, Counted>> {
-  const params = { passIds: segments.map(({ id }) => id), versions: segments.map(({ version }) => version) };
-  const sql = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS n FROM (${SO_FAR}) AS s GROUP BY segment`;
-  const rows = await warehouse.query<{ id: string; n: string }>({ sql, params }, LIMITS);
-  const counts = new Map<string, Counted>(segments.map(({ id }) => [id, NOBODY]));
-  for (const { id, n } of rows) counts.set(id, { ...NOBODY, members: Number(n) });
-  return counts;
-}
-
-function heldOf(sets: Sets, rules: readonly string[], { from, stored }: Reading, range: string): string {
-  const leaves = [
-    `SELECT toString(leaf) AS leaf, shard, members FROM segment_leaves WHERE ${range}`,
-    ...[...stored].map(([name, sql]) => `SELECT '${name}', shard, members FROM (${sql}) WHERE ${range}`),
-  ].join(' UNION ALL ');
-  const held = `SELECT id AS segment, shard, members FROM (SELECT shard, [${rules.join(', ')}] AS sets FROM (${columnsOf(sets, leaves)}))
+function heldOf({ rules, names, sets, level, compiler }: Algebra, range: string): string {
+  const columns = columnsOf(names, `SELECT leaf, shard, members FROM (${sets}) WHERE ${range}`);
+  const held = `SELECT id AS segment, shard, members FROM (SELECT shard, [${rules.join(', ')}] AS sets FROM (${columns}))
     ARRAY JOIN sets AS members, {passIds:Array(String)} AS id WHERE bitmapCardinality(members) > 0`;
   const into = 'INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0';
-  if (sets.level === 'person') return `${into} ${held}`;
-  const agreed = whoDidNotRefuse(sets.compiler);
-  const people = `SELECT DISTINCT shard, profile, ${sets.level} AS unit FROM ${from} WHERE kind = 'person' AND ${range}${agreed === '' ? '' : ` AND ${agreed}`}`;
-  return `${into} SELECT segment, shard, groupBitmapState(profile) FROM (SELECT segment, shard, arrayJoin(bitmapToArray(members)) AS unit FROM (${held})) AS units
-    INNER JOIN (${people}) AS people USING (shard, unit) GROUP BY segment, shard`;
+  if (level === 'person') return `${into} ${held}`;
+  const agreed = whoDidNotRefuse(compiler);
+  const people = `SELECT DISTINCT profile, ${level} AS unit FROM facts WHERE kind = 'person'${agreed === '' ? '' : ` AND ${agreed}`}`;
+  return `${into} SELECT segment, ${stretchOf('profile')} AS shard, groupBitmapState(profile) FROM (SELECT segment, arrayJoin(bitmapToArray(members)) AS unit FROM (${held})) AS units
+    INNER JOIN (${people}) AS people USING unit GROUP BY segment, shard`;
 }
 
 /** Members so far. Binds passIds and versions. */
 const SO_FAR = `SELECT segment, shard, members FROM segment_members FINAL WHERE segment IN {passIds:Array(String)}
   AND version = transform(toString(segment), {passIds:Array(String)}, {versions:Array(UInt32)}, toUInt32(0)) AND version > 0`;
 
-const BOTH = `SELECT segment, shard, groupBitmapMergeStateIf(members, role = 0) AS before, groupBitmapMergeStateIf(members, role = 1) AS held
-  FROM (SELECT segment, shard, members, toUInt8(0) AS role FROM (${SO_FAR})
-    UNION ALL SELECT segment, shard, members, toUInt8(1) FROM segment_held)
-  GROUP BY segment, shard`;
-
-const WHOLE = `INSERT INTO segment_steps (segment, shard, members, entered, gone) SETTINGS insert_deduplicate = 0
-  SELECT segment, shard, held, bitmapAndnot(held, before), bitmapAndnot(before, held) FROM (${BOTH})`;
-
-const AGAIN = `INSERT INTO segment_steps (segment, shard, members, entered, gone) SETTINGS insert_deduplicate = 0
-  SELECT segment, shard, bitmapOr(bitmapAndnot(before, asked), held), bitmapAndnot(held, before), bitmapAndnot(bitmapAnd(before, asked), held)
-  FROM (${BOTH}) AS sets LEFT JOIN (SELECT shard, groupBitmapState(profile) AS asked FROM segment_asked GROUP BY shard) AS who USING shard`;
+function stepsIn(range: string): string {
+  return `INSERT INTO segment_steps (segment, shard, members, entered, gone) SETTINGS insert_deduplicate = 0
+    SELECT segment, shard, held, bitmapAndnot(held, before), bitmapAndnot(before, held) FROM (
+      SELECT segment, shard, groupBitmapMergeStateIf(members, role = 0) AS before, groupBitmapMergeStateIf(members, role = 1) AS held
+      FROM (SELECT segment, shard, members, toUInt8(0) AS role FROM (${SO_FAR})
+        UNION ALL SELECT segment, shard, members, toUInt8(1) FROM segment_held)
+      WHERE ${range} GROUP BY segment, shard)`;
+}
 
 /** Who went to another shard left one and entered another, and so did neither. */
 const COUNTS = `SELECT toString(segment) AS id, sum(bitmapCardinality(s.members)) AS n,

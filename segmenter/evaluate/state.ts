@@ -7,6 +7,9 @@ const BEGUN_KEY = 'walkin:segmenter:evaluated-begun';
 /** Segments that are evaluated alone, since their last evaluation failed. */
 const FAILED_KEY = 'walkin:segmenter:evaluated-failed';
 
+/** Hash: leaf → what its kept set is of. */
+const LEAVES_KEY = 'walkin:segmenter:evaluated-leaves';
+
 /** What the last evaluation of a segment that succeeded had taken in. */
 export interface Evaluated {
   /** Of its members. */
@@ -20,10 +23,21 @@ export interface Evaluated {
   readonly whole: number;
   /** Versions of the segments that its rule names. */
   readonly nested: Readonly<Record<string, number>>;
-  /** Stamps of the sets of its leaves of others, by what they come to; of states of before there is none. */
-  readonly leaves?: Readonly<Record<string, number>>;
+  /** Its leaves, by what they come to; of states of before there is none. */
+  readonly sets?: readonly string[];
   /** Versions that are kept to be restored, oldest first: the last of each rule that it had. */
   readonly kept: readonly number[];
+}
+
+/** What the kept set of a leaf has taken in. */
+export interface Kept {
+  /** The fold of facts, and the end of sliding windows, epoch ms. */
+  readonly fold: number;
+  readonly at: number;
+  /** When everybody was asked last, epoch ms. */
+  readonly whole: number;
+  /** It is that of those of whom the leaf does not hold. */
+  readonly isOpposite: boolean;
 }
 
 /** A segment whose evaluation failed, and has not succeeded since. */
@@ -38,14 +52,17 @@ export interface EvaluatedStates {
   readonly known: ReadonlyMap<string, Evaluated>;
   readonly begun: ReadonlyMap<string, number>;
   readonly failed: ReadonlyMap<string, Failed>;
+  readonly leaves: ReadonlyMap<string, Kept>;
 }
 
 export async function readEvaluated(redis: Redis): Promise<EvaluatedStates> {
-  const [states, begun, failed] = await Promise.all([STATE_KEY, BEGUN_KEY, FAILED_KEY].map((key) => redis.hgetall(key)));
+  const keys = [STATE_KEY, BEGUN_KEY, FAILED_KEY, LEAVES_KEY];
+  const [states, begun, failed, leaves] = await Promise.all(keys.map((key) => redis.hgetall(key)));
   return {
     known: new Map(Object.entries(states ?? {}).map(([id, text]) => [id, JSON.parse(text) as Evaluated])),
     begun: new Map(Object.entries(begun ?? {}).map(([id, version]) => [id, Number(version)])),
     failed: new Map(Object.entries(failed ?? {}).map(([id, text]) => [id, JSON.parse(text) as Failed])),
+    leaves: new Map(Object.entries(leaves ?? {}).map(([key, text]) => [key, keptOf(text)])),
   };
 }
 
@@ -74,4 +91,21 @@ export async function forgetEvaluated(redis: Redis, ids: readonly string[]): Pro
       .hdel(STATE_KEY, ...ids)
       .hdel(BEGUN_KEY, ...ids)
       .exec();
+}
+
+function keptOf(text: string): Kept {
+  const [fold, at, whole, opposite] = text.split(' ').map(Number) as [number, number, number, number];
+  return { fold, at, whole, isOpposite: opposite === 1 };
+}
+
+export async function saveLeaves(redis: Redis, leaves: ReadonlyMap<string, Kept>): Promise<void> {
+  const fields = [...leaves].flatMap(([key, { fold, at, whole, isOpposite }]) => [
+    key,
+    `${fold} ${at} ${whole} ${isOpposite ? 1 : 0}`,
+  ]);
+  if (fields.length > 0) await redis.hset(LEAVES_KEY, ...fields);
+}
+
+export async function forgetLeaves(redis: Redis, keys: readonly string[]): Promise<void> {
+  if (keys.length > 0) await redis.hdel(LEAVES_KEY, ...keys);
 }

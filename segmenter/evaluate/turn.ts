@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import { referencesOf } from '../../dmp/segments/check.ts';
-import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
+import type { Rule } from '../../dmp/segments/rule.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
 import { type RuleScope, scopeOf } from '../../dmp/segments/scope.ts';
 import type { Segment } from '../../dmp/segments/segment.ts';
 import type { Thing, Things } from '../../dmp/things/things.ts';
-import { type Edges, edgesOf, isOtherDay } from './asked.ts';
-import { keyOfLeaf, leavesOfOthers } from './leaves.ts';
 import type { Evaluated, EvaluatedStates } from './state.ts';
+import { commonWants, type Want, wantsOf } from './wants.ts';
 
 /** A segment whose turn it is. */
 export interface Turn {
@@ -19,13 +18,13 @@ export interface Turn {
   readonly advertiser: string | null;
   /** Of what the rule comes to, wherever that is written: stores of a group, sources, rates. */
   readonly digest: string;
-  /** When time changes the answer. */
-  readonly edges: Edges;
   readonly nested: readonly string[];
-  /** Its leaves of others, by what they come to. */
-  readonly leaves: ReadonlyMap<string, Leaf>;
+  /** The sets of its leaves, by the leaf as JSON. */
+  readonly wants: ReadonlyMap<string, Want>;
+  /** Those that every rule of its scope needs. */
+  readonly common: readonly Want[];
   readonly before: Evaluated | undefined;
-  /** Everybody is asked. */
+  /** Its members of before are of another rule, or of nothing. */
   readonly isWhole: boolean;
   /** It failed the last time. */
   readonly isSuspect: boolean;
@@ -35,13 +34,7 @@ export interface Turn {
 export const SOME_TIME = Date.UTC(2026, 0, 1);
 
 /** Null: the rule cannot be compiled. */
-export function turnOf(
-  things: Things,
-  segment: Thing<Segment>,
-  states: EvaluatedStates,
-  rebuilt: number,
-  now: number,
-): Turn | null {
+export function turnOf(things: Things, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
   const { id, revision, body } = segment;
   const before = states.known.get(id);
   const { rule, level = 'person', advertiser } = body;
@@ -50,16 +43,8 @@ export function turnOf(
     const scan = compileScan([rule], scope);
     const text = JSON.stringify([level, scan.units(''), scan.holds, scan.bound.values]);
     const digest = createHash('sha1').update(text).digest('base64');
-    const edges = edgesOf(scan.plans);
     const nested = [...new Set(referencesOf(rule))];
-    const leaves = new Map(leavesOfOthers(rule, scope).map((leaf) => [keyOfLeaf(leaf, scope), leaf]));
-    const isWhole =
-      before === undefined ||
-      before.digest !== digest ||
-      before.fold < rebuilt ||
-      (edges.isDaily && isOtherDay(before.at, now)) ||
-      nested.some((one) => before.nested[one] === undefined) ||
-      [...leaves.keys()].some((key) => before.leaves?.[key] === undefined);
+    const isWhole = before === undefined || before.digest !== digest || before.fold < rebuilt || before.sets === undefined;
     return {
       id,
       revision,
@@ -67,9 +52,9 @@ export function turnOf(
       level,
       advertiser,
       digest,
-      edges,
       nested,
-      leaves,
+      wants: wantsOf(rule, scope),
+      common: commonWants(scope),
       before,
       isWhole,
       isSuspect: states.failed.has(id),
@@ -79,7 +64,7 @@ export function turnOf(
   }
 }
 
-/** Turns that one pass can take: of one scope, and asked of the same people. */
+/** Turns that one pass can take: of one scope, and of members of the same time. */
 export function passesOf(turns: readonly Turn[], most: number): Turn[][] {
   const groups = new Map<string, Turn[]>();
   for (const turn of turns) {

@@ -77,7 +77,7 @@ async function addFacts(profile: number): Promise<void> {
   await warehouse.command({
     sql: `INSERT INTO facts (shard, profile, device, household, kind, at, id, revision) VALUES (1, ${profile}, 0, ${profile}, 'person', now(), 1, 1)`,
   });
-  await warehouse.command({ sql: `INSERT INTO touches VALUES (1, ${profile}, 1)` });
+  await warehouse.command({ sql: `INSERT INTO touches (shard, profile, fold) VALUES (1, ${profile}, 1)` });
   await warehouse.command({
     sql: `INSERT INTO segment_members SELECT 'planted', ${profile}, 1, groupBitmapState(toUInt32(arrayJoin([${profile}, 999999]))), now()`,
   });

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { LEVELS } from '../../dmp/identity/kinds.ts';
+import { algebraOf, columnsOf, EVERYBODY } from '../../dmp/segments/algebra.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
-import type { Rule } from '../../dmp/segments/rule.ts';
+import { planOf } from '../../dmp/segments/nodes/plan-of.ts';
+import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
+import { leavesOf } from '../../dmp/segments/rule-nodes.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
-import { columnsOf, compileSets, withNobodies } from '../../dmp/segments/sets.ts';
+import { compileSets, type SetPlan, setNamed, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { membersOf, randomRule } from './segments-oracle.ts';
 import { fillWarehouse, pick, randomWorld, scopeIn, seeded } from './segments-world.ts';
@@ -21,27 +24,58 @@ afterAll(() => stop());
 
 /** All rules as algebra of the sets of their leaves, as the segmenter evaluates them. */
 async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogether: boolean): Promise<number[][]> {
-  const sets = compileSets(rules, scope, () => false, new Binder(), { isTogether });
-  const params = sets.bound.values;
-  const told = new Map<string, string | null>();
-  for (const { ofNobody, leaves } of sets.statements) {
-    if (ofNobody === null) continue;
-    const [row] = await warehouse.query<{ told: number[] }>({ sql: ofNobody.sql, params });
-    for (const [n, leaf] of leaves.entries()) told.set(leaf, row?.told[n] === 1 ? ofNobody.read : null);
+  const bound = new Binder();
+  const { level = 'person' } = scope;
+  const plans = new Map<string, SetPlan>([[EVERYBODY, { rows: "kind = 'person'" }]]);
+  const opposite = new Set<string>();
+  const units = new Map<string, string>();
+  const names = new Map<string, string>();
+  for (const leaf of rules.flatMap(leavesOf) as Leaf[]) {
+    const key = JSON.stringify(leaf);
+    if (names.has(key)) continue;
+    const name = `l${names.size}`;
+    names.set(key, name);
+    const plan = planOf(leaf, { scope, bound });
+    if ('units' in plan) units.set(name, plan.units);
+    else {
+      const { asked, isOpposite } = setPlanOf(plan);
+      plans.set(name, asked);
+      if (isOpposite) opposite.add(name);
+    }
   }
-  const leaves = sets.statements.map(
-    (statement) => `SELECT toString(leaf) AS leaf, shard, members FROM (${statement.sql('facts', '')})`,
-  );
-  const units = withNobodies(sets.rules, told).map((rule) => `bitmapToArray(${rule})`);
-  const held = `SELECT shard, [${units.join(', ')}] AS held FROM (${columnsOf(sets, leaves.join(' UNION ALL '))})`;
-  const rows = await warehouse.query<{ shard: number; held: number[][] }>({ sql: held, params });
-  const column = sets.level === 'person' ? 'profile' : sets.level;
-  const people = await warehouse.query<{ shard: number; profile: number; unit: number }>({
-    sql: `SELECT DISTINCT shard, profile, ${column} AS unit FROM facts WHERE kind = 'person'`,
+  const statements = compileSets(plans, level, { isTogether });
+  const params = bound.values;
+  for (const { ofNobody, names: asked } of statements) {
+    if (ofNobody === null) continue;
+    const [row] = await warehouse.query<{ told: number[] }>({ sql: ofNobody, params });
+    for (const [n, name] of asked.entries()) if (row?.told[n] === 1) opposite.add(name);
+  }
+  const sets = [
+    ...statements.map(
+      (statement) => `SELECT toString(leaf) AS leaf, shard, members FROM (${statement.sql('facts', '', opposite)})`,
+    ),
+    ...[...units].map(
+      ([name, sql]) => `SELECT '${name}', ${stretchOf('unit')} AS shard, groupBitmapState(unit)
+        FROM (SELECT toUInt32(0) AS unit WHERE 0 UNION ALL SELECT * FROM (${sql})) GROUP BY shard`,
+    ),
+  ];
+  const setOf = (leaf: Leaf): string => {
+    const name = names.get(JSON.stringify(leaf)) as string;
+    return units.has(name) ? `bitmapAnd(${EVERYBODY}, ${name})` : setNamed(name, opposite.has(name));
+  };
+  const held = rules.map((rule) => `bitmapToArray(${algebraOf(rule, setOf)})`);
+  const columns = columnsOf([EVERYBODY, ...names.values()], sets.join(' UNION ALL '));
+  const rows = await warehouse.query<{ held: number[][] }>({
+    sql: `SELECT [${held.join(', ')}] AS held FROM (${columns})`,
+    params,
+  });
+  const column = level === 'person' ? 'profile' : level;
+  const people = await warehouse.query<{ profile: number; unit: number }>({
+    sql: `SELECT DISTINCT profile, ${column} AS unit FROM facts WHERE kind = 'person'`,
   });
   return rules.map((_, n) => {
-    const of = new Map(rows.map(({ shard, held: all }) => [shard, new Set(all[n])]));
-    const profiles = people.filter(({ shard, unit }) => of.get(shard)?.has(unit)).map(({ profile }) => profile);
+    const of = new Set(rows.flatMap(({ held: all }) => all[n] ?? []));
+    const profiles = people.filter(({ unit }) => of.has(unit)).map(({ profile }) => profile);
     return [...new Set(profiles)].sort((a, b) => a - b);
   });
 }

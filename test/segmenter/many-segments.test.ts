@@ -90,6 +90,7 @@ test('cut off between its steps an evaluation is completed by the next, and nobo
   await evaluateAll();
   const cut = [
     /^INSERT INTO segment_leaves/,
+    /^INSERT INTO leaf_members/,
     /^INSERT INTO segment_held/,
     /^INSERT INTO segment_steps/,
     /^INSERT INTO segment_members/,

@@ -57,6 +57,7 @@ const TABLES = [
   'touches',
   'placements',
   'segment_members',
+  'leaf_members',
 ];
 
 export async function startRig(): Promise<Rig> {

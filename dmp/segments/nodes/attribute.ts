@@ -24,9 +24,6 @@ const FIELDS = {
 };
 export type Attribute = BodyOf<typeof FIELDS> & { readonly name: string };
 
-/** A date at the beginning of a text. */
-const DATED = "match(item, '^[0-9]{4}-[0-9]{2}-[0-9]{2}')";
-
 export const attribute: NodeKind<Attribute> = {
   says: 'The newest value of a name, of each source that said one; where sources differ any of them may fit. Without a condition: whatever it is.',
   fields: FIELDS,
@@ -55,22 +52,25 @@ export const attribute: NodeKind<Attribute> = {
       among('source', sources, bound),
       rowsThatCount(compiler),
     );
+    const dated = "match(v.1, '^[0-9]{4}-[0-9]{2}-[0-9]{2}')";
     const fits = both(
-      listed === undefined ? '' : `item IN ${bound.texts(listed.map(String))}`,
-      min === undefined ? '' : `number >= ${bound.add('Float64', min)}`,
-      max === undefined ? '' : `number <= ${bound.add('Float64', max)}`,
-      since === undefined ? '' : `${DATED} AND substring(item, 1, 10) >= ${bound.add('String', since)}`,
-      before === undefined ? '' : `${DATED} AND substring(item, 1, 10) < ${bound.add('String', before)}`,
+      listed === undefined ? '' : `v.1 IN ${bound.texts(listed.map(String))}`,
+      min === undefined ? '' : `v.2 >= ${bound.add('Float64', min)}`,
+      max === undefined ? '' : `v.2 <= ${bound.add('Float64', max)}`,
+      since === undefined ? '' : `${dated} AND substring(v.1, 1, 10) >= ${bound.add('String', since)}`,
+      before === undefined ? '' : `${dated} AND substring(v.1, 1, 10) < ${bound.add('String', before)}`,
       daysAgo === undefined
         ? ''
-        : `${DATED} AND ifNull(${between(`(${bound.add('Int32', Math.floor(scope.now / DAY_MS))} - toInt32(toDate32OrNull(substring(item, 1, 10))))`, daysAgo, bound)}, 0)`,
+        : `${dated} AND ifNull(${between(`(${bound.add('Int32', Math.floor(scope.now / DAY_MS))} - toInt32(toDate32OrNull(substring(v.1, 1, 10))))`, daysAgo, bound)}, 0)`,
     );
+    const said = `groupArrayIf((source, at, identifier, item, number), ${rows})`;
     return {
       rows,
-      // Each said value, and whether it fits; a newer one of its source takes its place.
-      measures: [`groupArrayIf((source, at, identifier, toUInt8(${fits})), ${rows})`],
-      holds: ([said]) =>
-        `arrayExists(v -> v.4 = 1 AND NOT arrayExists(w -> w.1 = v.1 AND (w.2, w.3) > (v.2, v.3), ${said}), ${said})`,
+      // What each source said last, the same for all leaves of a name: a newer value of a source takes the place of the one before.
+      measures: [
+        `arrayMap(v -> (v.4, v.5), arrayFilter(v -> NOT arrayExists(w -> w.1 = v.1 AND (w.2, w.3) > (v.2, v.3), ${said}), ${said}))`,
+      ],
+      holds: ([values]) => (fits === '' ? `notEmpty(${values})` : `arrayExists(v -> ${fits}, ${values})`),
       edges: daysAgo === undefined ? [] : 'midnight',
     };
   },

@@ -1,0 +1,196 @@
+import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
+import { Binder } from '../../dmp/segments/binder.ts';
+import { compileSets, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
+import { askAgain, isOtherDay } from './asked.ts';
+import {
+  type Answered,
+  type Asking,
+  answerLeaves,
+  askPlaces,
+  type Between,
+  dropLeaves,
+  type FactsFrom,
+  freeStamp,
+  keepLeaves,
+  rangesOf,
+  tellOpposites,
+} from './leaves.ts';
+import { type Current, type Round, stateIn } from './round.ts';
+import { forgetLeaves, type Kept, saveLeaves } from './state.ts';
+import { scopeFor, type Turn } from './turn.ts';
+import { inTurns } from './turns.ts';
+import { planWanted, type Want } from './wants.ts';
+
+/** How long the answers for some are good before everybody is asked again, as an audit of them. */
+export const AUDIT_MS = 24 * 3_600_000;
+
+/**
+ * Brings the sets of the turns' leaves up to now, each once a round: those that are kept are mended for whom facts changed of kinds that
+ * they look at, and for whom a window moved; those of which nothing is known, or that no fact of a person tells of, are made of everybody.
+ *
+ * @param isAudit sets that were not asked of everybody for long are made anew, as if nothing were known
+ */
+export async function bringUp(
+  round: Round,
+  turns: readonly Turn[],
+  isAudit: boolean,
+  limits: Limits,
+  between: Between,
+): Promise<void> {
+  const [first] = turns as [Turn];
+  const missing = new Map<string, Want>();
+  for (const want of [...first.common, ...turns.flatMap(({ wants }) => [...wants.values()])]) {
+    const current = round.leaves.get(want.key);
+    const isOld = isAudit && current !== undefined && round.now - current.kept.whole >= AUDIT_MS;
+    if (current === undefined || isOld) missing.set(want.key, want);
+  }
+  const whole: Want[] = [];
+  const again = new Map<string, Want[]>();
+  for (const want of missing.values()) {
+    const kept = round.states.leaves.get(want.key);
+    if (kept === undefined || isAudit || want.isAnew || isStale(want, kept, round)) whole.push(want);
+    else {
+      const since = `${kept.fold} ${kept.at}`;
+      const group = again.get(since);
+      if (group === undefined) again.set(since, [want]);
+      else group.push(want);
+    }
+  }
+  for (const wants of again.values()) {
+    const isMended = await mend(round, first, wants, limits, between);
+    if (!isMended) whole.push(...wants);
+  }
+  if (whole.length > 0) await makeWhole(round, first, whole, limits, between);
+}
+
+function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): boolean {
+  return fold < rebuilt || (edges.isDaily && isOtherDay(at, now));
+}
+
+/** Leaves under names, and the statements that answer them. */
+interface Prepared {
+  readonly asking: Omit<Asking, 'opposite'>;
+  /** By what they come to. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Of which it is known from the leaf alone that their sets are of all others. */
+  readonly opposite: ReadonlySet<string>;
+}
+
+async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: number): Promise<Prepared> {
+  const { deps, now } = round;
+  const bound = new Binder();
+  const compiler = { scope: scopeFor(deps.things, turn, now), bound };
+  const names = new Map<string, string>();
+  const sets = new Map<string, SetPlan>();
+  const units = new Map<string, string>();
+  const opposite = new Set<string>();
+  const plans = wants.map(({ of }) => planWanted(of, compiler));
+  for (const [n, { key }] of wants.entries()) {
+    const plan = plans[n];
+    const name = `l${n}`;
+    names.set(key, name);
+    if (plan == null) continue;
+    if ('units' in plan) units.set(name, plan.units);
+    else {
+      const { asked, isOpposite } = setPlanOf(plan);
+      sets.set(name, asked);
+      if (isOpposite) opposite.add(name);
+    }
+  }
+  const placesOf = await askPlaces(
+    deps.warehouse,
+    plans.filter((plan) => plan !== null),
+    bound,
+  );
+  // Below and above a person all facts of theirs are read: a unit is known by them.
+  const isTogether = facts < round.few || turn.level !== 'person';
+  const statements = compileSets(sets, turn.level, { placesOf, isTogether });
+  return { asking: { statements, units, bound }, names, opposite };
+}
+
+/** False: nearly everybody would be asked. */
+async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<boolean> {
+  const { deps, now, states } = round;
+  const { warehouse } = deps;
+  const since = states.leaves.get((wants[0] as Want).key) as Kept;
+  const { asking, names } = await prepare(round, turn, wants, round.facts.rows);
+  const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
+  const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
+  const looks = asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) }));
+  const asked = await askAgain(warehouse, since, now, edges, turn.level, looks);
+  if (asked === null) return false;
+  const opposite = new Set(wants.flatMap(({ key }) => (states.leaves.get(key)?.isOpposite ? [names.get(key) as string] : [])));
+  if (asked.people > 0) {
+    await answer(round, { ...asking, opposite }, 'segment_facts', asked.facts, limits, between);
+    const stamp = await freeStamp(warehouse);
+    await inTurns(groups, async (kinds) => {
+      const own = new Set(
+        asking.statements.filter((statement) => statement.kinds.join(' ') === kinds.join(' ')).flatMap((one) => one.names),
+      );
+      const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
+      await keepLeaves(warehouse, leaves, stamp, { kinds, level: turn.level });
+    });
+  }
+  const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });
+  await remember(round, new Map(wants.map(({ key }) => [key, { kept: kept(key), ...asked }])));
+  return true;
+}
+
+async function makeWhole(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<void> {
+  const { deps, now, fold } = round;
+  const { warehouse } = deps;
+  const { asking, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const told = new Set([...opposite, ...(await tellOpposites(warehouse, asking.statements, asking.bound, limits))]);
+  await answer(round, { ...asking, opposite: told }, 'facts', round.facts.rows, limits, between);
+  await keepLeaves(warehouse, answered(names, told), await freeStamp(warehouse), null);
+  const current = ({ key }: Want): Current => ({
+    kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) as string) },
+    people: null,
+    facts: round.facts.rows,
+  });
+  await remember(round, new Map(wants.map((want) => [want.key, current(want)])));
+}
+
+function answer(
+  { deps, few }: Round,
+  asking: Asking,
+  from: FactsFrom,
+  facts: number,
+  limits: Limits,
+  between: Between,
+): Promise<void> {
+  return answerLeaves(deps.warehouse, asking, from, rangesOf(facts, few), limits, between);
+}
+
+function answered(names: ReadonlyMap<string, string>, opposite: ReadonlySet<string>): Answered[] {
+  return [...names].map(([key, name]) => ({ name, kept: keptAs(key, opposite.has(name)) }));
+}
+
+/** A set that came to be that of all others is another one. */
+export function keptAs(key: string, isOpposite: boolean): string {
+  return isOpposite ? `${key}!` : key;
+}
+
+async function remember(round: Round, leaves: ReadonlyMap<string, Current>): Promise<void> {
+  await saveLeaves(round.deps.redis, new Map([...leaves].map(([key, { kept }]) => [key, kept])));
+  for (const [key, current] of leaves) round.leaves.set(key, current);
+}
+
+/** Forgets the sets that no segment is made of any more. */
+export async function dropUnused(round: Round): Promise<void> {
+  const { deps, states, after, leaves } = round;
+  const used = new Set<string>();
+  for (const id of new Set([...states.known.keys(), ...after.keys()]))
+    for (const key of stateIn(round, id)?.sets ?? []) used.add(key);
+  const unused = [...new Map([...states.leaves, ...[...leaves].map(([key, { kept }]) => [key, kept] as const)])].filter(
+    ([key]) => !used.has(key),
+  );
+  await forgetLeaves(
+    deps.redis,
+    unused.map(([key]) => key),
+  );
+  await dropLeaves(
+    deps.warehouse,
+    unused.map(([key, { isOpposite }]) => keptAs(key, isOpposite)),
+  );
+}
