@@ -4,8 +4,9 @@ import { planOf } from './nodes/plan-of.ts';
 import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
 import { whoDidNotRefuse } from './rows.ts';
 import type { Leaf, Rule } from './rule.ts';
-import { othersOf, type RowRange, UNIT_OF } from './scan.ts';
+import { othersOf, type RowRange } from './scan.ts';
 import type { RuleScope } from './scope.ts';
+import { thereIs, unitOf } from './unit.ts';
 
 /**
  * Many rules as algebra of sets: of each distinct leaf the set of units of which it holds is made once, by shard, and rules are unions,
@@ -23,6 +24,8 @@ export interface Sets {
   readonly bound: Binder;
   readonly compiler: Compiler;
   readonly level: Level;
+  /** Who is in a unit, over the columns of `facts`. */
+  readonly unit: string;
 }
 
 export interface LeafStatement {
@@ -72,7 +75,8 @@ export function compileSets(
 ): Sets {
   const compiler: Compiler = { scope, bound };
   const level = scope.level ?? 'person';
-  const unit = UNIT_OF[level];
+  const unit = unitOf(compiler);
+  const there = thereIs(compiler);
   const names = new Map<string, string>();
   const stored: StoredLeaf[] = [];
   const asked: FactsLeaf[] = [];
@@ -124,10 +128,10 @@ export function compileSets(
 
   const statements = [
     ...chunksOf(groupsOf(among, ({ rows }) => rows, isTogether)).map(([kinds, leaves]) =>
-      rowsStatement(unit, level, kinds, leaves),
+      rowsStatement(unit, there, kinds, leaves),
     ),
     ...chunksOf(groupsOf(asked, ({ plan }) => plan.rows, isTogether)).map(([kinds, leaves], n) =>
-      unitsStatement(unit, level, kinds, leaves, `read${n}`, placesOf),
+      unitsStatement(unit, there, kinds, leaves, `read${n}`, placesOf),
     ),
   ];
   const leaves = [
@@ -136,7 +140,7 @@ export function compileSets(
     ...statements.flatMap(({ ofNobody: nobody }) => (nobody === null ? [] : [nobody.read])),
     ...stored.map(({ name }) => name),
   ];
-  return { statements, rules: rulesOf, leaves, stored, bound, compiler, level };
+  return { statements, rules: rulesOf, leaves, stored, bound, compiler, level, unit };
 }
 
 /** Stands for a set that is known when the engine has said what holds of nobody's rows. */
@@ -193,12 +197,12 @@ function chunksOf<T>(groups: ReadonlyMap<string, readonly T[]>): [string, T[]][]
   );
 }
 
-function whereOf(level: Level, kinds: string, range: RowRange, rows: readonly string[]): string {
+function whereOf(there: string, kinds: string, range: RowRange, rows: readonly string[]): string {
   const distinct = [...new Set(rows)];
   const conditions = [
     kinds === '' ? '' : `kind IN (${kinds})`,
     range,
-    level === 'device' ? 'device != 0' : '',
+    there,
     distinct.length > FEW_LEAVES ? '' : `(${distinct.map((row) => `(${row})`).join(' OR ')})`,
   ].filter((condition) => condition !== '');
   return conditions.length === 0 ? '1' : conditions.join(' AND ');
@@ -208,20 +212,20 @@ const selected = (sets: readonly string[], names: readonly string[], from: strin
   `SELECT leaf, shard, members FROM (SELECT shard, [${sets.join(', ')}] AS sets FROM ${from} GROUP BY shard)
     ARRAY JOIN sets AS members, [${names.map((name) => `'${name}'`).join(', ')}] AS leaf WHERE bitmapCardinality(members) > 0`;
 
-function rowsStatement(unit: string, level: Level, kinds: string, leaves: readonly RowsLeaf[]): LeafStatement {
+function rowsStatement(unit: string, there: string, kinds: string, leaves: readonly RowsLeaf[]): LeafStatement {
   const rows = leaves.map((leaf) => leaf.rows);
   const sets = rows.map((condition) => `groupBitmapStateIf(${unit}, ${condition})`);
   const names = leaves.map(({ name }) => name);
   return {
     leaves: names,
-    sql: (from, range) => selected(sets, names, `${from} WHERE ${whereOf(level, kinds, range, rows)}`),
+    sql: (from, range) => selected(sets, names, `${from} WHERE ${whereOf(there, kinds, range, rows)}`),
     ofNobody: null,
   };
 }
 
 function unitsStatement(
   unit: string,
-  level: Level,
+  there: string,
   kinds: string,
   leaves: readonly FactsLeaf[],
   read: string,
@@ -243,7 +247,7 @@ function unitsStatement(
   return {
     leaves: names,
     sql: (from, range) => {
-      const units = `SELECT shard, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)} GROUP BY shard, unit`;
+      const units = `SELECT shard, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(there, kinds, range, rows)} GROUP BY shard, unit`;
       const sets = ['groupBitmapState(unit)', ...names.map((name) => `groupBitmapStateIf(unit, ${name})`)];
       return selected(sets, [read, ...names], `(${units})`);
     },

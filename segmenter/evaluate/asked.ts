@@ -1,7 +1,9 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import type { Level } from '../../dmp/identity/kinds.ts';
+import { Binder } from '../../dmp/segments/binder.ts';
 import type { LeafPlan } from '../../dmp/segments/plan.ts';
+import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { isOfOthers } from '../../dmp/segments/sets.ts';
+import { unitOf } from '../../dmp/segments/unit.ts';
 import { LIMITS } from './limits.ts';
 
 /** Since what people are asked again. */
@@ -27,22 +29,24 @@ export async function askAgain(
   since: Since,
   now: number,
   edges: readonly number[],
-  level: Level,
+  scope: RuleScope,
 ): Promise<number | null> {
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_asked' });
   const crossed = crossingsOf(edges, since.at, now);
   const nested = Object.entries(since.nested);
+  const bound = new Binder();
   const parts = ['SELECT shard, profile FROM touches WHERE fold > {fold:UInt64}'];
   if (crossed.length > 0) parts.push(CROSSED);
   if (nested.length > 0) parts.push(ENTERED_OR_LEFT);
   const changed = since.leaves.filter(({ before, now: stamp }) => before !== stamp);
   if (changed.length > 0)
     parts.push(
-      level === 'person'
+      scope.level === 'person'
         ? CHANGED
-        : `SELECT shard, profile FROM facts WHERE kind = 'person' AND (shard, ${level}) IN (${CHANGED})`,
+        : `SELECT shard, profile FROM facts WHERE kind = 'person' AND (shard, ${unitOf({ scope, bound })}) IN (${CHANGED})`,
     );
   const params = {
+    ...bound.values,
     leaves: changed.map(({ key }) => key),
     befores: changed.map(({ before }) => before),
     stamps: changed.map(({ now: stamp }) => stamp),
@@ -56,7 +60,7 @@ export async function askAgain(
   const sql = `INSERT INTO segment_asked (shard, profile) SETTINGS insert_deduplicate = 0
     SELECT DISTINCT shard, profile FROM (${parts.join(' UNION ALL ')})`;
   await warehouse.command({ sql, params }, LIMITS);
-  if (level === 'household') await warehouse.command({ sql: MATES }, LIMITS);
+  if (scope.level === 'household') await warehouse.command({ sql: MATES }, LIMITS);
   const [row] = await warehouse.query<{ asked: string; all: string }>({
     sql: 'SELECT (SELECT count() FROM segment_asked) AS asked, (SELECT count() FROM touches) AS all',
   });
@@ -70,7 +74,8 @@ export async function askAgain(
 
 /** No rule asks for the rest, which are hashes and hard to compress: half of the bytes of a row. */
 const ASKED_FOR = `shard, profile, device, household, kind, at, day, hour, weekday, source, sources, once, place, product, category, department,
-  brand, channel, name, item, value, number, quantity, amount, currency, dwell, cell, identifier`;
+  brand, channel, name, item, value, number, quantity, amount, currency, dwell, cell, identifier,
+  device_sure, person_sure, household_sure`;
 
 const THEIR_FACTS = `INSERT INTO segment_facts (${ASKED_FOR}) SETTINGS insert_deduplicate = 0
   SELECT ${ASKED_FOR} FROM facts WHERE (shard, profile) IN (SELECT shard, profile FROM segment_asked)`;

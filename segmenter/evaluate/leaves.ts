@@ -99,7 +99,7 @@ export function keyOfLeaf(leaf: Leaf, scope: RuleScope): string {
           ),
         ];
   return createHash('sha1')
-    .update(JSON.stringify([scope.level, text, bound.values]))
+    .update(JSON.stringify([scope.level, scope.confidence, text, bound.values]))
     .digest('base64');
 }
 

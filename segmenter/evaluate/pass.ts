@@ -93,7 +93,7 @@ function heldOf(sets: Sets, rules: readonly string[], { from, stored }: Reading,
   const into = 'INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0';
   if (sets.level === 'person') return `${into} ${held}`;
   const agreed = whoDidNotRefuse(sets.compiler);
-  const people = `SELECT DISTINCT shard, profile, ${sets.level} AS unit FROM ${from} WHERE kind = 'person' AND ${range}${agreed === '' ? '' : ` AND ${agreed}`}`;
+  const people = `SELECT DISTINCT shard, profile, ${sets.unit} AS unit FROM ${from} WHERE kind = 'person' AND ${range}${agreed === '' ? '' : ` AND ${agreed}`}`;
   return `${into} SELECT segment, shard, groupBitmapState(profile) FROM (SELECT segment, shard, arrayJoin(bitmapToArray(members)) AS unit FROM (${held})) AS units
     INNER JOIN (${people}) AS people USING (shard, unit) GROUP BY segment, shard`;
 }

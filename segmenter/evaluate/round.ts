@@ -58,14 +58,15 @@ export async function askFor({ deps, now, after, states, leaves: made }: Round, 
       if (version !== current) nested[id] = Math.min(nested[id] ?? version, version);
     }
   }
-  const { before, level } = turns[0] as Turn;
+  const { before } = turns[0] as Turn;
+  const scope = scopeFor(deps.things, turns[0] as Turn, now);
   const changed = [...leaves].map(([key, stamp]) => ({ key, before: stamp, now: made.get(key) ?? 0 }));
   return askAgain(
     deps.warehouse,
     { fold: before?.fold ?? 0, at: before?.at ?? 0, nested, leaves: changed },
     now,
     [...edges],
-    level,
+    scope,
   );
 }
 

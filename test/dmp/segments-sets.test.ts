@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import { LEVELS } from '../../dmp/identity/kinds.ts';
+import { LEVELS, type Level } from '../../dmp/identity/kinds.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
@@ -35,9 +35,9 @@ async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogethe
   const units = withNobodies(sets.rules, told).map((rule) => `bitmapToArray(${rule})`);
   const held = `SELECT shard, [${units.join(', ')}] AS held FROM (${columnsOf(sets, leaves.join(' UNION ALL '))})`;
   const rows = await warehouse.query<{ shard: number; held: number[][] }>({ sql: held, params });
-  const column = sets.level === 'person' ? 'profile' : sets.level;
+
   const people = await warehouse.query<{ shard: number; profile: number; unit: number }>({
-    sql: `SELECT DISTINCT shard, profile, ${column} AS unit FROM facts WHERE kind = 'person'`,
+    sql: `SELECT DISTINCT shard, profile, ${sets.unit} AS unit FROM facts WHERE kind = 'person'`,
   });
   return rules.map((_, n) => {
     const of = new Map(rows.map(({ shard, held: all }) => [shard, new Set(all[n])]));
@@ -53,10 +53,14 @@ test(`${WORLDS * RULES} random rules as algebra of sets select whom the slow eva
     const random = seeded(1_000 + seed);
     const world = randomWorld(random);
     await fillWarehouse(warehouse, world);
-    const level = seed % 3 === 0 ? pick(random, LEVELS) : 'person';
+    const asksSure = seed % 2 === 0;
+    const confidence = asksSure ? pick(random, [0.5, 0.8, 0.9, 1]) : 0;
+    const level = asksSure ? (LEVELS[(seed / 2) % 3] as Level) : seed % 3 === 0 ? pick(random, LEVELS) : 'person';
     const rules = Array.from({ length: RULES }, () => randomRule(random));
-    const found = await membersBySets(rules, scopeIn(world, level), seed % 4 === 0);
+    const found = await membersBySets(rules, scopeIn(world, level, confidence), seed % 4 === 0);
     for (const [n, rule] of rules.entries())
-      expect(found[n], `seed ${seed} (${level}): ${JSON.stringify(rule)}`).toEqual(membersOf(rule, world, level));
+      expect(found[n], `seed ${seed} (${level}, ${confidence}): ${JSON.stringify(rule)}`).toEqual(
+        membersOf(rule, world, level, confidence),
+      );
   }
 });
