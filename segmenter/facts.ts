@@ -37,6 +37,8 @@ type Between = (done: number, total: number) => Promise<void>;
 const LIMITS: Limits = { seconds: 600, memoryBytes: 4 * 1024 ** 3 };
 /** Identifiers whose rows are made facts by one statement of a rebuild. */
 const PART = 5_000_000;
+/** How surely the identifier is theirs. */
+const SURE = 'device_sure, person_sure, household_sure';
 const STAGES = ['facts_scope', 'facts_fresh', 'facts_wanted', 'facts_found'] as const;
 
 /**
@@ -246,23 +248,29 @@ function insertFresh(rows: RawRows): string {
 /** Puts rows under the people whose they are. */
 function insertPlaced(into: 'facts' | 'facts_wanted', select: string, rows: RawRows | null, identities: string): string {
   const content = rows === null ? CONTENT : ['kind', ...columnsOf(rows).filter((column) => column !== 'gone')];
-  return `INSERT INTO ${into} (shard, profile, device, household, ${content.join(', ')}, revision) SETTINGS insert_deduplicate = 0
-    SELECT toUInt8(p.household % 64), p.profile, p.device, p.household, ${content.map((column) => `f.${column}`).join(', ')},
-      cityHash64(f.revision, p.profile, p.device, p.household)
+  return `INSERT INTO ${into} (shard, profile, device, household, ${SURE}, ${content.join(', ')}, revision) SETTINGS insert_deduplicate = 0
+    SELECT toUInt8(p.household % 64), p.profile, p.device, p.household, ${SURE}, ${content.map((column) => `f.${column}`).join(', ')},
+      cityHash64(f.revision, p.profile, p.device, p.household, ${SURE})
     FROM (${select}) AS f
-    INNER JOIN (SELECT identifier, profile, device, household FROM identities FINAL WHERE ${identities}) AS p ON f.identifier = p.identifier
+    INNER JOIN (SELECT identifier, profile, device, household, ${SURE} FROM identities FINAL WHERE ${identities}) AS p ON f.identifier = p.identifier
     WHERE f.gone = 0`;
 }
 
 /** One row for each device of everybody, so that people without facts are there. */
 function insertPeople(into: 'facts' | 'facts_wanted', profiles: string): string {
   const chosen = profiles === '1' ? '1' : `${profiles} AND identifier IN (SELECT identifier FROM identities WHERE ${profiles})`;
-  return `INSERT INTO ${into} (shard, profile, device, household, kind, item, value, once, id, revision) SETTINGS insert_deduplicate = 0
-    SELECT toUInt8(household % 64), profile, device, household, 'person', anchor_text, kinds, key, key, cityHash64(key, anchor_text, kinds)
+  const columns = 'shard, profile, device, household, kind, item, value, name, once, id, revision';
+  return `INSERT INTO ${into} (${columns}, ${SURE}) SETTINGS insert_deduplicate = 0
+    SELECT toUInt8(household % 64), profile, device, household, 'person', anchor_text, kinds, unsure, key, key,
+      cityHash64(key, anchor_text, kinds, unsure, ${SURE}), ${SURE}
     FROM (
-      SELECT profile, device, household, toString(min(anchor)) AS anchor_text, arrayStringConcat(arraySort(groupUniqArray(kind)), ',') AS kinds,
-        cityHash64('person', profile, device, household) AS key
-      FROM (SELECT profile, device, household, anchor, kind FROM identities FINAL WHERE ${chosen})
+      SELECT profile, device, household, toString(min(first)) AS anchor_text, arrayStringConcat(arraySort(groupArray(sort)), ',') AS kinds,
+        arrayStringConcat(arraySort(groupArrayIf(concat(sort, ':', toString(of_device), ':', toString(of_person)), of_device < 100)), ',') AS unsure,
+        cityHash64('person', profile, device, household) AS key,
+        max(of_device) AS device_sure, max(of_person) AS person_sure, max(of_household) AS household_sure
+      FROM (SELECT profile, device, household, toString(kind) AS sort, min(anchor) AS first, max(device_sure) AS of_device,
+          max(person_sure) AS of_person, max(household_sure) AS of_household
+        FROM identities FINAL WHERE ${chosen} GROUP BY profile, device, household, kind)
       GROUP BY profile, device, household)`;
 }
 

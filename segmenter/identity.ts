@@ -7,6 +7,7 @@ import { numberGroups } from './identity/number.ts';
 import { type Conditions, LIMITS, readScope, readWhole } from './identity/read.ts';
 import { resolve } from './identity/resolve.ts';
 import { addToScope, close, type Since, stillShared, touch } from './identity/scope.ts';
+import { surenessOf } from './identity/sure.ts';
 import { differenceOf, writeRows } from './identity/write.ts';
 
 /**
@@ -66,13 +67,14 @@ async function fold(deps: IdentityDeps): Promise<Folded> {
   const groups = resolve(graph);
   const greatest = await greatestId(deps, before?.greatest ?? 0);
   const numbers = numberGroups(graph, groups, greatest);
-  const { nodes, changed, moves } = differenceOf(graph, numbers, groups.shared);
+  const sure = surenessOf(graph, groups, numbers);
+  const { nodes, changed, moves } = differenceOf(graph, numbers, groups.shared, sure);
   // First the ids, so that none is given twice; last what was seen, so that what is cut off is done again.
   await redis.hset(STATE_KEY, 'profile', numbers.greatest);
   if (nodes.length > 0) {
     const version = (await lastVersion(deps)) + 1;
     await redis.hset(STATE_KEY, 'version', version);
-    await writeRows(warehouse, graph, numbers, groups.shared, nodes, version);
+    await writeRows(warehouse, graph, numbers, groups.shared, sure, nodes, version);
   }
   await carryCaps(redis, moves);
   const met = before !== null && before.since.seen === seen ? before.since.met : conditions.now;

@@ -23,6 +23,9 @@ export interface Range {
   readonly last: number;
 }
 
+/** Segments that only identifiers carry which are surely the person's, by id: how surely, in percent. */
+export type Sures = ReadonlyMap<string, number>;
+
 const LIMITS: Limits = { seconds: 300, memoryBytes: 4 * 1024 ** 3 };
 export const EVERYBODY: Change = { sql: '1', params: {} };
 
@@ -53,13 +56,14 @@ export async function readPeople(
   { sql: condition, params }: Change,
   { first, last }: Range,
   numbers: ReadonlyMap<string, number>,
+  sures: Sures = new Map(),
 ): Promise<Buffer[]> {
   const chosen = `profile BETWEEN {first:UInt32} AND {last:UInt32} AND ${condition}`;
   // No FINAL, which would merge all there are: only rows of identifiers that were theirs once are looked at.
-  const newest = `SELECT identifier, argMax(i.profile, version) AS profile, argMax(i.anchor, version) AS anchor, argMax(i.kind, version) AS sort
+  const newest = `SELECT identifier, argMax(i.profile, version) AS profile, argMax(i.anchor, version) AS anchor, argMax(i.kind, version) AS sort${sures.size === 0 ? '' : ', argMax(i.person_sure, version) AS sure'}
     FROM identities AS i WHERE identifier IN (SELECT identifier FROM identities WHERE ${chosen}) GROUP BY identifier`;
-  const people = `SELECT profile, UUIDStringToNum(toString(any(anchor))) AS anchor, arrayStringConcat(groupArray(toString(identifier))) AS keys
-    FROM (${newest}) WHERE sort IN {kinds:Array(String)} AND ${chosen} GROUP BY profile`;
+  const people = `SELECT profile, UUIDStringToNum(toString(any(anchor))) AS anchor, arrayStringConcat(groupArray(toString(identifier))) AS keys${sures.size === 0 ? '' : `, ${MOST_SURE} AS up_to`}
+    FROM (${newest}) WHERE sort IN {kinds:Array(String)} AND ${chosen} GROUP BY profile${sures.size === 0 ? '' : ', up_to'}`;
   // All rows of a person, as numbers: which is the newest of a segment is found where they are read. A fifth of what argMax for each pair
   // of segment and person takes.
   const members = `SELECT profile, groupArray(row) AS rows, groupArray(told) AS says FROM (
@@ -67,11 +71,31 @@ export async function readPeople(
         toUInt32(intDiv(toUnixTimestamp(at), 3600) * 2 + (status = 1)) AS told
       FROM memberships WHERE segment IN {ids:Array(String)} AND ${chosen})
     GROUP BY profile`;
-  const sql = `SELECT profile, anchor, keys, rows, says FROM (${people}) AS people LEFT JOIN (${members}) AS members USING profile`;
-  const bound = { ...params, first, last, kinds: ADDRESSABLE, ids: [...numbers.keys()], numbers: [...numbers.values()] };
+  const [rows, says] = sures.size === 0 ? ['rows', 'says'] : SURE_ROWS;
+  const sql = `SELECT profile, anchor, keys, ${rows}, ${says} FROM (${people}) AS people LEFT JOIN (${members}) AS members USING profile`;
+  const bound = {
+    ...params,
+    first,
+    last,
+    kinds: ADDRESSABLE,
+    ids: [...numbers.keys()],
+    numbers: [...numbers.values()],
+    ...suresBound(numbers, sures),
+  };
   const pieces: Buffer[] = [];
   for await (const piece of warehouse.scan({ sql, params: bound }, LIMITS)) pieces.push(piece);
   return pieces;
+}
+
+/** How much of what segments want an identifier reaches: those of a person that reach equally far are written together. */
+const MOST_SURE = 'arrayMax(arrayFilter(least -> least <= sure, {sures:Array(UInt8)}))';
+const REACHED =
+  'transform(toUInt32(bitShiftRight(r, 32)), {sureNumbers:Array(UInt32)}, {sures:Array(UInt8)}, toUInt8(0)) <= up_to';
+const SURE_ROWS = [`arrayFilter(r -> ${REACHED}, rows) AS reached`, `arrayFilter((s, r) -> ${REACHED}, says, rows) AS told`];
+
+/** A segment of no number wants nothing: so there is always something that is reached. */
+function suresBound(numbers: ReadonlyMap<string, number>, sures: Sures): Record<string, readonly number[]> {
+  return { sureNumbers: [0, ...[...sures.keys()].map((id) => numbers.get(id) ?? 0)], sures: [0, ...sures.values()] };
 }
 
 /** Takes people out of pieces that may end within one, in order; waits for what `take` returns. */

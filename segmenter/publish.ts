@@ -2,11 +2,20 @@ import { Counter, Gauge, Histogram } from 'prom-client';
 import type { DmpDeps } from '../dmp/deps.ts';
 import { optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
 import { optedOutValue } from '../dmp/opt-out/value.ts';
-import { numbersNeeded, readHeld, segmentsNamed } from '../dmp/publication/needed.ts';
+import { numbersNeeded, readHeld, segmentsNamed, suresOf } from '../dmp/publication/needed.ts';
 import { nextSequence, putValues, STREAMED_KEY, type Value } from '../dmp/publication/values.ts';
 import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
 import { hourOf, NOTHING_ADDED } from '../proto/profile.ts';
-import { type Change, EVERYBODY, eachPerson, type PersonRow, type Range, rangesOf, readPeople } from './publish-people.ts';
+import {
+  type Change,
+  EVERYBODY,
+  eachPerson,
+  type PersonRow,
+  type Range,
+  rangesOf,
+  readPeople,
+  type Sures,
+} from './publish-people.ts';
 import { createValueWriter } from './publish-values.ts';
 import {
   type LastPublished,
@@ -88,10 +97,14 @@ export async function publish(
   const began = performance.now();
   const at = deps.now();
   const numbers = numbersNeeded(deps.things, at, await readHeld(deps.warehouse, deps.things));
+  const sures = suresOf(deps.things, numbers.keys());
   const current = await readVersions(deps, [...numbers.keys()]);
   const last = await lastPublished(deps, at);
   const renewal = last === null ? null : renewalOf(last, current.profiles, at);
-  const change = last === null ? EVERYBODY : changeSince(last, current, takenBack(deps, last, numbers, at));
+  const change =
+    last === null
+      ? EVERYBODY
+      : changeSince(last, current, new Set([...takenBack(deps, last, numbers, at), ...carriedByOthers(last, sures)]));
   const streamed = last === null || evaluated === null ? [] : await streamedUntil(deps, evaluated.upTo);
   const passes = [...(await passesOf(deps, change, streamed)), ...passesOfRenewal(renewal)];
   const known = knownTo(evaluated, numbers);
@@ -99,10 +112,10 @@ export async function publish(
   let reading: Promise<Part> | null = null;
   for (const [part, pass] of passes.entries()) {
     await between(part, passes.length);
-    const read: Part = await (reading ?? readPart(deps, pass, numbers));
+    const read: Part = await (reading ?? readPart(deps, pass, numbers, sures));
     // The warehouse reads the next part while Redis takes this one.
     const next = passes[part + 1];
-    reading = next === undefined ? null : readPart(deps, next, numbers);
+    reading = next === undefined ? null : readPart(deps, next, numbers, sures);
     // The fault is met where it is awaited.
     reading?.catch(() => undefined);
     const done = await writePart(deps, read, known);
@@ -113,7 +126,7 @@ export async function publish(
   if (evaluated !== null && known.size === numbers.size)
     await deps.redis.zremrangebyscore(STREAMED_KEY, '-inf', Math.floor(evaluated.upTo / 1000));
   const lags = await notePublication(deps, last, current);
-  await savePublished(deps, current, last, renewal, at);
+  await savePublished(deps, current, sures, last, renewal, at);
   if (evaluated !== null) await noteUpTo(deps, evaluated.upTo);
   for (const lag of lags) visibleAfter.observe(lag);
   values.inc({ outcome: 'written' }, sum.written);
@@ -152,10 +165,15 @@ function takenBack(
   );
 }
 
+/** Segments that other identifiers of their people carry than those that were published. */
+function carriedByOthers(last: LastPublished, sures: Sures): string[] {
+  return [...last.segments.keys()].filter((id) => (last.sures.get(id) ?? 0) !== (sures.get(id) ?? 0));
+}
+
 /** Whose memberships or identifiers are newer than what was published; and all who ever were in what is taken back. */
 function changeSince(last: LastPublished, current: Versions, back: ReadonlySet<string>): Change {
   const newer = [...current.segments].filter(([id, { version }]) => version > (last.segments.get(id) ?? 0)).map(([id]) => id);
-  const segments = [...newer, ...back];
+  const segments = [...new Set([...newer, ...back])];
   const identities = 'SELECT profile FROM identities WHERE version > {version:UInt64}';
   if (segments.length === 0) return { sql: `profile IN (${identities})`, params: { version: last.identities } };
   const versions = segments.map((id) => (back.has(id) ? 0 : (last.segments.get(id) ?? 0)));
@@ -222,13 +240,14 @@ async function readPart(
   { warehouse, redis }: PublishDeps,
   { change, range }: Pass,
   numbers: ReadonlyMap<string, number>,
+  sures: Sures,
 ): Promise<Part> {
   // Before anything is read: who withdraws or is evaluated later has a greater one.
   const sequence = await nextSequence(redis);
   const [out, held, people] = await Promise.all([
     optedOutProfiles(warehouse),
     profilesNothingAdded(warehouse),
-    readPeople(warehouse, change, range, numbers),
+    readPeople(warehouse, change, range, numbers, sures),
   ]);
   return { sequence, people, out, held };
 }

@@ -1,6 +1,7 @@
 import type { DmpDeps } from '../dmp/deps.ts';
 import { forgetPublished, notePublished, type PublishedSegment } from '../dmp/publication/status.ts';
 import { STATE_KEY } from '../dmp/publication/values.ts';
+import type { Sures } from './publish-people.ts';
 
 /** Everybody's value is written anew within this time, whatever changed: see `MEMBERSHIP_HOURS`. */
 const RENEWED_MS = 86_400_000;
@@ -37,6 +38,7 @@ export async function readVersions({ warehouse }: Pick<DmpDeps, 'warehouse'>, ne
 export interface LastPublished {
   readonly identities: string;
   readonly segments: ReadonlyMap<string, number>;
+  readonly sures: Sures;
   /** Until when everybody is renewed, epoch ms, and from which profile it goes on. */
   readonly renewed: number;
   readonly next: number;
@@ -50,6 +52,9 @@ export async function lastPublished({ redis }: Pick<DmpDeps, 'redis'>, now: numb
   return {
     identities,
     segments: new Map(segments.map(([field, version]) => [field.slice(2), Number(version)])),
+    sures: new Map(
+      Object.entries(rest).flatMap(([field, sure]) => (field.startsWith('c:') ? [[field.slice(2), Number(sure)]] : [])),
+    ),
     renewed: Number(renewed),
     next: Number(next),
   };
@@ -81,6 +86,7 @@ export function renewalOf({ renewed, next }: LastPublished, profiles: number, no
 export async function savePublished(
   { redis }: Pick<DmpDeps, 'redis'>,
   current: Versions,
+  sures: Sures,
   last: LastPublished | null,
   renewal: Renewal | null,
   at: number,
@@ -89,6 +95,8 @@ export async function savePublished(
   // Who is needed again later is back-filled, since then no version of it has been published.
   const dropped = [...(last?.segments.keys() ?? [])].filter((id) => !current.segments.has(id));
   const change = redis.multi().hset(STATE_KEY, 'identities', current.identities, ...segments);
+  for (const [id, sure] of sures) change.hset(STATE_KEY, `c:${id}`, sure);
+  for (const id of last?.sures.keys() ?? []) if (!sures.has(id)) change.hdel(STATE_KEY, `c:${id}`);
   if (last === null) change.hset(STATE_KEY, 'full', at, 'renewed', at, 'next', 0);
   else if (renewal !== null) change.hset(STATE_KEY, 'renewed', renewal.renewed, 'next', renewal.next);
   if (dropped.length > 0) change.hdel(STATE_KEY, ...dropped.map((id) => `s:${id}`));

@@ -3,14 +3,14 @@ import type { Logger } from 'pino';
 import { Counter, Gauge } from 'prom-client';
 import { optedOutProfiles } from '../dmp/opt-out/opt-out.ts';
 import { optedOutValue } from '../dmp/opt-out/value.ts';
-import { numbersNeeded } from '../dmp/publication/needed.ts';
+import { numbersNeeded, suresOf } from '../dmp/publication/needed.ts';
 import { nextSequence, putValues, removeValues, STATE_KEY, type Value } from '../dmp/publication/values.ts';
 import { profilesNothingAdded } from '../dmp/publication/withheld.ts';
 import { ADDRESSABLE_KINDS } from '../proto/identifier.ts';
 import { profileKey } from '../proto/keys.ts';
 import { decodeProfile, encodeProfile, hourOf, NOTHING_ADDED, OPTED_OUT, type PublishedProfile } from '../proto/profile.ts';
 import { anchorOf, identifiersOf, type PublishDeps } from './publish.ts';
-import { eachPerson, readPeople } from './publish-people.ts';
+import { eachPerson, readPeople, type Sures } from './publish-people.ts';
 import { MEMBERSHIP_HOURS } from './published.ts';
 
 const compared = new Counter({
@@ -97,7 +97,7 @@ async function compareSlice(deps: PublishDeps, slices: number, slice: number): P
   const at = now();
   const numbers = await publishedNumbers(deps, at);
   const needed = new Set(numbers.values());
-  const wanted = await wantedOf(deps, slices, slice, numbers, sequence, at);
+  const wanted = await wantedOf(deps, slices, slice, numbers, suresOf(deps.things, numbers.keys()), sequence, at);
   const sums = { warehouse: 0n, redis: 0n };
   const broken: { value: Value; isOut: boolean; isMissing: boolean }[] = [];
   for (let from = 0; from < wanted.length; from += READ) {
@@ -138,6 +138,7 @@ async function wantedOf(
   slices: number,
   slice: number,
   numbers: ReadonlyMap<string, number>,
+  sures: Sures,
   sequence: number,
   at: number,
 ): Promise<Wanted[]> {
@@ -145,7 +146,7 @@ async function wantedOf(
   const hour = hourOf(at);
   const wanted: Wanted[] = [];
   const change = { sql: 'cityHash64(profile) % {slices:UInt32} = {slice:UInt32}', params: { slices, slice } };
-  await eachPerson(await readPeople(warehouse, change, { first: 0, last: 0xffff_ffff }, numbers), (person) => {
+  await eachPerson(await readPeople(warehouse, change, { first: 0, last: 0xffff_ffff }, numbers, sures), (person) => {
     const isOut = out.has(person.profile);
     const memberships = Array.from({ length: isOut ? 0 : person.count }, (_, index) => ({
       segment: person.memberships[index * 2] as number,

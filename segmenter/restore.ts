@@ -1,8 +1,8 @@
 import type { DmpDeps } from '../dmp/deps.ts';
+import { scopeOf } from '../dmp/segments/advertiser-scope.ts';
 import { Binder } from '../dmp/segments/binder.ts';
 import { whoDidNotRefuse } from '../dmp/segments/rows.ts';
 import { type Run, recordRun, runOfVersion } from '../dmp/segments/runs.ts';
-import { scopeOf } from '../dmp/segments/scope.ts';
 import { termsOf } from '../dmp/sources/source.ts';
 import { LIMITS } from './evaluate/limits.ts';
 import { writeVersions } from './evaluate/pass.ts';

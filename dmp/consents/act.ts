@@ -74,8 +74,9 @@ async function forget({ warehouse, redis, now }: Deps, keys: readonly string[]):
   await withholdSegments(redis, [...free, ...unknown.map((key) => ({ identifier: key, profile: 0, anchor: key }))], now());
   if (free.length === 0) return;
   // Rows under a new version: it is by these that the publication knows whom to write.
-  const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared)
-    SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared
+  const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared, device_sure, person_sure, household_sure)
+    SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared,
+      device_sure, person_sure, household_sure
     FROM identities FINAL WHERE profile IN {profiles:Array(UInt32)}`;
   await warehouse.command({ sql, params: { profiles: [...new Set(free.map(({ profile }) => profile))] } }, LIMITS);
 }

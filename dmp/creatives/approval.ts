@@ -1,6 +1,5 @@
 import { type Static, Type } from 'typebox';
 import { nullable, oneOf } from '../http/schema.ts';
-import type { Things } from '../things/things.ts';
 
 /** How a creative stands with an exchange that looks at creatives before it shows them. */
 export const ApprovalInput = Type.Object(
@@ -25,16 +24,4 @@ export interface Approval extends ApprovalInput {
 /** Id of the thing: neither part can hold a dot. */
 export function approvalId(creative: string, exchange: string): string {
   return `${creative}.${exchange}`;
-}
-
-/** Exchanges by creative where it waits or was refused. Where an exchange said nothing the creative may be bid. */
-export function blockedExchanges(things: Things, now: number): ReadonlyMap<string, readonly string[]> {
-  const blocked = new Map<string, string[]>();
-  for (const { body } of things.list('approval')) {
-    if (body.state === 'approved' || (body.retry !== null && body.retry.at <= now)) continue;
-    const exchanges = blocked.get(body.creative);
-    if (exchanges === undefined) blocked.set(body.creative, [body.exchange]);
-    else exchanges.push(body.exchange);
-  }
-  return blocked;
 }

@@ -20,6 +20,8 @@ export interface Difference {
   readonly recorded: readonly string[];
   /** Whose consents count: '' and the advertiser. */
   readonly audience: readonly string[];
+  /** Identifiers that are less surely the person's, in percent, are not sent. */
+  readonly sure: number;
   readonly now: number;
 }
 
@@ -41,7 +43,7 @@ const OPTED_OUT = `SELECT profile FROM identities FINAL WHERE identifier IN (SEL
 const ALLOWED = `SELECT toString(s.kind) AS kind, s.identifier AS identifier, any(s.sealed) AS sealed, any(i.profile) AS person
   FROM sealed AS s FINAL
   INNER JOIN (
-    SELECT identifier, profile FROM identities FINAL WHERE shared = 0 AND profile IN (${MEMBERS})
+    SELECT identifier, profile FROM identities FINAL WHERE shared = 0 AND person_sure >= {sure:UInt8} AND profile IN (${MEMBERS})
       AND profile NOT IN (${OPTED_OUT}) AND profile NOT IN (${refusedProfiles(['ads', 'profiles', 'personalised_ads'])})) AS i
     ON i.identifier = s.identifier
   WHERE s.kind IN {kinds:Array(String)} AND s.source IN {sources:Array(String)}

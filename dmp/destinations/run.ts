@@ -8,6 +8,7 @@ import { type JobContext, JobRefused, type JobWork } from '../jobs/jobs.ts';
 import { Problem } from '../problem.ts';
 import { type Guards, minimumOf, type Reason, readGuards } from '../segments/guards.ts';
 import { lastRuns } from '../segments/runs.ts';
+import { percentOf } from '../segments/unit.ts';
 import { recordUses } from '../segments/uses.ts';
 import { mayUse, sourcesRecorded } from '../sources/access.ts';
 import { termsOf } from '../sources/source.ts';
@@ -115,6 +116,7 @@ async function prepare(deps: DmpDeps, destination: Destination, record: Export, 
         kinds: kindsOf(destination),
         ...sourcesFor(deps, destination),
         audience: ['', destination.advertiser],
+        sure: percentOf(things.get('segment', segment)?.body.confidence),
         now: deps.now(),
       },
       wanted: wantedOf(reasons, record.mode),

@@ -53,4 +53,4 @@ export const KIND_NAMES: readonly (IdentifierKind | '')[] = ['', ...IDENTIFIER_K
 export const KIND_CODES: readonly number[] = KIND_NAMES.map((_, code) => code);
 
 /** Raised with every change of what is above: everybody is resolved anew. */
-export const RULES_VERSION = 1;
+export const RULES_VERSION = 2;

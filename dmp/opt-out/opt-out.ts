@@ -48,8 +48,9 @@ export async function optIn(deps: OptOutDeps, keys: readonly string[]): Promise<
   for (let from = 0; from < freed.length; from += PIPELINE)
     await deps.redis.del(...freed.slice(from, from + PIPELINE).map(profileKey));
   // Rows under a new version: it is by these that the publication knows whom to write.
-  const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared)
-    SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared
+  const sql = `INSERT INTO identities (identifier, kind, profile, anchor, version, own, device, household, cluster, shared, device_sure, person_sure, household_sure)
+    SELECT identifier, kind, profile, anchor, (SELECT max(version) + 1 FROM identities), own, device, household, cluster, shared,
+      device_sure, person_sure, household_sure
     FROM identities FINAL WHERE profile IN {profiles:Array(UInt32)}`;
   const profiles = [...new Set(free.map(({ profile }) => profile))];
   if (profiles.length > 0) await deps.warehouse.command({ sql, params: { profiles } }, LIMITS);

@@ -3,7 +3,7 @@ import { readWords } from '../consents/state.ts';
 import { standing, wordView } from '../consents/words.ts';
 import type { DmpDeps } from '../deps.ts';
 import { optedOutProfiles } from '../opt-out/opt-out.ts';
-import { sentenceOf } from '../segments/sentence.ts';
+import { segmentSentence } from '../segments/sentence.ts';
 import type { PersonKeys } from './person.ts';
 import { SEEN, type Sight, sightParams } from './sight.ts';
 
@@ -67,7 +67,7 @@ export async function viewOf(deps: Deps, person: PersonKeys, sight: Sight): Prom
     }),
     segments: members.flatMap(({ segment, since }) => {
       const body = things.get('segment', String(segment))?.body;
-      return body === undefined ? [] : [{ id: segment, name: body.name, since, reason: sentenceOf(body.rule) }];
+      return body === undefined ? [] : [{ id: segment, name: body.name, since, reason: segmentSentence(body, 'en') }];
     }),
     purchases: purchases.map((row) => ({
       ...{ at: row['time'], source: row['from'], store: row['place'], receipt: row['receipt'] },

@@ -3,6 +3,7 @@ import type { TargetingInput } from '../campaigns/targeting.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { lookupsOf } from '../destinations/lookup.ts';
 import { type Guards, heldBack, isForbidden, minimumOf, readGuards, segmentsWanted } from '../segments/guards.ts';
+import { percentOf } from '../segments/unit.ts';
 import type { Thing, Things } from '../things/things.ts';
 
 /** What the guard rails keep from being used as things stand. */
@@ -89,6 +90,12 @@ function offeredIn(things: Things): string[] {
 function segmentsIn({ segments = [], excludedSegments = [], segmentRule }: TargetingInput): string[] {
   const inRule = segmentRule === undefined ? [] : segmentsOf(segmentRule, '').map(({ id }) => id);
   return [...segments.flat(), ...excludedSegments, ...inRule];
+}
+
+/** How surely an identifier must be the person's to carry a segment, in percent, of those that ask for it. */
+export function suresOf(things: Things, segments: Iterable<string>): ReadonlyMap<string, number> {
+  const asked = [...segments].map((id) => [id, percentOf(things.get('segment', id)?.body.confidence)] as const);
+  return new Map(asked.filter(([, sure]) => sure > 0));
 }
 
 /** Number of each segment that is needed, by id. */

@@ -19,7 +19,7 @@ export const PUBLICATION_MEMBERS = ['publishedAt', 'publishLagSeconds', 'streami
 
 export async function shownPublication(redis: Redis, { id, body }: Thing<Segment>): Promise<ShownPublication> {
   const published = await publishedSegment(redis, id);
-  const streaming = streamingOf(body.rule, body.level);
+  const streaming = streamingOf(body.rule, body.level, body.confidence);
   return {
     publishedAt: published === null ? null : new Date(published.at).toISOString(),
     publishLagSeconds: published?.lag ?? null,

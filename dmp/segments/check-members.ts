@@ -1,8 +1,5 @@
-import { RATES_ID } from '../rates/rates.ts';
-import { maySeeSource } from '../sources/access.ts';
 import type { Bounds, HourSpan, Near, Window } from './members.ts';
 import type { NodeCheck } from './node.ts';
-import { currencyOf } from './scope.ts';
 
 /** What the shape of a member cannot tell. A member that is not there has no fault. */
 
@@ -41,21 +38,15 @@ export function checkOwned(
   kind: keyof typeof UNKNOWN,
   ids: readonly string[] | undefined,
   pointer: string,
-  { things, advertiser, fault }: NodeCheck,
+  { named, fault }: NodeCheck,
 ): void {
-  for (const [index, id] of (ids ?? []).entries()) {
-    const owner = things.get(kind, id)?.body.advertiser;
-    if (owner === undefined || (advertiser !== null && owner !== advertiser))
-      fault(`${pointer}/${index}`, UNKNOWN[kind], `no ${kind} ${id}`);
-  }
+  for (const [index, id] of (ids ?? []).entries())
+    if (!named.has(kind, id)) fault(`${pointer}/${index}`, UNKNOWN[kind], `no ${kind} ${id}`);
 }
 
 export function checkSources(ids: readonly string[] | undefined, pointer: string, check: NodeCheck): void {
-  for (const [index, id] of (ids ?? []).entries()) {
-    const source = check.things.get('source', id);
-    if (source === undefined || !maySeeSource(source, check.advertiser))
-      check.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
-  }
+  for (const [index, id] of (ids ?? []).entries())
+    if (!check.named.has('source', id)) check.fault(`${pointer}/${index}`, 'unknown_source', `no source ${id}`);
 }
 
 export function checkNear(near: Near | undefined, pointer: string, check: NodeCheck): undefined {
@@ -71,19 +62,12 @@ export function checkHours(hours: HourSpan | undefined, pointer: string, { fault
 }
 
 /** Money needs one currency that it can be counted in. */
-export function checkCurrency(
-  currency: string | undefined,
-  pointer: string,
-  { things, advertiser, fault }: NodeCheck,
-): undefined {
-  const usual = currencyOf(things, advertiser);
+export function checkCurrency(currency: string | undefined, pointer: string, { named, fault }: NodeCheck): undefined {
   if (currency === undefined) {
-    if (usual === null) fault(pointer, 'required', 'advertisers have several currencies: say in which the money is');
+    if (named.currency === null) fault(pointer, 'required', 'advertisers have several currencies: say in which the money is');
     return;
   }
-  const perUsd = things.get('rates', RATES_ID)?.body.perUsd ?? {};
-  if (currency !== usual && currency !== 'USD' && !Object.hasOwn(perUsd, currency))
-    return fault(pointer, 'no_rate', `no rate is published for ${currency}`);
+  if (!named.hasRate(currency)) return fault(pointer, 'no_rate', `no rate is published for ${currency}`);
 }
 
 interface PlaceMembers {

@@ -2,7 +2,8 @@ import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Fault } from '../problem.ts';
 import type { Things } from '../things/things.ts';
-import type { Faulter, NodeKind } from './node.ts';
+import { namedBy } from './named.ts';
+import type { Faulter, NodeCheck, NodeKind } from './node.ts';
 import { kindOf, type LeafName, NODES } from './nodes/plan-of.ts';
 import { MAX_DEPTH, MAX_NODES, type Rule } from './rule.ts';
 
@@ -21,14 +22,13 @@ const GROUPS: readonly string[] = ['all', 'any'];
 /** Everything that is wrong with a rule; none: it can be compiled. Takes anything that JSON can hold. */
 export function checkRule(rule: unknown, check: RuleCheck): Fault[] {
   const faults: Fault[] = [];
-  const walk = { ...check, nodes: 0, fault: faulter(faults) };
+  const walk = { ...check, named: namedBy(check.things, check.advertiser), nodes: 0, fault: faulter(faults) };
   checkNode(rule, check.pointer ?? '/rule', 1, walk);
   return faults;
 }
 
-interface Walk extends RuleCheck {
+interface Walk extends RuleCheck, NodeCheck {
   nodes: number;
-  readonly fault: Faulter;
 }
 
 const faulter =

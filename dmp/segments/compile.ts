@@ -29,5 +29,5 @@ export function membersOf(scan: Scan, condition: string, range: RowRange = ''): 
   if (scan.level === 'person') return `SELECT unit AS profile FROM (${scan.units(range)}) WHERE ${condition}${refused}`;
   const ranged = range === '' ? '' : ` AND ${range}`;
   const units = `SELECT unit FROM (${scan.units(range)}) WHERE ${condition}`;
-  return `SELECT DISTINCT profile FROM facts WHERE kind = 'person' AND ${scan.level} IN (${units})${refused}${ranged}`;
+  return `SELECT DISTINCT profile FROM facts WHERE kind = 'person' AND ${scan.unit} IN (${units})${refused}${ranged}`;
 }

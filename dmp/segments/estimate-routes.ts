@@ -8,12 +8,14 @@ import { LEVELS } from '../identity/kinds.ts';
 import { requireScope } from '../keys/auth.ts';
 import { invalid } from '../problem.ts';
 import type { Things } from '../things/things.ts';
+import { scopeOf } from './advertiser-scope.ts';
 import { checkRule } from './check.ts';
 import { type Estimate, estimate, groupOf } from './estimate.ts';
 import { countFor, roundedRange, type Told } from './minimum.ts';
 import { type Group, heatMap, reach, type StorePoint, storeReach } from './reach.ts';
 import { Rule } from './rule.ts';
-import { type RuleScope, scopeOf } from './scope.ts';
+import type { RuleScope } from './scope.ts';
+import { Confidence } from './segment.ts';
 import { CellsView, json, People, Range, ReachView, StoresView } from './told-schemas.ts';
 
 const INCLUDED = ['nodes', 'reach', 'stores', 'cells'] as const;
@@ -35,6 +37,7 @@ const Body = Type.Object(
     rule: Rule,
     advertiser: nullable(Id('the advertiser for whom it is estimated'), { default: null }),
     level: oneOf(LEVELS, { default: 'person' }),
+    confidence: Confidence,
     include: Type.Array(oneOf(INCLUDED), { uniqueItems: true, default: ['nodes'], description: 'what is told besides the size' }),
     metres: Metres,
   },
@@ -86,7 +89,7 @@ export function registerEstimateRoute(app: FastifyInstance, deps: DmpDeps): void
     { schema, config: { idempotent: false, audited: 'none' } },
     async (request) => {
       requireScope(request, 'segments:read');
-      const { rule, advertiser: wanted, level, include, metres } = request.body;
+      const { rule, advertiser: wanted, level, confidence, include, metres } = request.body;
       const own = request.principal.advertiser;
       const advertiser = own ?? wanted;
       const faults = [
@@ -95,7 +98,7 @@ export function registerEstimateRoute(app: FastifyInstance, deps: DmpDeps): void
         ...checkRule(rule, { things: deps.things, advertiser, self: null }),
       ];
       if (faults.length > 0) throw invalid(faults, 'The rule is not valid');
-      const scope = { ...scopeOf(deps.things, advertiser, deps.now()), level };
+      const scope = { ...scopeOf(deps.things, advertiser, deps.now()), level, confidence };
       const { nodes, ...told } = await estimate(deps.warehouse, rule, scope);
       const more = await groupDetails(deps, scope, advertiser, include, metres, () => groupOf(deps.warehouse, rule, scope));
       return { ...told, ...countsFor(request.principal, told), ...(include.includes('nodes') ? { nodes } : {}), ...more };
@@ -131,7 +134,7 @@ export async function groupDetails(
   const exchanges = things.list('exchange').map(({ id }) => id);
   const since = now() - MET_DAYS * DAY_MS;
   return {
-    ...(include.includes('reach') ? { reach: await reach(warehouse, people, exchanges, since) } : {}),
+    ...(include.includes('reach') ? { reach: await reach(warehouse, scope, people, exchanges, since) } : {}),
     ...(include.includes('stores')
       ? { stores: await storeReach(warehouse, scope, people, storesOf(things, advertiser), metres) }
       : {}),

@@ -1,5 +1,4 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
-import type { Level } from '../identity/kinds.ts';
 import { type Clusters, clusterInterval, designEffect, type Range } from './cluster-interval.ts';
 import { MINIMUM, rounded, roundedRange } from './minimum.ts';
 import type { Group } from './reach.ts';
@@ -130,9 +129,6 @@ function told(nodes: readonly RuleNode[], { sizes, without }: Counted, part: Par
   };
 }
 
-/** The column of `facts` that a level counts by. */
-const UNIT_COLUMN: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
-
 /** Bits of a unit's mask: the leaves from 0 on, whether the whole rule holds, whether there is such a unit and its person did not refuse. */
 const MOST_LEAVES = 30;
 const WHOLE = 2 ** 30;
@@ -217,7 +213,7 @@ function peopleWith(scan: Scan, scope: RuleScope, range: string, mask: string): 
   const agreed = whoDidNotRefuse({ scope, bound: scan.bound });
   const counts = `u.mask + ${COUNTS} * (u.is = 1${agreed === '' ? '' : ` AND ${agreed}`})`;
   return `SELECT profile, any(p.household) AS household, arraySort(groupUniqArray(toUInt32(${counts}))) AS masks
-    FROM (SELECT profile, household, ${UNIT_COLUMN[scan.level]} AS unit FROM facts WHERE ${where}) AS p
+    FROM (SELECT profile, household, ${scan.unit} AS unit FROM facts WHERE ${where}) AS p
     LEFT JOIN (SELECT unit, 1 AS is, ${mask} AS mask FROM (${scan.units(range)})) AS u USING unit GROUP BY profile`;
 }
 

@@ -6,12 +6,13 @@ import { Id, oneOf } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
 import type { Thing } from '../things/things.ts';
+import { scopeOf } from './advertiser-scope.ts';
 import { Binder } from './binder.ts';
 import { groupDetails, Metres } from './estimate-routes.ts';
 import { compare, DIMENSIONS, history, insight } from './insight.ts';
 import { rounded } from './minimum.ts';
 import { MEMBERS, overlap, type Versions, venn, versionsOf } from './overlap.ts';
-import { scopeOf } from './scope.ts';
+import type { RuleScope } from './scope.ts';
 import type { Segment } from './segment.ts';
 import { CellsView, json, People, Range, ReachView, Share, StoresView } from './told-schemas.ts';
 
@@ -51,7 +52,7 @@ function registerReach(app: FastifyInstance, deps: DmpDeps): void {
     const advertiser = viewerOf(request, segment);
     const { reach, ...more } = (await groupDetails(
       deps,
-      scopeOf(deps.things, advertiser, deps.now()),
+      { ...scopeOf(deps.things, advertiser, deps.now()), ...surenessOf(segment) },
       advertiser,
       ['reach', 'stores', 'cells'],
       request.query.metres,
@@ -154,7 +155,7 @@ function registerInsight(app: FastifyInstance, deps: DmpDeps): void {
     const segment = find(deps, request);
     const { by, limit, days } = request.query;
     const versions = await evaluated(deps, [segment.id]);
-    const scope = scopeOf(deps.things, viewerOf(request, segment), deps.now());
+    const scope = { ...scopeOf(deps.things, viewerOf(request, segment), deps.now()), ...surenessOf(segment) };
     const told = await insight(deps.warehouse, versions, scope, by === undefined ? DIMENSIONS : [by], limit);
     const past = await history(deps.warehouse, segment.id, deps.now() - days * DAY_MS);
     return { version: versions.versions[0], ...told, history: past };
@@ -192,8 +193,9 @@ function registerCompare(app: FastifyInstance, deps: DmpDeps): void {
   app.post<{ Body: Static<typeof CompareBody> }>('/v1/segments::compare', { schema, config: quiet }, async (request) => {
     requireScope(request, 'segments:read');
     const { a, b, by, limit } = request.body;
-    const [first] = expectVisible(deps, request, [a, b], (at) => (at === 0 ? '/a' : '/b'));
-    const scope = scopeOf(deps.things, viewerOf(request, first as Thing<Segment>), deps.now());
+    const [first, second] = expectVisible(deps, request, [a, b], (at) => (at === 0 ? '/a' : '/b'));
+    const sure = surenessOf(first as Thing<Segment>, second as Thing<Segment>);
+    const scope = { ...scopeOf(deps.things, viewerOf(request, first as Thing<Segment>), deps.now()), ...sure };
     const told = await compare(deps.warehouse, await evaluated(deps, [a, b]), scope, by ?? DIMENSIONS, limit);
     return { ...told, a: { id: a, people: told.a }, b: { id: b, people: told.b } };
   });
@@ -202,6 +204,11 @@ function registerCompare(app: FastifyInstance, deps: DmpDeps): void {
 /** For whom it is told: facts of sources that this advertiser may use. */
 function viewerOf(request: FastifyRequest, segment: Thing<Segment>): string | null {
   return request.principal.advertiser ?? segment.body.advertiser;
+}
+
+/** What is not surely of the members is not told of them: of two segments the one that asks for more decides. */
+function surenessOf(...segments: readonly Thing<Segment>[]): Pick<RuleScope, 'confidence'> {
+  return { confidence: Math.max(...segments.map(({ body }) => body.confidence ?? 0)) };
 }
 
 async function evaluated({ warehouse }: DmpDeps, segments: readonly string[]): Promise<Versions> {

@@ -1,6 +1,7 @@
 import type { DmpDeps } from '../deps.ts';
 import { type JobContext, JobRefused } from '../jobs/jobs.ts';
 import type { Thing } from '../things/things.ts';
+import { scopeOf } from './advertiser-scope.ts';
 import { aucOf, type Scored } from './auc.ts';
 import { Binder } from './binder.ts';
 import { clusterInterval } from './cluster-interval.ts';
@@ -10,7 +11,7 @@ import { featuresOf, type PersonRow, readVocabulary, type Vocabulary } from './l
 import { MEMBERS, versionsOf } from './overlap.ts';
 import { factsThatCount, whoDidNotRefuse } from './rows.ts';
 import { compileScan } from './scan.ts';
-import { type RuleScope, scopeOf } from './scope.ts';
+import type { RuleScope } from './scope.ts';
 import { isSensitive, selectsSensitive } from './sensitive.ts';
 import { readShards, SHARDS } from './shards.ts';
 

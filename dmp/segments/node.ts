@@ -1,6 +1,5 @@
 import type { TSchema } from 'typebox';
 import type { Fault } from '../problem.ts';
-import type { Things } from '../things/things.ts';
 import type { Compiler, LeafPlan } from './plan.ts';
 
 export const LANGUAGES = ['en', 'ru'] as const;
@@ -9,10 +8,19 @@ export type Language = (typeof LANGUAGES)[number];
 /** Takes what is wrong with a node: its JSON pointer (`pointer` of `check` and below), a code, a sentence. */
 export type Faulter = (pointer: string, code: Fault['code'], message: string) => undefined;
 
+export type NamedKind = 'store' | 'store-group' | 'geofence' | 'campaign' | 'list' | 'source' | 'segment' | 'lookalike';
+
+/** The things that a rule may name: those of its segment's advertiser, and shared ones. */
+export interface Named {
+  has(kind: NamedKind, id: string): boolean;
+  /** Of money in rules that name none; null: advertisers have several. */
+  readonly currency: string | null;
+  /** Whether money can be counted in a currency. */
+  hasRate(currency: string): boolean;
+}
+
 export interface NodeCheck {
-  readonly things: Things;
-  /** Whose segment it is: it may refer to its own things and to shared ones only. Null: to all. */
-  readonly advertiser: string | null;
+  readonly named: Named;
   readonly fault: Faulter;
 }
 

@@ -2,9 +2,12 @@ import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import { matchSource } from '../../proto/match.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Binder } from './binder.ts';
+import { both } from './conditions.ts';
 import { MINIMUM, rounded } from './minimum.ts';
+import type { Compiler } from './plan.ts';
 import { placesThatCount } from './rows.ts';
 import type { RuleScope } from './scope.ts';
+import { kindsKnown, sureEnough } from './unit.ts';
 
 /** People who are asked about, in all or in a part of the facts. */
 export interface Group {
@@ -32,8 +35,19 @@ export interface Reach {
 const LIMITS = { seconds: 30, memoryBytes: 3 * 1024 ** 3 };
 
 /** @param since epoch ms: bids since then count */
-export async function reach(warehouse: Warehouse, group: Group, exchanges: readonly string[], since: number): Promise<Reach> {
-  const [kinds, met] = await Promise.all([countKinds(warehouse, group), countMet(warehouse, group, exchanges, since)]);
+export async function reach(
+  warehouse: Warehouse,
+  scope: RuleScope,
+  group: Group,
+  exchanges: readonly string[],
+  since: number,
+): Promise<Reach> {
+  // Whatever is counted together, it is people who are met, by identifiers that are surely theirs.
+  const theirs: Compiler = { scope: { ...scope, level: 'person' }, bound: group.bound };
+  const [kinds, met] = await Promise.all([
+    countKinds(warehouse, theirs, group),
+    countMet(warehouse, theirs, group, exchanges, since),
+  ]);
   const tell = (people: number | undefined): number | null =>
     people === undefined || people < MINIMUM ? null : rounded(people * group.scale);
   const people = tell(kinds.get('people'));
@@ -59,8 +73,8 @@ function rateOf(some: number | null, all: number | null): number | null {
 
 type CountRow = { readonly name: string; readonly n: string };
 
-async function countKinds(warehouse: Warehouse, { people, bound, range }: Group): Promise<Map<string, number>> {
-  const kinds = "arrayDistinct(arrayFlatten(groupArray(splitByChar(',', value))))";
+async function countKinds(warehouse: Warehouse, theirs: Compiler, { people, bound, range }: Group): Promise<Map<string, number>> {
+  const kinds = `arrayDistinct(arrayFlatten(groupArray(${kindsKnown(theirs)})))`;
   const sql = `SELECT arrayJoin(arrayConcat(['people'], if(hasAny(kinds, {reachKinds:Array(String)}), ['addressable'], []), arrayMap(kind -> concat('kind:', kind), kinds))) AS name, count() AS n
     FROM (SELECT profile, ${kinds} AS kinds FROM facts WHERE kind = 'person' AND ${andIn(range)} profile IN (${people}) GROUP BY profile)
     GROUP BY name`;
@@ -73,13 +87,14 @@ async function countKinds(warehouse: Warehouse, { people, bound, range }: Group)
 
 async function countMet(
   warehouse: Warehouse,
+  theirs: Compiler,
   { people, bound }: Group,
   exchanges: readonly string[],
   since: number,
 ): Promise<Map<string, number>> {
   if (exchanges.length === 0) return new Map();
   const sql = `SELECT exchange AS name, uniqExact(profile) AS n
-    FROM (SELECT identifier, profile FROM identities FINAL WHERE profile IN (${people})) AS theirs
+    FROM (SELECT identifier, profile FROM identities FINAL WHERE ${both(`profile IN (${people})`, sureEnough(theirs))}) AS theirs
     INNER JOIN (
       SELECT node AS identifier, transform(toString(source), {reachMatches:Array(String)}, {reachExchanges:Array(String)}, '') AS exchange
       FROM links WHERE source IN {reachMatches:Array(String)}

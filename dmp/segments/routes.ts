@@ -16,7 +16,7 @@ import { countFor, MINIMUM } from './minimum.ts';
 import { nextNumber } from './number.ts';
 import { listRuns, type Run } from './runs.ts';
 import { type Segment, SegmentInput } from './segment.ts';
-import { sentenceOf } from './sentence.ts';
+import { segmentSentence } from './sentence.ts';
 import { createRunLookup, STATUS_MEMBERS, statusOf } from './status.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -54,7 +54,7 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
         ...statusOf(segment, run, principal),
         ...(await shownPublication(deps.redis, segment)),
         usable: verdictFor(principal, verdictOf(deps.things, run, segment.id)),
-        sentence: { en: sentenceOf(rule, 'en'), ru: sentenceOf(rule, 'ru') },
+        sentence: { en: segmentSentence(segment.body, 'en'), ru: segmentSentence(segment.body, 'ru') },
         warnings: warningsOf(rule, { things: deps.things, advertiser }),
       };
     },

@@ -1,9 +1,10 @@
 import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
 import type { Compiler } from './plan.ts';
+import { sureEnough } from './unit.ts';
 
 /**
- * The condition that every row of `facts` must meet to count: no source has a part in it that is withheld here, and what sources with
- * recorded consents brought is of people who agreed. Empty: all rows count.
+ * The condition that every row of `facts` must meet to count: no source has a part in it that is withheld here, what sources with recorded
+ * consents brought is of people who agreed, and it is theirs as surely as the rule wants. Empty: all rows count.
  */
 export function rowsThatCount(compiler: Compiler): string {
   const { bound, scope } = compiler;
@@ -15,6 +16,8 @@ export function rowsThatCount(compiler: Compiler): string {
     bindConsents(compiler);
     conditions.push(`(NOT ${isOf(bound.texts(recorded))} OR profile IN (${grantedProfiles('profiles')}))`);
   }
+  const sure = sureEnough(compiler);
+  if (sure !== '') conditions.push(sure);
   return conditions.join(' AND ');
 }
 

@@ -4,6 +4,7 @@ import { planOf } from './nodes/plan-of.ts';
 import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
 import type { Leaf, Rule } from './rule.ts';
 import type { RuleScope } from './scope.ts';
+import { thereIs, unitOf } from './unit.ts';
 
 /** Which facts a pass reads: conditions over `facts`, empty for all. */
 export type RowRange = string;
@@ -21,14 +22,14 @@ export interface Scan {
   readonly compiler: Compiler;
   readonly bound: Binder;
   readonly level: Level;
+  /** Who is in a unit, over the columns of `facts`. */
+  readonly unit: string;
 }
-
-/** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
-export const UNIT_OF: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
 
 export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = new Binder()): Scan {
   const compiler: Compiler = { scope, bound };
   const level = scope.level ?? 'person';
+  const unit = unitOf(compiler);
   const leaves = new Map<string, { readonly plan: LeafPlan; readonly holds: string }>();
   const measures: string[] = [];
   const columns: string[] = [];
@@ -62,19 +63,19 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
   const units = (range: RowRange): string => {
     const read = [
       range,
-      level === 'device' ? 'device != 0' : '',
+      thereIs(compiler),
       rows.size > MANY_LEAVES ? '' : `(${["kind = 'person'", ...[...rows].map((condition) => `(${condition})`)].join(' OR ')})`,
     ].filter((condition) => condition !== '');
     // A unit is in one shard: grouped by both, rows come in the order of the table's key. Leaves stand beside the measures that they are made
     // of: in a query around this one, each mention of a measure costs the analyzer time that grows with all of them (200 leaves 0.7 s, here 0.2 s).
     const selected = [
-      ...['shard', `${UNIT_OF[level]} AS unit`],
+      ...['shard', `${unit} AS unit`],
       ...measures.map((measure, n) => `${measure} AS m${n}`),
       ...columns.map((column, n) => `${column} AS l${n}`),
     ];
     return `SELECT ${selected.join(', ')} FROM facts${read.length === 0 ? '' : ` WHERE ${read.join(' AND ')}`} GROUP BY shard, unit`;
   };
-  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), compiler, bound, level };
+  return { units, holds, holdsOf, plans: [...leaves.values()].map(({ plan }) => plan), compiler, bound, level, unit };
 }
 
 /** What a leaf asks of others, asked where it stands. */

@@ -27,6 +27,15 @@ const SegmentPrice = Type.Object(
   },
 );
 
+export const Confidence = Type.Number({
+  minimum: 0,
+  maximum: 1,
+  multipleOf: 0.01,
+  default: 0,
+  description:
+    'only what is known of a person by identifiers that are joined to theirs at least so surely counts, and only these carry the segment; a household is who is joined to it so surely; 0: all that is taken for theirs (docs/identity.md)',
+});
+
 /** A named rule over people, as users write it. */
 export const SegmentInput = Type.Object(
   {
@@ -38,6 +47,7 @@ export const SegmentInput = Type.Object(
       description:
         'whose facts a rule counts together: of one device, of one person, of one household (weak edges); the person, or all of the household, are members',
     }),
+    confidence: Confidence,
     sensitive: Type.Boolean({
       default: false,
       description:
@@ -59,7 +69,7 @@ export const SegmentInput = Type.Object(
 export type SegmentInput = Static<typeof SegmentInput>;
 
 /** Members that revisions from before they were thought of do not have. */
-type Later = 'level' | 'sensitive' | 'sensitiveAllowed' | 'minimumSize' | 'taxonomy' | 'price';
+type Later = 'level' | 'confidence' | 'sensitive' | 'sensitiveAllowed' | 'minimumSize' | 'taxonomy' | 'price';
 
 /** `number` is assigned by the server, never reused: it is what profiles and snapshots carry. */
 export interface Segment extends Omit<SegmentInput, Later>, Partial<Pick<SegmentInput, Later>> {

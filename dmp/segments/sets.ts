@@ -1,7 +1,7 @@
-import type { Level } from '../identity/kinds.ts';
 import { EVERYBODY } from './algebra.ts';
-import type { FactsPlan, LeafPlan } from './plan.ts';
-import { othersOf, type RowRange, UNIT_OF } from './scan.ts';
+import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
+import { othersOf, type RowRange } from './scan.ts';
+import { thereIs, unitOf } from './unit.ts';
 
 /**
  * Of each distinct leaf of many rules the set of units of which it holds is made once. Leaves that look at the same kinds of facts share a
@@ -63,18 +63,19 @@ export function setNamed(name: string, isOpposite: boolean): string {
 
 export function compileSets(
   sets: ReadonlyMap<string, SetPlan>,
-  level: Level,
+  compiler: Compiler,
   { placesOf = othersOf, isTogether = false }: SetsOptions = {},
 ): LeafStatement[] {
-  const unit = UNIT_OF[level];
+  const unit = unitOf(compiler);
+  const there = thereIs(compiler);
   const ofRows: RowsLeaf[] = [];
   const ofUnits: FactsLeaf[] = [];
   for (const [name, asked] of sets)
     if ('rows' in asked) ofRows.push({ name, rows: asked.rows });
     else ofUnits.push({ name, rows: asked.plan.rows, plan: asked.plan });
   return [
-    ...chunksOf(ofRows, isTogether).map(([kinds, leaves]) => rowsStatement(unit, level, kinds, leaves)),
-    ...chunksOf(ofUnits, isTogether).map(([kinds, leaves]) => unitsStatement(unit, level, kinds, leaves, placesOf)),
+    ...chunksOf(ofRows, isTogether).map(([kinds, leaves]) => rowsStatement(unit, there, kinds, leaves)),
+    ...chunksOf(ofUnits, isTogether).map(([kinds, leaves]) => unitsStatement(unit, there, kinds, leaves, placesOf)),
   ];
 }
 
@@ -109,12 +110,12 @@ function chunksOf<T extends RowsLeaf>(leaves: readonly T[], isTogether: boolean)
   );
 }
 
-function whereOf(level: Level, kinds: readonly string[], range: RowRange, rows: readonly string[]): string {
+function whereOf(there: string, kinds: readonly string[], range: RowRange, rows: readonly string[]): string {
   const distinct = [...new Set(rows)];
   const conditions = [
     kinds.length === 0 ? '' : `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})`,
     range,
-    level === 'device' ? 'device != 0' : '',
+    there,
     distinct.length > FEW_LEAVES ? '' : `(${distinct.map((row) => `(${row})`).join(' OR ')})`,
   ].filter((condition) => condition !== '');
   return conditions.length === 0 ? '1' : conditions.join(' AND ');
@@ -124,7 +125,7 @@ const selected = (sets: readonly string[], names: readonly string[], unit: strin
   `SELECT leaf, shard, members FROM (SELECT ${stretchOf(unit)} AS shard, [${sets.join(', ')}] AS sets FROM ${from} GROUP BY shard)
     ARRAY JOIN sets AS members, [${names.map((name) => `'${name}'`).join(', ')}] AS leaf WHERE bitmapCardinality(members) > 0`;
 
-function rowsStatement(unit: string, level: Level, kinds: readonly string[], leaves: readonly RowsLeaf[]): LeafStatement {
+function rowsStatement(unit: string, there: string, kinds: readonly string[], leaves: readonly RowsLeaf[]): LeafStatement {
   const rows = leaves.map((leaf) => leaf.rows);
   const names = leaves.map(({ name }) => name);
   return {
@@ -133,7 +134,7 @@ function rowsStatement(unit: string, level: Level, kinds: readonly string[], lea
     // In a query around the one that reads: `shard` means another column there.
     sql: (from, range) => {
       const columns = rows.map((condition, n) => `${condition} AS c${n}`).join(', ');
-      const read = `(SELECT ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)})`;
+      const read = `(SELECT ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(there, kinds, range, rows)})`;
       return selected(
         rows.map((_, n) => `groupBitmapStateIf(unit, c${n})`),
         names,
@@ -147,7 +148,7 @@ function rowsStatement(unit: string, level: Level, kinds: readonly string[], lea
 
 function unitsStatement(
   unit: string,
-  level: Level,
+  there: string,
   kinds: readonly string[],
   leaves: readonly FactsLeaf[],
   placesOf: (plan: FactsPlan) => readonly string[],
@@ -169,7 +170,7 @@ function unitsStatement(
     names,
     kinds,
     sql: (from, range, opposite) => {
-      const units = `SELECT shard AS s, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(level, kinds, range, rows)} GROUP BY s, unit`;
+      const units = `SELECT shard AS s, ${unit} AS unit, ${columns} FROM ${from} WHERE ${whereOf(there, kinds, range, rows)} GROUP BY s, unit`;
       const sets = names.map((name) => `groupBitmapStateIf(unit, ${opposite.has(name) ? `NOT ${name}` : name})`);
       return selected(sets, names, 'unit', `(${units})`);
     },

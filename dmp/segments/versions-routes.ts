@@ -23,7 +23,7 @@ const SCHEMA = {
   response: { ...PROBLEM_RESPONSES },
 };
 
-/** POST /v1/segments/{id}/restore: a new revision with the old rule and level; all else stays. */
+/** POST /v1/segments/{id}/restore: a new revision with the old rule, level and confidence; all else stays. */
 export function registerSegmentVersionsRoutes(app: FastifyInstance, deps: DmpDeps): void {
   const { warehouse, things, jobs } = deps;
   app.post('/v1/segments/:id/restore', { schema: SCHEMA }, async (request, reply) => {
@@ -42,7 +42,7 @@ export function registerSegmentVersionsRoutes(app: FastifyInstance, deps: DmpDep
     const { revision } = await things.put(
       'segment',
       id,
-      { ...segment.body, rule: old.rule, level: old.level ?? 'person', advertiser, number },
+      { ...segment.body, rule: old.rule, level: old.level ?? 'person', confidence: old.confidence ?? 0, advertiser, number },
       { actor: principal.id, expected: segment.revision },
     );
     return answerJob(reply, await jobs.enqueue('evaluate', { segment: id, restore: { version, revision } }, principal.id));

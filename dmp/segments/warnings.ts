@@ -2,9 +2,9 @@ import type { Fault } from '../problem.ts';
 import { RATES_ID } from '../rates/rates.ts';
 import { maySeeSource } from '../sources/access.ts';
 import type { Things } from '../things/things.ts';
+import { currencyOf } from './advertiser-scope.ts';
 import { checkRule } from './check.ts';
 import type { Rule } from './rule.ts';
-import { currencyOf } from './scope.ts';
 
 interface About {
   readonly things: Things;

@@ -1,6 +1,7 @@
 import { segmentsNeeded } from '../publication/needed.ts';
+import { scopeOf } from '../segments/advertiser-scope.ts';
 import type { Leaf, Rule } from '../segments/rule.ts';
-import { type RuleScope, scopeOf } from '../segments/scope.ts';
+import type { RuleScope } from '../segments/scope.ts';
 import type { Things } from '../things/things.ts';
 import { type StreamLeaf, streamLeaf } from './matcher.ts';
 import { streamingOf } from './streamable.ts';
@@ -39,7 +40,7 @@ function rulesOf(things: Things, now: () => number): StreamRule[] {
   const rules: StreamRule[] = [];
   for (const id of segmentsNeeded(things, now())) {
     const segment = things.get('segment', id)?.body;
-    if (segment === undefined || !streamingOf(segment.rule, segment.level).streams) continue;
+    if (segment === undefined || !streamingOf(segment.rule, segment.level, segment.confidence).streams) continue;
     rules.push(streamRule(id, segment.number, segment.rule, scopeOf(things, segment.advertiser, now()), now));
   }
   return rules;

@@ -27,8 +27,9 @@ const MEASURES: readonly string[] = ['count', 'clicks', 'last', 'window'];
 /** A counter remembers so many events of a person. */
 export const MOST_COUNTED = 20;
 
-export function streamingOf(rule: Rule, level: Level = 'person'): Streaming {
+export function streamingOf(rule: Rule, level: Level = 'person', confidence = 0): Streaming {
   if (level !== 'person') return no('people are counted together by device or household');
+  if (confidence > 0) return no('how surely an identifier is somebody’s is known to an evaluation only');
   return ofNode(rule, '');
 }
 

@@ -1,7 +1,8 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Level } from '../../dmp/identity/kinds.ts';
-import type { LeafPlan } from '../../dmp/segments/plan.ts';
+import type { Compiler, LeafPlan } from '../../dmp/segments/plan.ts';
 import { isOfOthers, stretchOf } from '../../dmp/segments/sets.ts';
+import { unitOf } from '../../dmp/segments/unit.ts';
 import { LIMITS } from './limits.ts';
 import { inTurns } from './turns.ts';
 
@@ -68,11 +69,15 @@ export async function askAgain(
 }
 
 /** The units that leaves of these kinds of facts are asked of again: rows of `shard` and a set, `who`. */
-export function whoIsAsked(kinds: readonly string[], level: Level): string {
+export function whoIsAsked(kinds: readonly string[], compiler: Compiler): string {
   const asked = `SELECT DISTINCT profile FROM segment_asked${kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`}`;
-  const units = level === 'person' ? asked : `SELECT ${level} FROM segment_facts WHERE kind = 'person' AND profile IN (${asked})`;
-  const unit = level === 'person' ? 'profile' : level;
-  return `SELECT ${stretchOf(unit)} AS shard, groupBitmapState(${unit}) AS who FROM (${units}) GROUP BY shard`;
+  // Who is no longer surely of a household leaves its unit and becomes one.
+  const { level = 'person' } = compiler.scope;
+  const unit = unitOf(compiler);
+  const units = level === 'household' ? `arrayJoin([${unit}, household])` : unit;
+  const theirs = `SELECT ${units} AS unit FROM segment_facts WHERE kind = 'person' AND profile IN (${asked})`;
+  const from = level === 'person' ? `SELECT profile AS unit FROM (${asked})` : theirs;
+  return `SELECT ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS who FROM (${from}) GROUP BY shard`;
 }
 
 /** People who are asked by facts of these kinds: a condition over `profile`. */
@@ -100,6 +105,7 @@ const COLUMNS = [
     'department',
   ],
   ...['brand', 'channel', 'name', 'item', 'value', 'number', 'quantity', 'amount', 'currency', 'dwell', 'cell', 'identifier'],
+  ...['device_sure', 'person_sure', 'household_sure'],
 ];
 
 const NUMBERED = [

@@ -1,5 +1,6 @@
 import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
+import type { Compiler } from '../../dmp/segments/plan.ts';
 import { compileSets, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
 import { askAgain, isOtherDay } from './asked.ts';
 import {
@@ -70,6 +71,7 @@ function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): 
 /** Leaves under names, and the statements that answer them. */
 interface Prepared {
   readonly asking: Omit<Asking, 'opposite'>;
+  readonly compiler: Compiler;
   /** By what they come to. */
   readonly names: ReadonlyMap<string, string>;
   /** Of which it is known from the leaf alone that their sets are of all others. */
@@ -104,8 +106,8 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   );
   // Below and above a person all facts of theirs are read: a unit is known by them.
   const isTogether = facts < round.few || turn.level !== 'person';
-  const statements = compileSets(sets, turn.level, { placesOf, isTogether });
-  return { asking: { statements, units, bound }, names, opposite };
+  const statements = compileSets(sets, compiler, { placesOf, isTogether });
+  return { asking: { statements, units, bound }, compiler, names, opposite };
 }
 
 /** False: nearly everybody would be asked. */
@@ -113,7 +115,7 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
   const { deps, now, states } = round;
   const { warehouse } = deps;
   const since = states.leaves.get((wants[0] as Want).key) as Kept;
-  const { asking, names } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, names, compiler } = await prepare(round, turn, wants, round.facts.rows);
   const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
   const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
   const looks = asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) }));
@@ -128,7 +130,7 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
         asking.statements.filter((statement) => statement.kinds.join(' ') === kinds.join(' ')).flatMap((one) => one.names),
       );
       const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
-      await keepLeaves(warehouse, leaves, stamp, { kinds, level: turn.level });
+      await keepLeaves(warehouse, leaves, stamp, { kinds, compiler });
     });
   }
   const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });

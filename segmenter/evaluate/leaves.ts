@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Limits, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import type { Level } from '../../dmp/identity/kinds.ts';
 import type { Binder } from '../../dmp/segments/binder.ts';
-import type { FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
+import type { Compiler, FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
 import { type LeafStatement, stretchOf } from '../../dmp/segments/sets.ts';
 import { SHARDS } from '../../dmp/segments/shards.ts';
+import { percentOf } from '../../dmp/segments/unit.ts';
 import { isAsked, whoIsAsked } from './asked.ts';
 import { LIMITS } from './limits.ts';
 import { AT_ONCE, inTurns } from './turns.ts';
@@ -99,7 +99,7 @@ export async function keepLeaves(
   warehouse: Warehouse,
   leaves: readonly Answered[],
   stamp: number,
-  asked: { readonly kinds: readonly string[]; readonly level: Level } | null,
+  asked: { readonly kinds: readonly string[]; readonly compiler: Compiler } | null,
 ): Promise<void> {
   const now = asked === null ? 'held' : 'bitmapOr(bitmapAndnot(old, who), bitmapAnd(held, who))';
   const both = `SELECT key, shard, groupBitmapMergeStateIf(members, role = 0) AS old, groupBitmapMergeStateIf(members, role = 1) AS held FROM (
@@ -108,11 +108,16 @@ export async function keepLeaves(
       SELECT transform(toString(leaf), {names:Array(String)}, {keys:Array(String)}, ''), shard, members, toUInt8(1) FROM segment_leaves
       WHERE leaf IN {names:Array(String)})
     GROUP BY key, shard`;
-  const joined = asked === null ? '' : ` LEFT JOIN (${whoIsAsked(asked.kinds, asked.level)}) AS asked USING shard`;
+  const joined = asked === null ? '' : ` LEFT JOIN (${whoIsAsked(asked.kinds, asked.compiler)}) AS asked USING shard`;
   const sql = `INSERT INTO leaf_members (leaf, shard, stamp, members) SETTINGS insert_deduplicate = 0
     SELECT key, shard, {stamp:UInt64}, members FROM (SELECT key, shard, old, ${now} AS members FROM (${both}) AS sets${joined})
     WHERE bitmapCardinality(bitmapXor(old, members)) > 0`;
-  const params = { keys: leaves.map(({ kept }) => kept), names: leaves.map(({ name }) => name), stamp };
+  const params = {
+    ...asked?.compiler.bound.values,
+    keys: leaves.map(({ kept }) => kept),
+    names: leaves.map(({ name }) => name),
+    stamp,
+  };
   await warehouse.command({ sql, params }, LIMITS);
 }
 
@@ -129,7 +134,7 @@ export async function dropLeaves(warehouse: Warehouse, kept: readonly string[]):
 }
 
 /** Of what a leaf comes to, whenever: the same of equal leaves. Its plan is of some constant time. */
-export function keyOfPlan(plan: LeafPlan, level: Level, bound: Binder): string {
+export function keyOfPlan(plan: LeafPlan, { scope, bound }: Compiler): string {
   const text =
     'units' in plan
       ? plan.units
@@ -144,7 +149,7 @@ export function keyOfPlan(plan: LeafPlan, level: Level, bound: Binder): string {
           ),
         ];
   return createHash('sha1')
-    .update(JSON.stringify([level, text, bound.values]))
+    .update(JSON.stringify([scope.level ?? 'person', percentOf(scope.confidence), text, bound.values]))
     .digest('base64');
 }
 

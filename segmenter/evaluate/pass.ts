@@ -4,6 +4,7 @@ import { columnsOf } from '../../dmp/segments/algebra.ts';
 import type { Compiler } from '../../dmp/segments/plan.ts';
 import { whoDidNotRefuse } from '../../dmp/segments/rows.ts';
 import { stretchOf } from '../../dmp/segments/sets.ts';
+import { unitOf } from '../../dmp/segments/unit.ts';
 import type { Between } from './leaves.ts';
 import { LIMITS } from './limits.ts';
 import { inTurns } from './turns.ts';
@@ -85,7 +86,7 @@ function heldOf({ rules, names, sets, level, compiler }: Algebra, range: string)
   const into = 'INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0';
   if (level === 'person') return `${into} ${held}`;
   const agreed = whoDidNotRefuse(compiler);
-  const people = `SELECT DISTINCT profile, ${level} AS unit FROM facts WHERE kind = 'person'${agreed === '' ? '' : ` AND ${agreed}`}`;
+  const people = `SELECT DISTINCT profile, ${unitOf(compiler)} AS unit FROM facts WHERE kind = 'person'${agreed === '' ? '' : ` AND ${agreed}`}`;
   return `${into} SELECT segment, ${stretchOf('profile')} AS shard, groupBitmapState(profile) FROM (SELECT segment, arrayJoin(bitmapToArray(members)) AS unit FROM (${held})) AS units
     INNER JOIN (${people}) AS people USING unit GROUP BY segment, shard`;
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Level } from '../../dmp/identity/kinds.ts';
+import { scopeOf } from '../../dmp/segments/advertiser-scope.ts';
 import { referencesOf } from '../../dmp/segments/check.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
-import { type RuleScope, scopeOf } from '../../dmp/segments/scope.ts';
+import type { RuleScope } from '../../dmp/segments/scope.ts';
 import type { Segment } from '../../dmp/segments/segment.ts';
 import type { Thing, Things } from '../../dmp/things/things.ts';
 import type { Evaluated, EvaluatedStates } from './state.ts';
@@ -15,6 +16,8 @@ export interface Turn {
   readonly revision: number;
   readonly rule: Rule;
   readonly level: Level;
+  /** How surely facts must be theirs, 0 to 1. */
+  readonly confidence: number;
   readonly advertiser: string | null;
   /** Of what the rule comes to, wherever that is written: stores of a group, sources, rates. */
   readonly digest: string;
@@ -37,11 +40,11 @@ export const SOME_TIME = Date.UTC(2026, 0, 1);
 export function turnOf(things: Things, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
   const { id, revision, body } = segment;
   const before = states.known.get(id);
-  const { rule, level = 'person', advertiser } = body;
+  const { rule, level = 'person', confidence = 0, advertiser } = body;
   try {
-    const scope = { ...scopeOf(things, advertiser, SOME_TIME), level };
+    const scope = { ...scopeOf(things, advertiser, SOME_TIME), level, confidence };
     const scan = compileScan([rule], scope);
-    const text = JSON.stringify([level, scan.units(''), scan.holds, scan.bound.values]);
+    const text = JSON.stringify([level, confidence, scan.units(''), scan.holds, scan.bound.values]);
     const digest = createHash('sha1').update(text).digest('base64');
     const nested = [...new Set(referencesOf(rule))];
     const isWhole = before === undefined || before.digest !== digest || before.fold < rebuilt || before.sets === undefined;
@@ -50,6 +53,7 @@ export function turnOf(things: Things, segment: Thing<Segment>, states: Evaluate
       revision,
       rule,
       level,
+      confidence,
       advertiser,
       digest,
       nested,
@@ -68,8 +72,8 @@ export function turnOf(things: Things, segment: Thing<Segment>, states: Evaluate
 export function passesOf(turns: readonly Turn[], most: number): Turn[][] {
   const groups = new Map<string, Turn[]>();
   for (const turn of turns) {
-    const { advertiser, level, isWhole, isSuspect, before } = turn;
-    const key = JSON.stringify([advertiser, level, isWhole || [before?.fold, before?.at], isSuspect && turn.id]);
+    const { advertiser, level, confidence, isWhole, isSuspect, before } = turn;
+    const key = JSON.stringify([advertiser, level, confidence, isWhole || [before?.fold, before?.at], isSuspect && turn.id]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [turn]);
     else group.push(turn);
@@ -102,6 +106,6 @@ function weightOf(rule: Rule): number {
   return 1 + JSON.stringify(rule).length / 2_000;
 }
 
-export function scopeFor(things: Things, { advertiser, level }: Turn, now: number): RuleScope {
-  return { ...scopeOf(things, advertiser, now), level };
+export function scopeFor(things: Things, { advertiser, level, confidence }: Turn, now: number): RuleScope {
+  return { ...scopeOf(things, advertiser, now), level, confidence };
 }

@@ -33,7 +33,7 @@ function wantOf(of: Want['of'], scope: RuleScope): Want | null {
   const bound = new Binder();
   const plan = planWanted(of, { scope, bound });
   if (plan === null || storedSegment(plan, scope) !== undefined) return null;
-  const key = keyOfPlan(plan, scope.level ?? 'person', bound);
+  const key = keyOfPlan(plan, { scope, bound });
   return { key, of, edges: edgesOf([plan]), isAnew: isOfOthers(plan) };
 }
 

@@ -10,7 +10,7 @@ const STATE_KEY = 'walkin:segmenter:facts';
 /** Hash: `kind:id` of a place → its zone and cell as the facts have them. */
 const PLACES_KEY = 'walkin:segmenter:facts-places';
 /** Raise it where facts are made another way: all are made anew then. */
-const RULES = 2;
+const RULES = 3;
 /** Rows become visible a little after the time they carry; what is read twice changes nothing. */
 const OVERLAP_MS = 60_000;
 const SETTLED_MS = 120_000;

@@ -12,12 +12,16 @@ export interface Known {
   own: Uint32Array;
   kind: Uint8Array;
   shared: Uint8Array;
+  /** How surely it belongs to its groups, in percent. */
+  sureDevice: Uint8Array;
+  surePerson: Uint8Array;
+  sureHousehold: Uint8Array;
   /** 1: there is a row. */
   has: Uint8Array;
 }
 
 /**
- * Identifiers and what joins them, as arrays of numbers: 62 bytes an identifier (its key and what is known of it) and 13 an edge.
+ * Identifiers and what joins them, as arrays of numbers: 65 bytes an identifier (its key and what is known of it) and 13 an edge.
  * An edge may be there several times, once a source.
  */
 export class Graph {
@@ -47,6 +51,9 @@ export class Graph {
       own: new Uint32Array(nodes),
       kind: new Uint8Array(nodes),
       shared: new Uint8Array(nodes),
+      sureDevice: new Uint8Array(nodes),
+      surePerson: new Uint8Array(nodes),
+      sureHousehold: new Uint8Array(nodes),
       has: new Uint8Array(nodes),
     };
     this.from = new Uint32Array(edges);
@@ -80,7 +87,7 @@ export class Graph {
     const size = this.kind.length * 2;
     this.kind = grown(this.kind, size);
     this.inside = grown(this.inside, size);
-    const { profile, device, household, cluster, own, kind, shared, has } = this.known;
+    const { profile, device, household, cluster, own, kind, shared, sureDevice, surePerson, sureHousehold, has } = this.known;
     this.known = {
       profile: grown(profile, size),
       device: grown(device, size),
@@ -89,6 +96,9 @@ export class Graph {
       own: grown(own, size),
       kind: grown(kind, size),
       shared: grown(shared, size),
+      sureDevice: grown(sureDevice, size),
+      surePerson: grown(surePerson, size),
+      sureHousehold: grown(sureHousehold, size),
       has: grown(has, size),
     };
   }

@@ -42,7 +42,7 @@ export function liveParams({ now, revoked }: Conditions): Record<string, unknown
 
 /** Bytes of a row of the two queries below. */
 const LINK_BYTES = 16 + 16 + 1 + 1 + 1 + 4 + 1;
-const KNOWN_BYTES = 16 + 1 + 4 * 5 + 1 + 1;
+const KNOWN_BYTES = 16 + 1 + 4 * 5 + 4 + 1;
 
 /** All identifiers and links that there are, in typed arrays. */
 export async function readWhole(warehouse: Warehouse, conditions: Conditions): Promise<Graph> {
@@ -122,7 +122,7 @@ async function addKnown(
   params: Record<string, unknown> = {},
 ): Promise<void> {
   const newest = (column: string): string => `argMax(${column}, version)`;
-  const columns = ['profile', 'device', 'household', 'cluster', 'own', 'shared'];
+  const columns = ['profile', 'device', 'household', 'cluster', 'own', 'shared', 'device_sure', 'person_sure', 'household_sure'];
   const sql =
     inside === ''
       ? `SELECT identifier, ${codeOf('toString(kind)')}, ${columns.join(', ')}, toUInt8(1) FROM (${from})`
@@ -140,7 +140,10 @@ async function addKnown(
     known.cluster[node] = bytes.readUInt32LE(at + 29);
     known.own[node] = bytes.readUInt32LE(at + 33);
     known.shared[node] = bytes[at + 37] as number;
-    if (bytes[at + 38] === 1) graph.inside[node] = 1;
+    known.sureDevice[node] = bytes[at + 38] as number;
+    known.surePerson[node] = bytes[at + 39] as number;
+    known.sureHousehold[node] = bytes[at + 40] as number;
+    if (bytes[at + 41] === 1) graph.inside[node] = 1;
   });
 }
 

@@ -11,11 +11,13 @@ export interface Groups {
   readonly cluster: Union;
   /** 1: the identifier is joined with more others than one person's is, so it joins nobody. */
   readonly shared: Uint8Array;
+  /** Of each edge what it joins: DEVICE, PERSON, HOUSEHOLD, ONE or nobody. */
+  readonly levels: Uint8Array;
   /** Edges that would have made a group too large. */
   readonly refused: number;
 }
 
-const [DEVICE, PERSON, HOUSEHOLD] = [0, 1, 2] as const;
+export const [DEVICE, PERSON, HOUSEHOLD] = [0, 1, 2] as const;
 const KIND_LEVEL = Uint8Array.from(KIND_NAMES, (kind) => LEVELS.indexOf(KIND_TERMS[kind].level));
 const KIND_MOST = Uint32Array.from(KIND_NAMES, (kind) => KIND_TERMS[kind].most);
 const IP = KIND_NAMES.indexOf('ip');
@@ -33,7 +35,7 @@ export function resolve(graph: Graph): Groups {
   const device = joinLevel(graph, levels, DEVICE, keysAsOne(graph, shared), MOST_OF.device, tally);
   const person = joinLevel(graph, levels, PERSON, device, MOST_OF.person, tally);
   const household = joinLevel(graph, levels, HOUSEHOLD, person, MOST_OF.household, tally);
-  return { device, person, household, cluster, shared, refused: tally.refused };
+  return { device, person, household, cluster, shared, levels, refused: tally.refused };
 }
 
 /** Keys of one identifier under several peppers are one, at every level, and take one place within the limits. */
@@ -111,7 +113,7 @@ export function mostOf(kind: number, neighbourKind: number): number {
 
 const BLOCKED = 255;
 /** Of edges whose ends are one already. */
-const ONE = 254;
+export const ONE = 254;
 
 /** Level of each edge; 255 of those that join nobody. */
 function levelsOf({ kind, from, to, confidence, edges }: Graph, shared: Uint8Array): Uint8Array {

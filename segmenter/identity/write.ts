@@ -3,10 +3,14 @@ import { KIND_NAMES } from '../../dmp/identity/kinds.ts';
 import type { Graph } from './graph.ts';
 import type { Numbers } from './number.ts';
 import { RowText } from './row-text.ts';
+import type { Sureness } from './sure.ts';
 
 /** Rows of one insert: 80 MB of text. Fewer and larger parts are less for the engine to merge. */
 const BATCH = 500_000;
-const COLUMNS = ['identifier', 'kind', 'profile', 'anchor', 'version', 'own', 'device', 'household', 'cluster', 'shared'];
+const COLUMNS = [
+  ...['identifier', 'kind', 'profile', 'anchor', 'version', 'own', 'device', 'household', 'cluster', 'shared'],
+  ...['device_sure', 'person_sure', 'household_sure'],
+];
 
 /** An identifier's profile that became another one, with the anchors of both. */
 export interface Move {
@@ -25,7 +29,7 @@ export interface Difference {
 }
 
 /** What is to be written of a resolution. */
-export function differenceOf(graph: Graph, numbers: Numbers, shared: Uint8Array): Difference {
+export function differenceOf(graph: Graph, numbers: Numbers, shared: Uint8Array, sure: Sureness): Difference {
   const { known, kind, inside } = graph;
   const { profile, device, household, cluster, own } = numbers;
   const nodes: number[] = [];
@@ -42,7 +46,10 @@ export function differenceOf(graph: Graph, numbers: Numbers, shared: Uint8Array)
       known.cluster[node] === cluster[node] &&
       known.own[node] === own[node] &&
       known.kind[node] === kind[node] &&
-      known.shared[node] === shared[node];
+      known.shared[node] === shared[node] &&
+      known.sureDevice[node] === sure.device[node] &&
+      known.surePerson[node] === sure.person[node] &&
+      known.sureHousehold[node] === sure.household[node];
     if (isSame) continue;
     nodes.push(node);
     changed.add(profile[node] as number);
@@ -75,6 +82,7 @@ export async function writeRows(
   graph: Graph,
   numbers: Numbers,
   shared: Uint8Array,
+  sure: Sureness,
   nodes: readonly number[],
   version: number,
 ): Promise<void> {
@@ -97,6 +105,9 @@ export async function writeRows(
       text.number(household[node] as number);
       text.number(cluster[node] as number);
       text.number(shared[node] as number);
+      text.number(sure.device[node] as number);
+      text.number(sure.person[node] as number);
+      text.number(sure.household[node] as number);
       text.end();
     }
     await warehouse.insertText('identities', COLUMNS, text.bytes, '');
@@ -105,7 +116,7 @@ export async function writeRows(
 
 const KIND_TEXTS = KIND_NAMES.map((kind) => Buffer.from(kind));
 /** The most that a row takes. */
-const ROW_BYTES = 2 * 37 + 16 + 7 * 11 + 17;
+const ROW_BYTES = 2 * 37 + 16 + 7 * 11 + 3 * 4 + 17;
 
 /** The anchor of each profile: the identifier whose own its id is. */
 function anchorsOf({ size }: Graph, { profile, own }: Numbers): Map<number, number> {

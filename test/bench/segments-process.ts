@@ -16,7 +16,7 @@ const { migrate } = await load<typeof import('../../dmp/clickhouse/migrate.ts')>
 const { createFacts } = await load<typeof import('../../segmenter/facts.ts')>('segmenter/facts');
 const { evaluateSegments } = await load<typeof import('../../segmenter/evaluate.ts')>('segmenter/evaluate');
 const { estimate } = await load<typeof import('../../dmp/segments/estimate.ts')>('dmp/segments/estimate');
-const { scopeOf } = await load<typeof import('../../dmp/segments/scope.ts')>('dmp/segments/scope');
+const { scopeOf } = await load<typeof import('../../dmp/segments/advertiser-scope.ts')>('dmp/segments/advertiser-scope');
 const { overlap, versionsOf } = await load<typeof import('../../dmp/segments/overlap.ts')>('dmp/segments/overlap');
 
 const HOUR = 3_600_000;

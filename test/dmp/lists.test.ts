@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { erase } from '../../dmp/erasures/erase.ts';
+import { scopeOf } from '../../dmp/segments/advertiser-scope.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
-import { scopeOf } from '../../dmp/segments/scope.ts';
 import { hashVariant } from '../../proto/identifier.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';

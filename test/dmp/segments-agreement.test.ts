@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import { LEVELS } from '../../dmp/identity/kinds.ts';
+import { LEVELS, type Level } from '../../dmp/identity/kinds.ts';
 import { compileRule } from '../../dmp/segments/compile.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
@@ -24,8 +24,8 @@ afterAll(() => stop());
 async function selectTogether(rules: readonly Rule[], scope: RuleScope): Promise<number[][]> {
   const scan = compileScan(rules, scope);
   const held = `SELECT unit, [${scan.holds.map((condition) => `toUInt8(${condition})`).join(', ')}] AS held FROM (${scan.units('')})`;
-  const column = scan.level === 'person' ? 'profile' : scan.level;
-  const sql = `SELECT profile, held FROM (SELECT profile, ${column} AS unit FROM facts WHERE kind = 'person') AS p INNER JOIN (${held}) AS u USING unit`;
+
+  const sql = `SELECT profile, held FROM (SELECT profile, ${scan.unit} AS unit FROM facts WHERE kind = 'person') AS p INNER JOIN (${held}) AS u USING unit`;
   const rows = await warehouse.query<{ profile: number; held: number[] }>({ sql, params: scan.bound.values });
   return rules.map((_, n) =>
     [...new Set(rows.filter((row) => row.held[n] === 1).map((row) => row.profile))].sort((a, b) => a - b),
@@ -46,14 +46,16 @@ test(`${WORLDS * RULES} random rules over random facts select whom the slow eval
     const random = seeded(seed);
     const world = randomWorld(random);
     await fillWarehouse(warehouse, world);
-    const level = seed % 3 === 0 ? pick(random, LEVELS) : 'person';
-    const scope = scopeIn(world, level);
+    const asksSure = seed % 2 === 0;
+    const confidence = asksSure ? pick(random, [0.5, 0.8, 0.9, 1]) : 0;
+    const level = asksSure ? (LEVELS[(seed / 2) % 3] as Level) : seed % 3 === 0 ? pick(random, LEVELS) : 'person';
+    const scope = scopeIn(world, level, confidence);
     const rules = Array.from({ length: RULES }, () => randomRule(random));
-    const expected = rules.map((rule) => membersOf(rule, world, level));
+    const expected = rules.map((rule) => membersOf(rule, world, level, confidence));
     // A statement takes time that grows with the square of what it asks.
     const together = [...(await selectTogether(rules.slice(0, 20), scope)), ...(await selectTogether(rules.slice(20), scope))];
     for (const [n, rule] of rules.entries()) {
-      const what = `seed ${seed} (${level}): ${JSON.stringify(rule)}`;
+      const what = `seed ${seed} (${level}, ${confidence}): ${JSON.stringify(rule)}`;
       expect(together[n], what).toEqual(expected[n]);
       if (n % 8 === 0) expect(await selectAlone(rule, scope), `alone, ${what}`).toEqual(expected[n]);
     }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
-import { LEVELS } from '../../dmp/identity/kinds.ts';
+import { LEVELS, type Level } from '../../dmp/identity/kinds.ts';
 import { algebraOf, columnsOf, EVERYBODY } from '../../dmp/segments/algebra.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
 import { planOf } from '../../dmp/segments/nodes/plan-of.ts';
@@ -8,6 +8,7 @@ import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
 import { leavesOf } from '../../dmp/segments/rule-nodes.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { compileSets, type SetPlan, setNamed, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
+import { unitOf } from '../../dmp/segments/unit.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { membersOf, randomRule } from './segments-oracle.ts';
 import { fillWarehouse, pick, randomWorld, scopeIn, seeded } from './segments-world.ts';
@@ -25,7 +26,6 @@ afterAll(() => stop());
 /** All rules as algebra of the sets of their leaves, as the segmenter evaluates them. */
 async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogether: boolean): Promise<number[][]> {
   const bound = new Binder();
-  const { level = 'person' } = scope;
   const plans = new Map<string, SetPlan>([[EVERYBODY, { rows: "kind = 'person'" }]]);
   const opposite = new Set<string>();
   const units = new Map<string, string>();
@@ -43,7 +43,7 @@ async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogethe
       if (isOpposite) opposite.add(name);
     }
   }
-  const statements = compileSets(plans, level, { isTogether });
+  const statements = compileSets(plans, { scope, bound }, { isTogether });
   const params = bound.values;
   for (const { ofNobody, names: asked } of statements) {
     if (ofNobody === null) continue;
@@ -69,9 +69,9 @@ async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogethe
     sql: `SELECT [${held.join(', ')}] AS held FROM (${columns})`,
     params,
   });
-  const column = level === 'person' ? 'profile' : level;
   const people = await warehouse.query<{ profile: number; unit: number }>({
-    sql: `SELECT DISTINCT profile, ${column} AS unit FROM facts WHERE kind = 'person'`,
+    sql: `SELECT DISTINCT profile, ${unitOf({ scope, bound })} AS unit FROM facts WHERE kind = 'person'`,
+    params: bound.values,
   });
   return rules.map((_, n) => {
     const of = new Set(rows.flatMap(({ held: all }) => all[n] ?? []));
@@ -87,10 +87,14 @@ test(`${WORLDS * RULES} random rules as algebra of sets select whom the slow eva
     const random = seeded(1_000 + seed);
     const world = randomWorld(random);
     await fillWarehouse(warehouse, world);
-    const level = seed % 3 === 0 ? pick(random, LEVELS) : 'person';
+    const asksSure = seed % 2 === 0;
+    const confidence = asksSure ? pick(random, [0.5, 0.8, 0.9, 1]) : 0;
+    const level = asksSure ? (LEVELS[(seed / 2) % 3] as Level) : seed % 3 === 0 ? pick(random, LEVELS) : 'person';
     const rules = Array.from({ length: RULES }, () => randomRule(random));
-    const found = await membersBySets(rules, scopeIn(world, level), seed % 4 === 0);
+    const found = await membersBySets(rules, scopeIn(world, level, confidence), seed % 4 === 0);
     for (const [n, rule] of rules.entries())
-      expect(found[n], `seed ${seed} (${level}): ${JSON.stringify(rule)}`).toEqual(membersOf(rule, world, level));
+      expect(found[n], `seed ${seed} (${level}, ${confidence}): ${JSON.stringify(rule)}`).toEqual(
+        membersOf(rule, world, level, confidence),
+      );
   }
 });

@@ -1,5 +1,6 @@
 import { latLngToCell } from 'h3-js';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import type { Level } from '../../dmp/identity/kinds.ts';
 import type { Bounds, HourSpan, Near, Weekday, Window } from '../../dmp/segments/members.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { cellToUInt64, type Fence } from '../../proto/fence.ts';
@@ -9,6 +10,10 @@ export interface Fact {
   readonly profile: number;
   readonly device: number;
   readonly household: number;
+  /** How surely what names it is of the device and the person, and the person of the household, in percent. */
+  readonly device_sure: number;
+  readonly person_sure: number;
+  readonly household_sure: number;
   readonly kind:
     | 'person'
     | 'purchase'
@@ -172,6 +177,9 @@ interface Who {
   readonly profile: number;
   readonly device: number;
   readonly household: number;
+  readonly device_sure: number;
+  readonly person_sure: number;
+  readonly household_sure: number;
   readonly identifier: string;
 }
 
@@ -214,12 +222,17 @@ function factAt(who: Who, kind: Fact['kind'], at: number, id: number, part: Part
 
 export function randomWorld(random: Random): World {
   const profiles = int(random, 3, 10);
-  const households = Array.from({ length: profiles }, () => int(random, 1, profiles) * 7);
+  const households = Array.from({ length: profiles }, () => int(random, 1, profiles) * 700);
+  // Who gives the household its number is of it without doubt, if they are in this world.
+  const atHome = Array.from({ length: profiles }, () => pick(random, [100, 100, 60, 30]));
   // A person has no device that is known, or some.
   const people: Who[] = Array.from({ length: profiles + 8 }, (_, n) => {
     const profile = n < profiles ? n + 1 : int(random, 1, profiles);
     const device = random() < 0.3 ? 0 : profile * 10 + int(random, 0, 1);
-    return { profile, device, household: households[profile - 1] as number, identifier: uuid(n + 1) };
+    const [person_sure, household_sure] = [n < profiles ? 100 : pick(random, [100, 95, 85]), atHome[profile - 1] as number];
+    const device_sure = Math.min(person_sure, pick(random, [100, 100, 90]));
+    const household = households[profile - 1] as number;
+    return { profile, device, household, device_sure, person_sure, household_sure, identifier: uuid(n + 1) };
   });
   // Now and then exactly at the edges of windows.
   const at = (): number => {
@@ -242,7 +255,13 @@ export function randomWorld(random: Random): World {
     const key = `${who.profile} ${who.device}`;
     // What the person is known by is of the person; which kinds, of the device.
     const value = ['', 'ifa', 'cookie,email'][(who.profile + who.device) % 3] as string;
-    if (!met.has(key)) add('person', { once: 0, item: uuid(who.profile), value }, 0, who);
+    const same = people.filter(({ profile, device }) => profile === who.profile && device === who.device);
+    const [device_sure, person_sure] = [
+      Math.max(...same.map((one) => one.device_sure)),
+      Math.max(...same.map((one) => one.person_sure)),
+    ];
+    const name = value === 'cookie,email' ? 'cookie:60:85' : value === 'ifa' ? 'ifa:85:95' : '';
+    if (!met.has(key)) add('person', { once: 0, item: uuid(who.profile), value, name }, 0, { ...who, device_sure, person_sure });
     met.add(key);
   }
   many(25, () => {
@@ -363,10 +382,11 @@ const CELLS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) =>
   cellToUInt64(latLngToCell(55.75 + n * n * 0.0022, 37.62 + n * n * 0.004 * (n % 2 === 0 ? 1 : -0.3), 9)),
 );
 
-export function scopeIn(world: World, level: RuleScope['level'] = 'person'): RuleScope {
+export function scopeIn(world: World, level: RuleScope['level'] = 'person', confidence = 0): RuleScope {
   return {
     now: world.now,
     level,
+    confidence,
     stores: null,
     storesOf: (group) => world.groups[group] ?? [],
     storesNear: (near) => storesNear(near, world),
@@ -375,6 +395,21 @@ export function scopeIn(world: World, level: RuleScope['level'] = 'person'): Rul
     withheld: world.withheld,
     currency: world.currency,
     perUsd: world.perUsd,
+  };
+}
+
+/** In which unit a fact is. Who is not surely of a household is one of their own. */
+export function unitKey(fact: Fact, level: Level, confidence: number): string {
+  if (level === 'household' && fact.household_sure < 100 * confidence) return `person ${fact.profile}`;
+  return `${level} ${level === 'person' ? fact.profile : fact[level]}`;
+}
+
+/** How surely what an identifier names is of the device or the person, in percent. */
+export function surenessIn({ facts }: World, identifier: string): Pick<Fact, 'device_sure' | 'person_sure'> {
+  const own = facts.filter((fact) => fact.identifier === identifier);
+  return {
+    device_sure: Math.min(...own.map((fact) => fact.device_sure)),
+    person_sure: Math.min(...own.map((fact) => fact.person_sure)),
   };
 }
 
@@ -411,6 +446,7 @@ export async function fillWarehouse(warehouse: Warehouse, world: World): Promise
   const identities = [...new Map(world.facts.map((fact) => [fact.identifier, fact])).values()].map((fact) => ({
     ...{ identifier: fact.identifier, kind: 'ifa', anchor: fact.identifier, version: 1 },
     ...{ profile: fact.profile, device: fact.device, household: fact.household },
+    ...{ ...surenessIn(world, fact.identifier), household_sure: fact.household_sure },
   }));
   for (const [table, rows] of Object.entries({ facts, memberships, lookalike_scores, list_entries, identities })) {
     await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Creative } from '../../dmp/campaigns/creative.ts';
 import { apisOf } from '../../dmp/creatives/apis.ts';
-import { blockedExchanges } from '../../dmp/creatives/approval.ts';
 import { auditCreative } from '../../dmp/creatives/audit.ts';
+import { blockedExchanges } from '../../dmp/creatives/blocked.ts';
 import { takeVerdicts } from '../../dmp/creatives/verdicts.ts';
 import { buildSnapshot } from '../../dmp/snapshot/build.ts';
 import { coverOf } from '../../proto/fence.ts';

@@ -3,11 +3,11 @@ import type { Level } from '../../dmp/identity/kinds.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { decodeProfile } from '../../proto/profile.ts';
-import { evaluate as evaluateOnly } from '../../segmenter/evaluate.ts';
+import { evaluate as evaluateOnly, evaluateSegments } from '../../segmenter/evaluate.ts';
 import { createFacts } from '../../segmenter/facts.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { publish } from '../../segmenter/publish.ts';
-import { membersOf, type Rig, startRig, uuid } from './rig.ts';
+import { membersOf, putLineItem, type Rig, startRig, uuid } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -27,10 +27,14 @@ const EMAIL = uuid(3);
 const PARTNER = uuid(4);
 const ROUTER = uuid(5);
 
-async function putEdges(edges: readonly (readonly [a: string, kindA: string, b: string, kindB: string])[]): Promise<void> {
+type Edge = readonly [a: string, kindA: string, b: string, kindB: string, confidence?: number];
+
+async function putEdges(edges: readonly Edge[]): Promise<void> {
   rig.pass(1);
   const at = new Date(rig.now()).toISOString();
-  const rows = edges.map(([a, kind_a, b, kind_b]) => ({ a, kind_a, b, kind_b, source: 's', first_seen: at, ingested: at }));
+  const rows = edges.map(([a, kind_a, b, kind_b, confidence = 1]) => {
+    return { a, kind_a, b, kind_b, confidence, source: 's', first_seen: at, ingested: at };
+  });
   await rig.warehouse.insert('edges', rows);
 }
 
@@ -54,11 +58,10 @@ async function family(): Promise<void> {
   await createIdentity(rig).fold();
 }
 
-async function segment(id: string, level: Level, count: number, number: number): Promise<void> {
+async function segment(id: string, level: Level, count: number, number: number, confidence = 0): Promise<void> {
   const rule: Rule = { purchases: { count: { min: count } } };
-  await rig.things.put('segment', id, { advertiser: null, name: id, rule, number, level, minimumSize: 1 } as never, {
-    actor: 'test',
-  });
+  const body = { advertiser: null, name: id, rule, number, level, confidence, minimumSize: 1 };
+  await rig.things.put('segment', id, body as never, { actor: 'test' });
 }
 
 async function profileOf(identifier: string): Promise<number> {
@@ -144,4 +147,88 @@ test('one refresh after a merge, and one after its undoing, memberships, anchors
   await refresh();
   expect(await membersOf(rig, 'a')).toEqual([]);
   expect([await foundBy(PHONE), await foundBy(LAPTOP)]).toEqual([phone, laptop]);
+});
+
+test('what is less surely a person’s than a segment asks for does not count for it, and does not carry it', async () => {
+  await putEdges([
+    [PHONE, 'ifa', EMAIL, 'email'],
+    [LAPTOP, 'cookie', EMAIL, 'email', 0.85],
+  ]);
+  await putReceipts([PHONE, LAPTOP]);
+  const wanted = { two: 0, two85: 0.85, two90: 0.9, one90: 0.9 };
+  for (const [n, [id, confidence]] of Object.entries(wanted).entries())
+    await segment(id, 'person', id.startsWith('two') ? 2 : 1, n + 1, confidence);
+  await putLineItem(rig, 'all', Object.keys(wanted));
+  const bring = async (): Promise<void> => {
+    rig.pass(1);
+    await createIdentity(rig).fold();
+    await createFacts(rig).fold();
+    await evaluateSegments(rig, undefined);
+    await publish(rig);
+  };
+  const memberOf = async (): Promise<string[]> => {
+    const me = await profileOf(PHONE);
+    const of = await Promise.all(Object.keys(wanted).map(async (id) => ((await membersOf(rig, id)).includes(me) ? [id] : [])));
+    return of.flat();
+  };
+  await bring();
+  expect(await memberOf()).toEqual(['two', 'two85', 'one90']);
+  expect([(await foundBy(PHONE))?.segments, (await foundBy(LAPTOP))?.segments]).toEqual([
+    [1, 2, 4],
+    [1, 2],
+  ]);
+
+  await putEdges([[LAPTOP, 'cookie', EMAIL, 'email', 0.95]]);
+  await bring();
+  expect(await memberOf()).toEqual(['two', 'two85', 'two90', 'one90']);
+  expect((await foundBy(LAPTOP))?.segments).toEqual([1, 2, 3, 4]);
+
+  // The same members, whom other identifiers name.
+  await segment('one90', 'person', 1, 4, 1);
+  await bring();
+  expect(await memberOf()).toEqual(['two', 'two85', 'two90', 'one90']);
+  expect([(await foundBy(PHONE))?.segments, (await foundBy(LAPTOP))?.segments]).toEqual([
+    [1, 2, 3, 4],
+    [1, 2, 3],
+  ]);
+});
+
+test('who is not surely of a household is one of their own', async () => {
+  await putEdges([
+    [PHONE, 'ifa', EMAIL, 'email'],
+    [PARTNER, 'ifa', EMAIL, 'email', 0.6],
+  ]);
+  await createIdentity(rig).fold();
+  await putReceipts([PHONE, PARTNER]);
+  const both = [await profileOf(PHONE), await profileOf(PARTNER)].sort((a, b) => a - b);
+  const expected = [
+    ['two', 2, 0.5, both],
+    ['parted', 2, 0.9, []],
+    ['each', 1, 0.9, both],
+  ] as const;
+  for (const [n, [id, count, confidence, members]] of expected.entries()) {
+    await segment(id, 'household', count, n + 1, confidence);
+    await evaluate(rig, id);
+    expect(await membersOf(rig, id), id).toEqual(members);
+  }
+});
+
+test('of a person that falls apart the part with the most identifiers remains', async () => {
+  // The laptop was there first, and gave the person its id.
+  await putEdges([[LAPTOP, 'cookie', LAPTOP, 'cookie']]);
+  await createIdentity(rig).fold();
+  const first = await profileOf(LAPTOP);
+  await putEdges([
+    [PHONE, 'ifa', EMAIL, 'email'],
+    [LAPTOP, 'cookie', EMAIL, 'email', 0.85],
+  ]);
+  await createIdentity(rig).fold();
+  expect(await profileOf(PHONE)).toBe(first);
+  const sql = 'SELECT toString(identifier) AS identifier, person_sure FROM identities FINAL ORDER BY identifier';
+  const rows = await rig.warehouse.query<{ identifier: string; person_sure: number }>({ sql });
+  expect(Object.fromEntries(rows.map(({ identifier, person_sure }) => [identifier, person_sure]))).toEqual({
+    [PHONE]: 100,
+    [LAPTOP]: 85,
+    [EMAIL]: 100,
+  });
 });

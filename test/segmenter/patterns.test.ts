@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scopeOf } from '../../dmp/segments/advertiser-scope.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { compileScan } from '../../dmp/segments/scan.ts';
-import { scopeOf } from '../../dmp/segments/scope.ts';
 import { createFacts } from '../../segmenter/facts.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { createVisits } from '../../segmenter/visits.ts';

@@ -13,10 +13,8 @@ export const holdout: NodeKind<Holdout> = {
   fields: FIELDS,
   required: ['campaign'],
   examples: [{ campaign: 'cmp_1' }],
-  check: ({ campaign }, pointer, { things, advertiser, fault }) => {
-    const owner = things.get('campaign', campaign)?.body.advertiser;
-    if (owner === undefined || (advertiser !== null && owner !== advertiser))
-      fault(`${pointer}/campaign`, 'unknown_campaign', `no campaign ${campaign}`);
+  check: ({ campaign }, pointer, { named, fault }) => {
+    if (!named.has('campaign', campaign)) fault(`${pointer}/campaign`, 'unknown_campaign', `no campaign ${campaign}`);
   },
   plan: ({ campaign }, { bound, scope }) => {
     const { salt, share } = scope.holdoutOf?.(campaign) ?? { salt: '', share: 0 };

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { IDENTIFIER_KINDS, type IdentifierKind } from '../../../proto/identifier.ts';
 import type { BodyOf } from '../members.ts';
 import type { NodeKind } from '../node.ts';
+import { kindsKnown } from '../unit.ts';
 import { anyOf } from '../words.ts';
 
 const FIELDS = {
@@ -19,8 +20,8 @@ export const identifiers: NodeKind<Identifiers> = {
   required: ['any'],
   examples: [{ any: ['email', 'phone'] }, { any: ['ifa', 'exchange', 'cookie'] }],
   check: () => undefined,
-  plan: ({ any }, { bound }) => {
-    const rows = `kind = 'person' AND hasAny(splitByChar(',', value), ${bound.texts(any)})`;
+  plan: ({ any }, compiler) => {
+    const rows = `kind = 'person' AND hasAny(${kindsKnown(compiler)}, ${compiler.bound.texts(any)})`;
     return { measures: [`countIf(${rows})`], rows, edges: [], holds: ([count]) => `${count} > 0` };
   },
   sentence: ({ any }, language) => (language === 'en' ? `are known by ${anyOf(any, 'en')}` : `известны по ${anyOf(any, 'ru')}`),

@@ -1,28 +1,26 @@
 import { Type } from 'typebox';
 import type { NodeKind } from '../node.ts';
 import { rowsThatCount } from '../rows.ts';
+import { unitOf } from '../unit.ts';
 
 export const list: NodeKind<string> = {
   says: 'Is named by an uploaded list. Of a device or a household: who has somebody who is.',
   fields: {},
   whole: Type.String({ maxLength: 64, description: 'id of the list' }),
   examples: ['lst_1'],
-  check: (id, pointer, { things, advertiser, fault }) => {
-    const owner = things.get('list', id)?.body.advertiser;
-    if (owner === undefined || (advertiser !== null && owner !== advertiser)) fault(pointer, 'unknown_list', `no list ${id}`);
+  check: (id, pointer, { named, fault }) => {
+    if (!named.has('list', id)) fault(pointer, 'unknown_list', `no list ${id}`);
   },
   plan: (id, compiler) => {
-    const { bound, scope } = compiler;
-    const { level = 'person' } = scope;
+    const { bound } = compiler;
     const named = `SELECT identifier, source, CAST([], 'Array(String)') AS sources FROM list_entries FINAL
       WHERE list = ${bound.add('String', id)} AND removed = 0`;
     // Identities are ordered by identifier: only those on the list are read.
-    const who = `SELECT identifier, profile, device, household FROM identities FINAL
+    const who = `SELECT identifier, profile, device, household, device_sure, person_sure, household_sure FROM identities FINAL
       WHERE identifier IN (SELECT identifier FROM list_entries WHERE list = ${bound.add('String', id)})`;
     const counting = rowsThatCount(compiler);
-    const unit = level === 'person' ? 'profile' : level;
     return {
-      units: `SELECT ${unit} FROM (${named}) AS named INNER JOIN (${who}) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`,
+      units: `SELECT ${unitOf(compiler)} FROM (${named}) AS named INNER JOIN (${who}) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`,
       edges: 'always',
     };
   },

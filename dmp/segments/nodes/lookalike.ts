@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { both } from '../conditions.ts';
 import type { BodyOf } from '../members.ts';
 import type { NodeKind } from '../node.ts';
+import { unitOf } from '../unit.ts';
 import { numeral, spaced } from '../words.ts';
 
 const FIELDS = {
@@ -19,15 +20,13 @@ export const lookalike: NodeKind<Lookalike> = {
     { model: 'la_1', most: 100_000 },
     { model: 'la_1', least: 0.8 },
   ],
-  check: ({ model, least, most }, pointer, { things, advertiser, fault }) => {
-    const found = things.get('lookalike', model);
-    const owner = found?.body.advertiser ?? null;
-    if (found === undefined || (advertiser !== null && owner !== null && owner !== advertiser))
-      fault(`${pointer}/model`, 'unknown_lookalike', `no look-alike ${model}`);
+  check: ({ model, least, most }, pointer, { named, fault }) => {
+    if (!named.has('lookalike', model)) fault(`${pointer}/model`, 'unknown_lookalike', `no look-alike ${model}`);
     if (least === undefined && most === undefined)
       fault(pointer, 'too_few_properties', 'needs least or most: else it is everybody');
   },
-  plan: ({ model, least, most }, { bound, scope }) => {
+  plan: ({ model, least, most }, compiler) => {
+    const { bound, scope } = compiler;
     const fits = both(
       `model = ${bound.add('String', model)}`,
       least === undefined ? '' : `score >= ${bound.add('Float32', least)}`,
@@ -36,7 +35,9 @@ export const lookalike: NodeKind<Lookalike> = {
     const resembling = `SELECT profile FROM lookalike_scores FINAL WHERE ${fits}${best}`;
     const { level = 'person' } = scope;
     const units =
-      level === 'person' ? resembling : `SELECT ${level} FROM facts WHERE kind = 'person' AND profile IN (${resembling})`;
+      level === 'person'
+        ? resembling
+        : `SELECT ${unitOf(compiler)} FROM facts WHERE kind = 'person' AND profile IN (${resembling})`;
     // A fit changes them all at once, and nothing tells when.
     return { units, edges: 'always' };
   },

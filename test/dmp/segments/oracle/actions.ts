@@ -1,7 +1,7 @@
 import type { Actions } from '../../../../dmp/segments/nodes/actions.ts';
-import { type Oracle, storesIn } from '../../segments-oracle.ts';
 import { maybe, places, some } from '../../segments-world.ts';
 import { counted, holdsOf } from './counted.ts';
+import { type Oracle, storesIn } from './leaf.ts';
 
 export const actions: Oracle<Actions> = {
   random: (random) => ({

@@ -1,7 +1,7 @@
 import type { By } from '../../../../dmp/segments/amount.ts';
 import type { Event } from '../../../../dmp/segments/events.ts';
-import { different, moneyIn } from '../../segments-oracle.ts';
 import type { Fact, World } from '../../segments-world.ts';
+import { different, moneyIn } from './leaf.ts';
 
 export function amountOf(by: By | undefined, of: Event, facts: readonly Fact[], world: World): number {
   const what = by ?? (of.bought === undefined ? 'times' : 'money');

@@ -1,8 +1,8 @@
 import { cellToLatLng, cellToParent, latLngToCell } from 'h3-js';
 import type { Area, Near } from '../../../../dmp/segments/nodes/near.ts';
 import { contains, distance, type Fence } from '../../../../proto/fence.ts';
-import type { Oracle } from '../../segments-oracle.ts';
 import { type Fact, FENCES, maybe, pick, type Random, RIVAL, STORES, some, type World } from '../../segments-world.ts';
+import type { Oracle } from './leaf.ts';
 
 const randomArea = (random: Random): Area => ({
   ...maybe(random, 0.5, { stores: some(random, STORES) }),

@@ -1,6 +1,6 @@
 import type { Attribute } from '../../../../dmp/segments/nodes/attribute.ts';
-import { isWithin, type Oracle } from '../../segments-oracle.ts';
 import { DAY, type Fact, maybe, pick, range, SOURCES, some } from '../../segments-world.ts';
+import { isWithin, type Oracle } from './leaf.ts';
 
 export const attribute: Oracle<Attribute> = {
   weight: 2,

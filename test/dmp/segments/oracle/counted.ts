@@ -1,6 +1,6 @@
 import type { Bounds, HourSpan, Weekday, Window } from '../../../../dmp/segments/members.ts';
-import { different, inWindow, isAged, isTimed, measured, type Unit } from '../../segments-oracle.ts';
 import { ages, type Fact, maybe, type Random, range, SOURCES, some, times, window } from '../../segments-world.ts';
+import { different, inWindow, isAged, isTimed, measured, type Unit } from './leaf.ts';
 
 interface Counted {
   readonly count?: Bounds;

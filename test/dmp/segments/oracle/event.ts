@@ -1,5 +1,4 @@
 import type { Event } from '../../../../dmp/segments/events.ts';
-import { storesIn } from '../../segments-oracle.ts';
 import {
   BRANDS,
   CATEGORIES,
@@ -13,6 +12,7 @@ import {
   some,
   type World,
 } from '../../segments-world.ts';
+import { storesIn } from './leaf.ts';
 
 /** Whether a fact is what a rule names, with the filters that the random rules have. */
 export function isEvent(fact: Fact, event: Event, world: World): boolean {

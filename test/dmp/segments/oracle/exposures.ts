@@ -1,6 +1,6 @@
 import type { Exposures } from '../../../../dmp/segments/nodes/exposures.ts';
-import { different, inWindow, isAged, isTimed, measured, type Oracle } from '../../segments-oracle.ts';
 import { ages, type Fact, int, maybe, range, some, times, window } from '../../segments-world.ts';
+import { different, inWindow, isAged, isTimed, measured, type Oracle } from './leaf.ts';
 
 export const exposures: Oracle<Exposures> = {
   random: (random) => ({

@@ -1,7 +1,7 @@
 import type { Pages } from '../../../../dmp/segments/nodes/pages.ts';
-import type { Oracle } from '../../segments-oracle.ts';
 import { maybe, pick } from '../../segments-world.ts';
 import { counted, holdsOf } from './counted.ts';
+import type { Oracle } from './leaf.ts';
 
 export const pages: Oracle<Pages> = {
   random: (random) => ({

@@ -3,8 +3,8 @@ import type { Identifiers } from '../../../../dmp/segments/nodes/identifiers.ts'
 import type { Lookalike } from '../../../../dmp/segments/nodes/lookalike.ts';
 import type { Sample } from '../../../../dmp/segments/nodes/sample.ts';
 import { bucketOf, isHeldOut } from '../../../../proto/bucket.ts';
-import type { Oracle, Unit } from '../../segments-oracle.ts';
-import { type Fact, int, maybe, pick, some } from '../../segments-world.ts';
+import { type Fact, int, maybe, pick, some, surenessIn, unitKey } from '../../segments-world.ts';
+import type { Oracle, Unit } from './leaf.ts';
 
 /** The anchor of the first person of the unit. */
 function anchorOf({ facts }: Unit): string {
@@ -39,10 +39,15 @@ export const holdout: Oracle<Holdout> = {
 
 export const identifiers: Oracle<Identifiers> = {
   random: (random) => ({ any: some(random, ['email', 'phone', 'ifa', 'cookie'] as const) }),
-  holds: ({ any }, { facts }) =>
-    facts.some(
-      ({ kind, value }) => kind === 'person' && value.split(',').some((one) => (any as readonly string[]).includes(one)),
-    ),
+  holds: ({ any }, { facts, level, confidence }) =>
+    facts.some(({ kind, value, name }) => {
+      if (kind !== 'person') return false;
+      const isSure = (known: string): boolean => {
+        const [, device, person] = name.split(':');
+        return !name.startsWith(`${known}:`) || Number(level === 'device' ? device : person) >= 100 * confidence;
+      };
+      return value.split(',').some((one) => (any as readonly string[]).includes(one) && isSure(one));
+    }),
 };
 
 export const lookalike: Oracle<Lookalike> = {
@@ -60,10 +65,14 @@ export const lookalike: Oracle<Lookalike> = {
 
 export const list: Oracle<string> = {
   random: (random) => pick(random, ['lst_1', 'lst_2']),
-  holds: (id, { facts, world, level }) => {
+  holds: (id, { facts, world, level, confidence }) => {
     const newest = new Map(world.lists.filter((row) => row.list === id).map((row) => [row.identifier, row]));
-    const named = [...newest.values()].filter((row) => row.removed === 0 && !world.withheld.includes(row.source));
-    const keyOf = (fact: Fact): number => (level === 'person' ? fact.profile : fact[level]);
+    const named = [...newest.values()].filter(({ removed, source, identifier }) => {
+      const { device_sure, person_sure } = surenessIn(world, identifier);
+      const isSure = (level === 'device' ? device_sure : person_sure) >= 100 * confidence;
+      return removed === 0 && isSure && !world.withheld.includes(source);
+    });
+    const keyOf = (fact: Fact): string => unitKey(fact, level, confidence);
     const own = keyOf(facts.find(({ kind }) => kind === 'person') as Fact);
     return world.facts.some((fact) => keyOf(fact) === own && named.some((row) => row.identifier === fact.identifier));
   },

@@ -1,16 +1,5 @@
 import type { Purchases } from '../../../../dmp/segments/nodes/purchases.ts';
 import {
-  different,
-  inWindow,
-  isAged,
-  isTimed,
-  isWithin,
-  measured,
-  moneyIn,
-  type Oracle,
-  storesIn,
-} from '../../segments-oracle.ts';
-import {
   ages,
   BRANDS,
   CATEGORIES,
@@ -28,6 +17,7 @@ import {
   times,
   window,
 } from '../../segments-world.ts';
+import { different, inWindow, isAged, isTimed, isWithin, measured, moneyIn, type Oracle, storesIn } from './leaf.ts';
 
 type Goods = Pick<Purchases, 'products' | 'departments' | 'categories' | 'under' | 'brands'>;
 

@@ -1,7 +1,7 @@
 import type { Redemptions } from '../../../../dmp/segments/nodes/redemptions.ts';
-import type { Oracle } from '../../segments-oracle.ts';
 import { maybe, some } from '../../segments-world.ts';
 import { counted, holdsOf } from './counted.ts';
+import type { Oracle } from './leaf.ts';
 
 export const redemptions: Oracle<Redemptions> = {
   random: (random) => ({

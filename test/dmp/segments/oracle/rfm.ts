@@ -1,7 +1,7 @@
 import type { Rfm } from '../../../../dmp/segments/nodes/rfm.ts';
-import { different, inWindow, isWithin, moneyIn, type Oracle, type Unit } from '../../segments-oracle.ts';
 import { int, maybe, range, window } from '../../segments-world.ts';
 import { bought, isEvent } from './event.ts';
+import { different, inWindow, isWithin, moneyIn, type Oracle, type Unit } from './leaf.ts';
 
 export const rfm: Oracle<Rfm> = {
   random: (random) => ({

@@ -1,7 +1,7 @@
 import type { Rhythm } from '../../../../dmp/segments/nodes/rhythm.ts';
-import { isWithin, type Oracle } from '../../segments-oracle.ts';
 import { DAY, int, maybe, pick, range } from '../../segments-world.ts';
 import { bought, isEvent } from './event.ts';
+import { isWithin, type Oracle } from './leaf.ts';
 
 export const rhythm: Oracle<Rhythm> = {
   random: (random) => {

@@ -1,5 +1,5 @@
-import type { Oracle } from '../../segments-oracle.ts';
 import { pick, SEGMENTS } from '../../segments-world.ts';
+import type { Oracle } from './leaf.ts';
 
 export const segment: Oracle<string> = {
   random: (random) => pick(random, SEGMENTS),

@@ -1,9 +1,9 @@
 import { gapMs } from '../../../../dmp/segments/gap.ts';
 import type { Sequence } from '../../../../dmp/segments/nodes/sequence.ts';
-import { inWindow, type Oracle } from '../../segments-oracle.ts';
 import { type Fact, int, maybe, window } from '../../segments-world.ts';
 import { hasChain } from './chain.ts';
 import { isEvent, randomEvent, randomGap } from './event.ts';
+import { inWindow, type Oracle } from './leaf.ts';
 
 export const sequence: Oracle<Sequence> = {
   random: (random) => {

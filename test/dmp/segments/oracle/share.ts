@@ -1,9 +1,9 @@
 import type { Event } from '../../../../dmp/segments/events.ts';
 import type { Share } from '../../../../dmp/segments/nodes/share.ts';
-import { inWindow, isWithin, type Oracle } from '../../segments-oracle.ts';
 import { maybe, pick, window } from '../../segments-world.ts';
 import { amountOf } from './amount.ts';
 import { bought, isEvent, visited } from './event.ts';
+import { inWindow, isWithin, type Oracle } from './leaf.ts';
 
 export const share: Oracle<Share> = {
   random: (random) => {

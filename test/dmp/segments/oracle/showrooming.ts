@@ -1,8 +1,8 @@
 import { gapMs } from '../../../../dmp/segments/gap.ts';
 import type { Showrooming } from '../../../../dmp/segments/nodes/showrooming.ts';
-import { inWindow, type Oracle } from '../../segments-oracle.ts';
 import { maybe, window } from '../../segments-world.ts';
 import { bought, isEvent, randomGap, visited } from './event.ts';
+import { inWindow, type Oracle } from './leaf.ts';
 
 /** Each look against each purchase. */
 export const showrooming: Oracle<Showrooming> = {

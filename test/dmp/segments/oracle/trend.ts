@@ -1,8 +1,8 @@
 import type { Trend } from '../../../../dmp/segments/nodes/trend.ts';
-import { isWithin, type Oracle } from '../../segments-oracle.ts';
 import { DAY, int, maybe, pick, range } from '../../segments-world.ts';
 import { amountOf } from './amount.ts';
 import { bought, isEvent, randomEvent } from './event.ts';
+import { isWithin, type Oracle } from './leaf.ts';
 
 export const trend: Oracle<Trend> = {
   random: (random) => {

@@ -1,6 +1,6 @@
 import type { Visits } from '../../../../dmp/segments/nodes/visits.ts';
-import { different, inWindow, isAged, isTimed, measured, type Oracle, storesIn } from '../../segments-oracle.ts';
 import { ages, FENCES, int, maybe, places, RIVAL, range, SOURCES, some, times, window } from '../../segments-world.ts';
+import { different, inWindow, isAged, isTimed, measured, type Oracle, storesIn } from './leaf.ts';
 
 export const visits: Oracle<Visits> = {
   weight: 2,
