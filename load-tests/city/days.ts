@@ -27,11 +27,16 @@ export async function liveDay(
 ): Promise<void> {
   const { settings, map } = city;
   const outing = outingOf(settings, map, shopper, day);
-  const views = pageViews(settings, map, shopper, day, [outing, rivalOutingOf(settings, map, shopper, day)]);
-  for (const view of views) book(ledger, shopper.index, await sell(shopper, view), lineItemOf);
+  for (const view of viewsOf(city, shopper, day)) book(ledger, shopper.index, await sell(shopper, view), lineItemOf);
   const record = ledger.shoppers[shopper.index] as ShopperRecord;
   const exposures = record.impressions.map(({ at }) => at);
   if (goes(outing, settings.effect, exposures)) record.visits.push(outing);
+}
+
+/** A shopper's page views of a day, in order: the same whatever was bid before. */
+export function viewsOf({ settings, map }: City, shopper: Shopper, day: number): PageView[] {
+  const outings = [outingOf(settings, map, shopper, day), rivalOutingOf(settings, map, shopper, day)];
+  return pageViews(settings, map, shopper, day, outings);
 }
 
 /** Pings and receipts of a day with ads, after it was lived. */

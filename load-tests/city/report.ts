@@ -24,12 +24,16 @@ export interface ReportRow {
   readonly spendMicros: number;
 }
 
-interface ReportArm {
+/** Decided people of an arm, and what they did after their first decision. */
+export interface ArmCounts {
   readonly people: number;
-  readonly exposed: number;
   readonly visitors: number;
-  readonly buyers: number;
   readonly revenueMicros: number;
+}
+
+interface ReportArm extends ArmCounts {
+  readonly exposed: number;
+  readonly buyers: number;
 }
 
 export interface Report {

@@ -65,7 +65,7 @@ export async function runCity(place: Place, settings: CitySettings, options: Run
     );
     await timed(
       'snapshot',
-      () => allServe(api, 2),
+      () => allServe(api, (lineItems) => lineItems >= 2),
       (view) => `version ${view.version} served by ${view.workers.length} bidder workers`,
     );
     const ledger = await timed(

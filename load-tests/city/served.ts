@@ -8,14 +8,14 @@ interface SnapshotView {
 
 const PATIENCE = 60_000;
 
-/** Waits until every bidder worker serves the snapshot that holds at least so many line items. */
-export async function allServe(api: Api, lineItems: number): Promise<SnapshotView> {
+/** Waits until every bidder worker serves a snapshot with as many line items as are asked for. */
+export async function allServe(api: Api, isEnough: (lineItems: number) => boolean): Promise<SnapshotView> {
   const giveUp = performance.now() + PATIENCE;
   for (;;) {
     const view = await api.get<SnapshotView>('/v1/snapshot');
     const held = typeof view.lineItems === 'number' ? view.lineItems : view.lineItems.length;
     const current = view.workers.length > 0 && view.workers.every((worker) => worker.version === view.version);
-    if (held >= lineItems && current) return view;
+    if (isEnough(held) && current) return view;
     if (performance.now() > giveUp) throw new Error(`the bidders do not serve the snapshot: ${JSON.stringify(view)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -12,7 +12,7 @@ export async function setUp(api: Api, city: City): Promise<void> {
   await putAll(api, campaign(city));
 }
 
-async function putAll(api: Api, resources: readonly Resource[]): Promise<void> {
+export async function putAll(api: Api, resources: readonly Resource[]): Promise<void> {
   for (const { path, body } of resources) await api.put(path, body);
 }
 

@@ -68,12 +68,16 @@ function after(ledger: Ledger, shopper: Shopper): Outing[] {
 }
 
 function afterWithoutAds(city: City, ledger: Ledger, shopper: Shopper): Outing[] {
-  const { firstBid } = recordOf(ledger, shopper);
-  const days = Array.from({ length: city.settings.days }, (_, day) => outingOf(city.settings, city.map, shopper, day));
-  return days.filter((outing) => goesWithoutAds(outing) && firstBid !== null && outing.from > firstBid);
+  return visitsWithoutAds(city, shopper, recordOf(ledger, shopper).firstBid);
 }
 
-function revenueOf(city: City, visits: readonly Outing[]): number {
+/** Where a shopper goes without ads after some moment; null: it never came. */
+export function visitsWithoutAds({ settings, map }: City, shopper: Shopper, since: number | null): Outing[] {
+  const days = Array.from({ length: settings.days }, (_, day) => outingOf(settings, map, shopper, day));
+  return days.filter((outing) => goesWithoutAds(outing) && since !== null && outing.from > since);
+}
+
+export function revenueOf(city: City, visits: readonly Outing[]): number {
   return sum(visits, (visit) => basketSum(basketOf(city.settings, visit)));
 }
 

@@ -55,6 +55,14 @@ export async function sell(exchange: Exchange, shopper: Shopper, view: PageView)
   return settle(exchange, view, response, bid, holdAuction(rivalry, bid.price));
 }
 
+/** Whether a page view gets a bid; nothing is sold, and nothing is told of it after. */
+export async function isBidOn(exchange: Exchange, shopper: Shopper, view: PageView): Promise<boolean> {
+  const { floor } = rivalryOf(exchange.seed, view.auction);
+  const answer = await askForBid(exchange, JSON.stringify(requestOf(shopper, view, floor)), view.at);
+  if (answer === null) throw new Error(`${view.auction} was not answered`);
+  return answer.status === 200;
+}
+
 async function askForBid(exchange: Exchange, body: string, at: number): Promise<Answer | null> {
   const headers = { 'content-type': 'application/json', 'x-openrtb-version': '2.6', 'x-walkin-time': String(at) };
   try {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,16 +15,24 @@ export interface OwnWalkin {
   stop(): Promise<void>;
 }
 
+const BESIDE = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
 const READY_WITHIN_MS = 120_000;
 const STOP_WITHIN_MS = 10_000;
 const PORTS = ['--bidder-port', '--api-port', '--bidder-metrics-port', '--api-metrics-port'];
 
-export async function startOwnWalkin(given: NodeJS.ProcessEnv): Promise<OwnWalkin> {
+export interface OwnOptions {
+  /** Of its identifiers, which decides who is held out. Without, the installation draws its own. */
+  readonly pepper?: string;
+  /** The program that starts it; without, the one beside us. */
+  readonly entry?: string;
+}
+
+export async function startOwnWalkin(given: NodeJS.ProcessEnv, { pepper, entry = BESIDE }: OwnOptions = {}): Promise<OwnWalkin> {
   const data = await mkdtemp(join(tmpdir(), 'walkin-replay-'));
-  const entry = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
+  if (pepper !== undefined) await writeSecrets(data, pepper);
   // Ends with this process, however that ends: its standard input is a pipe that is never written to.
   const tether = fileURLToPath(new URL('../../supervisor/tether.mjs', import.meta.url));
-  const loader = extname(import.meta.url) === '.ts' ? ['--import', 'tsx'] : [];
+  const loader = extname(entry) === '.ts' ? ['--import', 'tsx'] : [];
   const args = [...loader, '--import', tether, entry, '--empty', '--data', data, ...PORTS.flatMap((flag) => [flag, '0'])];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ownEnvironment(given), detached: true });
   let printed = '';
@@ -43,6 +52,14 @@ export async function startOwnWalkin(given: NodeJS.ProcessEnv): Promise<OwnWalki
     await stop();
     throw new ReplayError(`Walkin did not start: ${(error as Error).message}\n${printed}`);
   }
+}
+
+async function writeSecrets(data: string, pepper: string): Promise<void> {
+  // Marks the folder as Walkin's, which it would refuse with a file of ours in it.
+  await writeFile(join(data, 'walkin-data'), '');
+  const secret = (): string => randomBytes(32).toString('hex');
+  const secrets = { pepper, noticeSecret: secret(), adminKey: `wk_admin_${secret()}` };
+  await writeFile(join(data, 'secrets.json'), JSON.stringify(secrets), { mode: 0o600 });
 }
 
 /** Without what would make it share another Walkin's servers or ports. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '../../load-tests/city/api.ts';
 import { eventsOf } from '../../load-tests/city/days.ts';
+import { fairArms, firstDecisions, toldArms } from '../../load-tests/city/decisions.ts';
 import { findDemoRequest } from '../../load-tests/city/demo-request.ts';
 import { foundVisits } from '../../load-tests/city/found-visits.ts';
 import { readReport } from '../../load-tests/city/report.ts';
@@ -88,4 +89,23 @@ describe('the whole loop: a city in, a measured lift out', () => {
   it('gives a real bid now, to somebody of the segment beside the store that never closes', async () => {
     expect(await findDemoRequest(run, system.bidder, Date.now())).toMatchObject({ app: {}, device: { geo: { type: 1 } } });
   }, 30_000);
+
+  it('decides on whom it would decide on without a holdout, at the same moment, and tells each arm to the person', async () => {
+    const { moved, treated, control } = fairArms(run.city, run.ledger, run.truth, await firstDecisions(system, run.city));
+    const told = toldArms(run.report);
+    expect(moved).toBe(0);
+    expect(control.people).toBeGreaterThan(200);
+    expect({ people: told.treated.people, revenueMicros: told.treated.revenueMicros }).toEqual({
+      people: treated.people,
+      revenueMicros: treated.revenueMicros,
+    });
+    expect({ people: told.control.people, revenueMicros: told.control.revenueMicros }).toEqual({
+      people: control.people,
+      revenueMicros: control.revenueMicros,
+    });
+    // A visit that the pings do not show is nobody's.
+    const missed = treated.visitors - told.treated.visitors + control.visitors - told.control.visitors;
+    expect(missed).toBeGreaterThanOrEqual(0);
+    expect(missed).toBeLessThanOrEqual(run.visits.real - run.visits.found);
+  }, 120_000);
 });

@@ -37,7 +37,8 @@ describe('chance', () => {
   });
 });
 
-describe('the city', () => {
+/** Thousands of draws take their time on a busy machine. */
+describe('the city', { timeout: 120_000 }, () => {
   it('is the same for the same seed and another for another', () => {
     expect(drawCity(settings)).toEqual(city);
     expect(historyOf(drawCity(settings), 'city')).toEqual(historyOf(city, 'city'));

@@ -43,7 +43,8 @@ async function live(width: number, effect = settings.effect): Promise<Ledger> {
   return ledger;
 }
 
-describe('the days with ads', () => {
+/** Two cities take their time on a busy machine. */
+describe('the days with ads', { timeout: 120_000 }, () => {
   it('are the same one at a time and all at once', async () => {
     const few = await live(40);
     const many = await live(400);
