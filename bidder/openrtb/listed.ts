@@ -7,15 +7,36 @@ export interface Listed extends Iterable<string> {
 
 const NONE: Listed = Object.freeze(new Set<string>());
 
+export const lower = (text: string): string => text.toLowerCase();
+
 /** The texts in the form that `form` gives them. They are brought into it when somebody asks: of most requests nobody does. */
 export function listed(texts: readonly string[], form: (text: string) => string): Listed {
   return texts.length === 0 ? NONE : new Given(texts, form);
+}
+
+/** So often the texts are looked through, before a set is made of them. */
+const MOST_LOOKS = 6;
+
+/** ASCII from end to end. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7e) return false;
+  return true;
+}
+
+/** With nothing at its ends that `trim` would take. */
+function isBare(text: string): boolean {
+  return isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1));
+}
+
+function isInk(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
 }
 
 class Given implements Listed {
   readonly #texts: readonly string[];
   readonly #form: (text: string) => string;
   #set: ReadonlySet<string> | null = null;
+  #looks = 0;
 
   constructor(texts: readonly string[], form: (text: string) => string) {
     this.#texts = texts;
@@ -27,7 +48,21 @@ class Given implements Listed {
   }
 
   has(text: string): boolean {
+    if (this.#set === null && this.#form === lower && this.#looks < MOST_LOOKS && isPlain(text)) return this.#isAmong(text);
     return this.#made().has(text);
+  }
+
+  /** A set of 25 domains took as long to make as to look through them ten times: one or two line items ask. */
+  #isAmong(text: string): boolean {
+    this.#looks++;
+    const texts = this.#texts;
+    for (let at = 0; at < texts.length; at++) {
+      const given = texts[at] as string;
+      // Nothing that is shorter becomes ASCII in lower case; what is longer may have spaces around it.
+      if (given.length < text.length || (given.length > text.length && isBare(given))) continue;
+      if (given === text || this.#form(given.trim()) === text) return true;
+    }
+    return false;
   }
 
   [Symbol.iterator](): Iterator<string> {
