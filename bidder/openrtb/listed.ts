@@ -8,22 +8,24 @@ export interface Listed extends Iterable<string> {
 const NONE: Listed = Object.freeze(new Set<string>());
 
 export const lower = (text: string): string => text.toLowerCase();
+export const upper = (text: string): string => text.toUpperCase();
 
 /** The texts in the form that `form` gives them. They are brought into it when somebody asks: of most requests nobody does. */
 export function listed(texts: readonly string[], form: (text: string) => string): Listed {
   return texts.length === 0 ? NONE : new Given(texts, form);
 }
 
-/** So often the texts are looked through, before a set is made of them. */
+/** So many texts are looked through so often, before a set is made of them. */
+const FEW = 64;
 const MOST_LOOKS = 6;
 
-/** ASCII from end to end. */
+/** ASCII. */
 function isPlain(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7e) return false;
   return true;
 }
 
-/** With nothing at its ends that `trim` would take. */
+/** Without anything at its ends that `trim` would take. */
 function isBare(text: string): boolean {
   return isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1));
 }
@@ -48,7 +50,7 @@ class Given implements Listed {
   }
 
   has(text: string): boolean {
-    if (this.#set === null && this.#form === lower && this.#looks < MOST_LOOKS && isPlain(text)) return this.#isAmong(text);
+    if (this.#set === null && this.#looks < MOST_LOOKS && this.#texts.length <= FEW) return this.#isAmong(text);
     return this.#made().has(text);
   }
 
@@ -58,9 +60,9 @@ class Given implements Listed {
     const texts = this.#texts;
     for (let at = 0; at < texts.length; at++) {
       const given = texts[at] as string;
-      // Nothing that is shorter becomes ASCII in lower case; what is longer may have spaces around it.
-      if (given.length < text.length || (given.length > text.length && isBare(given))) continue;
-      if (given === text || this.#form(given.trim()) === text) return true;
+      // No form is shorter than what is given but for spaces around it, nor longer where that is ASCII.
+      if (given.length > text.length ? isBare(given) : given.length < text.length && isPlain(given)) continue;
+      if (this.#form(given.trim()) === text) return true;
     }
     return false;
   }
