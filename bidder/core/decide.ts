@@ -5,7 +5,7 @@ import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { BidRequest, Imp } from '../openrtb/request.ts';
 import { screenSupply } from '../supply.ts';
 import { bytesOf, type Choice, choiceOf } from './choice.ts';
-import { BIDS, countAt, type Index } from './index.ts';
+import type { Index } from './index.ts';
 import { mixed } from './layout.ts';
 import { furthestReason, MANY } from './no-bid-reason.ts';
 import { bidsFor } from './pod.ts';
@@ -14,6 +14,7 @@ import { rateOf } from './rates.ts';
 import { furtherOf, numberOf } from './reason.ts';
 import type { Round } from './round.ts';
 import { fitsAny } from './shapes.ts';
+import { BIDS, countAt } from './stock.ts';
 import { type Way, waysOf } from './ways.ts';
 
 export interface Decision {
