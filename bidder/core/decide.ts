@@ -26,11 +26,14 @@ export interface Decision {
   readonly reason: NoBidReason;
 }
 
-/** Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. */
-export function decide(index: Index, question: Question): Decision {
+/**
+ * Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. `isOpen`: it was asked before whether
+ * this index shuts it out, and it does not.
+ */
+export function decide(index: Index, question: Question, isOpen = false): Decision {
   const bids: Choice[] = [];
   const ghosts: Choice[] = [];
-  const shut = shutOut(index, question);
+  const shut = isOpen ? null : shutOut(index, question);
   if (shut !== null) return { bids, ghosts, reason: shut };
   const round = roundOf(index, question);
   index.stages.decisions++;
