@@ -127,7 +127,7 @@ function answerAuction(
   const shut = shutOut(index, { request, exchange });
   // Written out: a spread of these fields takes longer than all of the above but the JSON.
   const go = (found: Person): Verdict | Promise<Verdict> =>
-    bidOn({ deps, index, exchange, request, permission, person: found, deadline, now, format, notes });
+    bidOn({ deps, index, exchange, request, permission, person: found, deadline, now, format, notes, isOpen: true });
   const verdict = shut ?? withPerson(deps, request, { exchange, permission, now, deadline }, go);
   // Of children nothing is kept.
   if (!permission.childOnly && deps.sample?.wants())
@@ -200,6 +200,8 @@ export interface Auction {
   readonly now: number;
   readonly format: Format;
   readonly notes: DecodeNotes;
+  /** See `decide`. */
+  readonly isOpen?: boolean;
 }
 
 /** Decides, and does what follows from it. */
@@ -215,15 +217,7 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
     bids: choices,
     ghosts,
     reason,
-  } = decide(index, {
-    request,
-    person,
-    exchange,
-    preciseLocation,
-    childOnly,
-    now,
-    allowance,
-  });
+  } = decide(index, { request, person, exchange, preciseLocation, childOnly, now, allowance }, auction.isOpen);
   deps.metrics.decisionSeconds.observe((performance.now() - since) / 1000);
   deps.metrics.candidates.observe(index.stages.reached - reached);
   if (index.stages.truncated > truncated) deps.metrics.truncated.inc();

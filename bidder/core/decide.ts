@@ -5,7 +5,7 @@ import type { LiveExchange } from '../../proto/snapshot.ts';
 import type { BidRequest, Imp } from '../openrtb/request.ts';
 import { screenSupply } from '../supply.ts';
 import { bytesOf, type Choice, choiceOf } from './choice.ts';
-import { BIDS, countAt, type Index } from './index.ts';
+import type { Index } from './index.ts';
 import { mixed } from './layout.ts';
 import { furthestReason, MANY } from './no-bid-reason.ts';
 import { bidsFor } from './pod.ts';
@@ -14,6 +14,7 @@ import { rateOf } from './rates.ts';
 import { furtherOf, numberOf } from './reason.ts';
 import type { Round } from './round.ts';
 import { fitsAny } from './shapes.ts';
+import { BIDS, countAt } from './stock.ts';
 import { type Way, waysOf } from './ways.ts';
 
 export interface Decision {
@@ -25,11 +26,14 @@ export interface Decision {
   readonly reason: NoBidReason;
 }
 
-/** Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. */
-export function decide(index: Index, question: Question): Decision {
+/**
+ * Decides a request. Synchronous and pure but for what is counted: no I/O, no clock, no randomness. `isOpen`: it was asked before whether
+ * this index shuts it out, and it does not.
+ */
+export function decide(index: Index, question: Question, isOpen = false): Decision {
   const bids: Choice[] = [];
   const ghosts: Choice[] = [];
-  const shut = shutOut(index, question);
+  const shut = isOpen ? null : shutOut(index, question);
   if (shut !== null) return { bids, ghosts, reason: shut };
   const round = roundOf(index, question);
   index.stages.decisions++;

@@ -8,11 +8,11 @@ import { readSections, type Sections } from './layout.ts';
 import type { LineItem } from './line-item.ts';
 import { Match } from './match.ts';
 import type { Meta } from './meta.ts';
-import { REASONS } from './reason.ts';
 import { readLineItem } from './records.ts';
+import { COUNTS, type Stages, type Stock } from './stock.ts';
 
 /** A snapshot compiled for deciding. Immutable but for what is paused: a request keeps the index that it began with. */
-export interface Index {
+export interface Index extends Stock {
   readonly version: number;
   /** When the snapshot was made, epoch ms. */
   readonly at: number;
@@ -33,38 +33,8 @@ export interface Index {
   /** Deals for which some line item is made. */
   readonly deals: { has(deal: string): boolean };
   readonly rates: Snapshot['rates'];
-  readonly supply: SupplyLists;
-  /** By position: how often a line item that was looked at had each of `REASONS`, and last how often it was bid. */
-  readonly counts: Uint32Array;
-  /** By row of a dimension: requests that were of it. Line items that are not in it were passed over without a look. */
-  readonly rowCounts: Uint32Array;
-  readonly stages: Stages;
-  readonly meta: Meta;
-  readonly sections: Sections;
   /** Where a request is matched: one at a time. */
   readonly match: Match;
-  storeAt(store: number): LiveStore;
-}
-
-/** How many line items came to each stage of all decisions. */
-export interface Stages {
-  decisions: number;
-  /** Line items that a place, a term or a word of bits led to; those whose targeting held; those that were tried on an imp. */
-  reached: number;
-  passed: number;
-  tried: number;
-  /** Decisions in which some line items were not looked at, because too many passed. */
-  truncated: number;
-}
-
-/** Counts of one line item: its reasons and its bids. */
-export const COUNTS = REASONS.length + 1;
-export const BIDS = REASONS.length;
-
-/** Counts a reason or a bid of a line item, by its number. */
-export function countAt({ counts }: Pick<Index, 'counts'>, position: number, number: number): void {
-  const at = position * COUNTS + number;
-  counts[at] = (counts[at] as number) + 1;
 }
 
 /** Compiles a snapshot and opens what comes of it: for tests and small tools. */

@@ -1,14 +1,14 @@
 import { FLAGS, HEAD_WORDS, ROWS } from './clauses.ts';
 import { wordsFor } from './compile.ts';
 import { Here } from './here.ts';
-import type { Index } from './index.ts';
 import type { Sections } from './layout.ts';
 import { Marks } from './marks.ts';
 import { dearestFirst, type Offer, Showcase } from './offer.ts';
 import { FORBIDDEN, STATE_REASONS } from './person.ts';
 import type { Question } from './question.ts';
-import { numberOf, REASONS } from './reason.ts';
+import { numberOf } from './reason.ts';
 import { Rows } from './rows.ts';
+import { COUNTS, type Stock } from './stock.ts';
 
 /** Positions of the first window; each further one is twice as wide. */
 const FIRST_WINDOW = 256;
@@ -21,7 +21,7 @@ const MOST_WAITING = 512;
  * but the offers.
  */
 export class Match {
-  readonly #index: Index;
+  readonly #index: Stock;
   readonly #sections: Sections;
   readonly rows: Rows;
   readonly marks: Marks;
@@ -49,7 +49,7 @@ export class Match {
   #waiting: Offer[] = [];
   #ready: Offer[] = [];
 
-  constructor(index: Index) {
+  constructor(index: Stock) {
     const { meta, sections } = index;
     this.#index = index;
     this.#sections = sections;
@@ -250,7 +250,7 @@ export class Match {
     if (this.#failed[position] === this.#epoch) return false;
     this.#failed[position] = this.#epoch;
     const { counts } = this.#index;
-    const at = position * COUNTED + reason;
+    const at = position * COUNTS + reason;
     counts[at] = (counts[at] as number) + 1;
     return false;
   }
@@ -283,5 +283,3 @@ function leastOf(prices: readonly number[]): number {
 }
 
 const FLIGHT = numberOf('flight');
-/** Counts of a line item: its reasons and its bids, as in `Index.counts`. */
-const COUNTED = REASONS.length + 1;

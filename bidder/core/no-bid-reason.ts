@@ -1,10 +1,10 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Imp } from '../openrtb/request.ts';
 import { choiceOf } from './choice.ts';
-import { countAt } from './index.ts';
 import type { Match } from './match.ts';
 import { furtherOf, numberOf } from './reason.ts';
 import type { Round } from './round.ts';
+import { countAt } from './stock.ts';
 import type { Way } from './ways.ts';
 import { failuresOf } from './why-not.ts';
 

@@ -2,11 +2,11 @@ import type { LiveStore } from '../../proto/snapshot.ts';
 import type { Imp } from '../openrtb/request.ts';
 import { FLAGS } from './clauses.ts';
 import type { Here } from './here.ts';
-import type { Index } from './index.ts';
 import { mixed } from './layout.ts';
 import type { LineItem } from './line-item.ts';
 import { priceOf } from './price.ts';
 import { nearestStore } from './promote.ts';
+import type { Stock } from './stock.ts';
 
 /** A line item whose targeting holds, apart from what depends on the imp. */
 export interface Offer {
@@ -32,10 +32,10 @@ export function dearestFirst(a: Offer, b: Offer): number {
 
 /** What line items show to whom is here, and what they pay for it. */
 export class Showcase {
-  readonly #index: Index;
+  readonly #index: Stock;
   readonly #here: Here;
 
-  constructor(index: Index, here: Here) {
+  constructor(index: Stock, here: Here) {
     this.#index = index;
     this.#here = here;
   }

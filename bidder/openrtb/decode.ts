@@ -16,7 +16,7 @@ import {
 import { idOf, impsOf, MAX_ID } from './imps.ts';
 import { inventoryOf } from './inventory.ts';
 import { parseJson } from './json.ts';
-import { listed } from './listed.ts';
+import { listed, lower, upper } from './listed.ts';
 import { decodeRequestMessage } from './protobuf.ts';
 import type { BidRequest } from './request.ts';
 import { eidsOf, regsOf, schainOf, userDataOf } from './user.ts';
@@ -103,8 +103,6 @@ function requestOf(wire: JsonObject, imp: readonly unknown[], { id, test, quirks
 
 const USD: readonly string[] = Object.freeze(['USD']);
 const ANY_LANGUAGE: readonly string[] = Object.freeze([]);
-const upper = (text: string): string => text.toUpperCase();
-const lower = (text: string): string => text.toLowerCase();
 const same = (text: string): string => text;
 
 function tmaxOf(wire: JsonObject, quirks: Quirks): number {

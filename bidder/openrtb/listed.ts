@@ -7,15 +7,38 @@ export interface Listed extends Iterable<string> {
 
 const NONE: Listed = Object.freeze(new Set<string>());
 
+export const lower = (text: string): string => text.toLowerCase();
+export const upper = (text: string): string => text.toUpperCase();
+
 /** The texts in the form that `form` gives them. They are brought into it when somebody asks: of most requests nobody does. */
 export function listed(texts: readonly string[], form: (text: string) => string): Listed {
   return texts.length === 0 ? NONE : new Given(texts, form);
+}
+
+/** So many texts are looked through so often, before a set is made of them. */
+const FEW = 64;
+const MOST_LOOKS = 6;
+
+/** ASCII. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7e) return false;
+  return true;
+}
+
+/** Without anything at its ends that `trim` would take. */
+function isBare(text: string): boolean {
+  return isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1));
+}
+
+function isInk(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
 }
 
 class Given implements Listed {
   readonly #texts: readonly string[];
   readonly #form: (text: string) => string;
   #set: ReadonlySet<string> | null = null;
+  #looks = 0;
 
   constructor(texts: readonly string[], form: (text: string) => string) {
     this.#texts = texts;
@@ -27,7 +50,21 @@ class Given implements Listed {
   }
 
   has(text: string): boolean {
+    if (this.#set === null && this.#looks < MOST_LOOKS && this.#texts.length <= FEW) return this.#isAmong(text);
     return this.#made().has(text);
+  }
+
+  /** A set of 25 domains took as long to make as to look through them ten times: one or two line items ask. */
+  #isAmong(text: string): boolean {
+    this.#looks++;
+    const texts = this.#texts;
+    for (let at = 0; at < texts.length; at++) {
+      const given = texts[at] as string;
+      // No form is shorter than what is given but for spaces around it, nor longer where that is ASCII.
+      if (given.length > text.length ? isBare(given) : given.length < text.length && isPlain(given)) continue;
+      if (this.#form(given.trim()) === text) return true;
+    }
+    return false;
   }
 
   [Symbol.iterator](): Iterator<string> {

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { WORKERS_KEY } from '../../proto/keys.ts';
 import type { Snapshot } from '../../proto/snapshot.ts';
 import { splitSnapshot } from '../../proto/snapshot-parts.ts';
+import { quickenTexts } from '../../proto/string-methods.ts';
 import { type Child, freePort, ownCommand, startChild } from './child.ts';
 import { askAll } from './closed-loop.ts';
 import { readCorpus } from './corpus.ts';
@@ -70,6 +71,7 @@ export interface Server {
 }
 
 export async function setUpRig(options: Options): Promise<Rig> {
+  quickenTexts();
   const pinning = pinningHere();
   say(describeMachine(pinning));
   const size = worldSize(options.scale);

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BidDoor } from '../../bidder/http/bid-door.ts';
 import { type BidSocket, IDLE_LOOKS, openBidSocket } from '../../bidder/http/bid-socket.ts';
+import { readConnection } from '../../bidder/http/reads.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { publish, startBidder, type TestBidder } from './support/bidder.ts';
 import { exchange, lineItem, snapshot, wireRequest } from './support/live.ts';
@@ -230,3 +231,38 @@ it('closes a connection that has been idle for all looks, and no other', async (
   await closed;
   server.close();
 });
+
+describe('a connection', () => {
+  const ways = [
+    ['into memory of ours', (): void => undefined],
+    ['as usual, where a socket cannot', (socket: object): void => hideUserBuffer(socket)],
+  ] as const;
+
+  it.each(ways)('is read %s, then as a stream; and its server knows when it is over', async (_way, prepare) => {
+    const server = createServer((accepted) => {
+      prepare(accepted);
+      const { socket, stop } = readConnection(accepted, (bytes) => {
+        stop();
+        socket.on('data', (more) => socket.write(`stream:${more}`));
+        socket.write(`ours:${bytes},`);
+      });
+      socket.on('end', () => socket.end());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const client = connect((server.address() as { port: number }).port, '127.0.0.1');
+    let received = '';
+    client.on('data', (bytes) => {
+      received += bytes;
+      if (received === 'ours:a,') client.write('b');
+      if (received.endsWith('stream:b')) client.end();
+    });
+    client.write('a');
+    await new Promise((resolve) => client.once('close', resolve));
+    expect(received).toBe('ours:a,stream:b');
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+function hideUserBuffer(socket: object): void {
+  Object.defineProperty((socket as { _handle: object })._handle, 'useUserBuffer', { value: null });
+}

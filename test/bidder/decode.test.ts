@@ -1,7 +1,9 @@
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
 import { inflate, MAX_BODY, MAX_COMPRESSED } from '../../bidder/openrtb/inflate.ts';
+import { listed, lower, upper } from '../../bidder/openrtb/listed.ts';
 import type { BidRequest } from '../../bidder/openrtb/request.ts';
 import { LAT, LON, wireRequest } from './support/live.ts';
 import { encodeRequestMessage } from './support/message.ts';
@@ -187,4 +189,19 @@ describe('a name that is there twice', () => {
     const message = decodeRequest(Buffer.concat([once('first', 0).subarray(0, 7), once('last', 1)]), 'protobuf') as BidRequest;
     expect([message.id, message.regs.coppa]).toEqual(['last', true]);
   });
+});
+
+test('a list of what is blocked says the same of its first texts as of all after', () => {
+  const text = fc.stringMatching(/^[ \u00a0]?[aAsS.\u0130\u212a\u00df]{0,3}[ \t]?$/);
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 6 }), fc.array(text, { maxLength: 12 }), (given, asked) => {
+      for (const form of [lower, upper]) {
+        const list = listed(given, form);
+        const set = new Set(given.map((one) => form(one.trim())));
+        for (const one of [...asked, ...asked.map((other) => form(other.trim())), ...given])
+          expect(list.has(one)).toBe(set.has(one));
+      }
+    }),
+    { seed: 3, numRuns: 500 },
+  );
 });
