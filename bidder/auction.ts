@@ -83,7 +83,7 @@ type Verdict = WireResponse | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
 const LONGEST_MS = 1_000;
 /** What deciding and encoding take at most; a read that comes later is of no use. */
 const DECISION_MS = 2;
-/** Share of the time that a request has which is kept for what may hold up its answer once nobody waits for a person any more: a mark of the heap, others on the same core. */
+/** Share of the time that is left which is kept for what may hold up its answer once nobody waits for a person any more: a mark of the heap, others on the same core. */
 const RESERVE = 0.1;
 
 /** Answers one bid request, at once where nobody needs to be asked. May fail only through a bug of ours; the app answers such with a no-bid. */
@@ -130,8 +130,7 @@ function answerAuction(
   // Written out: a spread of these fields takes longer than all of the above but the JSON.
   const go = (found: Person): Verdict | Promise<Verdict> =>
     bidOn({ deps, index, exchange, request, permission, person: found, deadline, now, format, notes });
-  const readBy = deadline - Math.max(DECISION_MS, RESERVE * (deadline - call.arrival));
-  const verdict = shut ?? withPerson(deps, request, { exchange, permission, now, deadline: readBy }, go);
+  const verdict = shut ?? withPerson(deps, request, { exchange, permission, now, deadline }, go);
   // Of children nothing is kept.
   if (!permission.childOnly && deps.sample?.wants())
     deps.sample.take({ body, format, exchange: exchange.id, request, permission, verdict });
@@ -144,7 +143,8 @@ function withPerson(
   { exchange, permission, now, deadline }: Pick<Auction, 'exchange' | 'permission' | 'now' | 'deadline'>,
   go: (person: Person) => Verdict | Promise<Verdict>,
 ): Verdict | Promise<Verdict> {
-  const person = users.read(request, { exchange: exchange.id, pepper, permission, now, deadline });
+  const readBy = deadline - Math.max(DECISION_MS, RESERVE * (deadline - performance.now()));
+  const person = users.read(request, { exchange: exchange.id, pepper, permission, now, deadline: readBy });
   return person instanceof Promise ? person.then(go) : go(person);
 }
 
