@@ -5,16 +5,20 @@ import type { LiveExchange } from '../proto/snapshot.ts';
  * anybody and takes the time from what could still be answered, so it is answered with no bid before it is read.
  *
  * - Each exchange may send `qps` requests a second, over all workers.
- * - A request is refused where its time in the queue, and the work that is under way before it, leave no time for its own answer.
- * - While the event loop has no idle time the queue is kept short, and shorter for exchanges that bring less for a request.
+ * - A request is refused at once where its time in the queue, and the work that waits and is under way before it, leave no time for its own answer.
+ * - While the event loop has no idle time the queue is kept short, and shorter for exchanges that bring less for a request: what waited too long is refused when its
+ *   turn comes, and not before. A connection that waits brings nothing else meanwhile; with refusals at once an exchange that sends three times the capacity sent all of it, and to
+ *   refuse took the time of two thirds of the answers.
  *
  * Times are monotonic ms.
  */
 export interface Admission {
   /** When a request whose head has just been read may have reached the socket. */
   arrivalNow(): number;
-  /** Null: it is considered. */
-  refusalOf(exchange: LiveExchange, arrival: number): Refusal | null;
+  /** Null: it is considered. `waiting`: requests that wait before it and that nothing was done for. */
+  refusalOf(exchange: LiveExchange, arrival: number, waiting?: number): Refusal | null;
+  /** Whether one that waited is to be answered with no bid, now that its turn has come. */
+  isTooOld(exchange: LiveExchange, arrival: number): boolean;
   /** Whether what is under way leaves time for an answer by then. */
   canAnswerBy(deadline: number): boolean;
   /** How long a request that was read might take, ms: what is told of the next before it is read. */
@@ -62,8 +66,11 @@ const REAL: EventLoop = {
 const WINDOW_MS = 100;
 /** What is left of a deadline when an answer leaves: sockets, and what was not foreseen. */
 const SAFETY_MS = 5;
-/** What a refused request costs (measured: 25 to 30 µs), which is no part of the service of the others. */
-const REFUSAL_MS = 0.03;
+/**
+ * Of what an answer takes so much goes into a refusal (measured: 25 to 30 of 120 µs). A share, since on a machine that is slow both are: with 30 µs everywhere the rest of what
+ * refusals took there was laid upon the few answers, which made these seem dearer, so that more was refused, until hardly anything was answered.
+ */
+const REFUSAL_SHARE = 0.25;
 const LEAST_SERVICE_MS = 0.02;
 const MOST_SERVICE_MS = 5;
 /** Windows with fewer answers say little of what one costs. */
@@ -83,11 +90,11 @@ const LEAST_CONFIDENCE = 0.2;
 /** Share of its time that a worker is busy when it is called overloaded. */
 const BUSY = 0.9;
 /**
- * Parts of the deadline that the best exchange may wait, and that with the least value, while the worker has no idle time. A longer queue answers no more
- * of them, only later, and what waited for us before we could see it is not in our time: at the whole of the deadline p99 was 99 ms of the 80 that there were.
+ * Parts of the deadline that a request of the best exchange may wait for its turn, and one of that with the least value, while the worker has no idle time. A longer
+ * queue answers no more of them, only later.
  */
-const MOST_PATIENCE = 0.7;
-const LEAST_PATIENCE = 0.4;
+const MOST_PATIENCE = 0.8;
+const LEAST_PATIENCE = 0.45;
 /** What an exchange brought counts half after 7 s. */
 const FADING = 0.99;
 /** An exchange's unused limit is kept this long. */
@@ -108,7 +115,9 @@ interface Account {
 export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Admission {
   const accounts = new Map<string, Account>();
   let underWay = 0;
+  /** What an answer takes, and what a request takes of those that are answered and those that are refused. */
   let serviceMs = 0.1;
+  let eachMs = 0.1;
   let isBusy = false;
   // Of the present window.
   let windowAt = loop.now();
@@ -124,7 +133,7 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
   let turnAt = windowAt;
   let arrival = windowAt;
   const stop = loop.every(WINDOW_MS, closeWindow);
-  return { arrivalNow, refusalOf, canAnswerBy, allowed, missed, begin, end, earned, close: stop };
+  return { arrivalNow, refusalOf, isTooOld, canAnswerBy, allowed, missed, begin, end, earned, close: stop };
 
   /**
    * Node does not tell when bytes came. Those that are read in the turn right after another one came while that was worked off: the
@@ -141,15 +150,25 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     return arrival;
   }
 
-  function refusalOf(exchange: LiveExchange, arrivedAt: number): Refusal | null {
+  function refusalOf(exchange: LiveExchange, arrivedAt: number, waiting = 0): Refusal | null {
     const account = accountOf(exchange.id);
     account.requests++;
     if (exchange.qps !== null && !takeToken(account, exchange.qps / workers)) return refuse('qps');
     // Simulated time does not wait.
-    if (exchange.simulated || underWay === 0 || account.allowedMs === null) return null;
-    const patience = isBusy ? LEAST_PATIENCE + (MOST_PATIENCE - LEAST_PATIENCE) * account.standing : 1;
+    const before = underWay + waiting;
+    if (exchange.simulated || before === 0 || account.allowedMs === null) return null;
+    const expected = loop.now() - arrivedAt + (before + 1) * eachMs;
+    return expected > (account.allowedMs - SAFETY_MS) * confidence ? refuse('time') : null;
+  }
+
+  function isTooOld({ id, simulated }: LiveExchange, arrivedAt: number): boolean {
+    const { allowedMs, standing } = accountOf(id);
+    if (simulated || allowedMs === null) return false;
+    const patience = isBusy ? LEAST_PATIENCE + (MOST_PATIENCE - LEAST_PATIENCE) * standing : 1;
     const expected = loop.now() - arrivedAt + (underWay + 1) * serviceMs;
-    return expected > (account.allowedMs - SAFETY_MS) * patience * confidence ? refuse('time') : null;
+    if (expected <= (allowedMs - SAFETY_MS) * patience * confidence) return false;
+    refuse('time');
+    return true;
   }
 
   function refuse(refusal: Refusal): Refusal {
@@ -209,9 +228,10 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     const passed = now - windowAt;
     const busy = Math.max(0, passed - (idle - windowIdle));
     isBusy = busy > BUSY * passed;
-    if (answers >= FEWEST_ANSWERS) {
-      const each = Math.max(0, busy - refusals * REFUSAL_MS) / answers;
-      serviceMs += SMOOTHING * (Math.min(MOST_SERVICE_MS, Math.max(LEAST_SERVICE_MS, each)) - serviceMs);
+    const served = answers + REFUSAL_SHARE * refusals;
+    if (served >= FEWEST_ANSWERS) {
+      serviceMs = smoothed(serviceMs, busy / served);
+      eachMs = smoothed(eachMs, busy / (answers + refusals));
     }
     confidence = misses > MISSES * answers ? Math.max(LEAST_CONFIDENCE, confidence * LESS) : Math.min(1, confidence + MORE);
     [windowAt, windowIdle, answers, refusals, misses] = [now, idle, 0, 0, 0];
@@ -227,6 +247,10 @@ export function createAdmission({ workers, loop = REAL }: AdmissionOptions): Adm
     }
     for (const account of accounts.values()) account.standing = best === 0 ? 1 : worthOf(account) / best;
   }
+}
+
+function smoothed(before: number, measured: number): number {
+  return before + SMOOTHING * (Math.min(MOST_SERVICE_MS, Math.max(LEAST_SERVICE_MS, measured)) - before);
 }
 
 function worthOf({ earned, requests }: Account): number {

@@ -56,6 +56,14 @@ export interface SplitSnapshot {
 }
 
 export function splitSnapshot(snapshot: Snapshot): SplitSnapshot {
+  for (const steps = splitting(snapshot); ; ) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same part by part, for who has others to serve in between. */
+export function* splitting(snapshot: Snapshot): Generator<void, SplitSnapshot> {
   const { version, at, exchanges, rates, stores, geofences, lineItems, lists, supply } = snapshot;
   const parts = new Map<string, Buffer>();
   const put = (kind: PartKind, things: readonly unknown[]): string => {
@@ -65,18 +73,28 @@ export function splitSnapshot(snapshot: Snapshot): SplitSnapshot {
     parts.set(digest, bytes);
     return digest;
   };
-  const paged = (kind: 'stores' | 'geofences' | 'lists', things: readonly { readonly id: string }[]): string[] =>
-    pagesOf(things, KINDS[kind]).map((page) => put(kind, page));
+  function* paged<Thing extends { readonly id: string }>(
+    kind: PartKind,
+    things: readonly Thing[],
+    written: (thing: Thing) => unknown = (thing) => thing,
+  ): Generator<void, string[]> {
+    const digests: string[] = [];
+    for (const page of pagesOf(things, KINDS[kind])) {
+      digests.push(put(kind, page.map(written)));
+      yield;
+    }
+    return digests;
+  }
   const head: SnapshotHead = {
     version,
     at,
     exchanges,
     rates,
     parts: {
-      stores: paged('stores', stores),
-      geofences: paged('geofences', geofences),
-      lineItems: pagesOf(lineItems, KINDS.lineItems).map((page) => put('lineItems', page.map(narrowed))),
-      lists: paged('lists', lists),
+      stores: yield* paged('stores', stores),
+      geofences: yield* paged('geofences', geofences),
+      lineItems: yield* paged('lineItems', lineItems, narrowed),
+      lists: yield* paged('lists', lists),
       supply: supply === undefined ? [] : [put('supply', [supply])],
     },
     lineItems: countBy(lineItems),
@@ -112,8 +130,14 @@ function hashOf(text: string): number {
 type Written = Omit<LiveLineItem, 'targeting'> & { readonly targeting: Partial<LiveLineItem['targeting']> };
 
 function narrowed(lineItem: LiveLineItem): Written {
-  const targeting = Object.fromEntries(Object.entries(lineItem.targeting).filter(([name, value]) => !isAny(name, value)));
-  return { ...lineItem, targeting };
+  const { targeting } = lineItem;
+  const written: Record<string, unknown> = {};
+  // By a loop: entries, filtered and made an object again, took a third of all that a snapshot took to split.
+  for (const name in targeting) {
+    const value = targeting[name as keyof typeof targeting];
+    if (!isAny(name, value)) written[name] = value;
+  }
+  return { ...lineItem, targeting: written };
 }
 
 function isAny(name: string, value: unknown): boolean {

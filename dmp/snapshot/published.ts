@@ -1,7 +1,15 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY, SNAPSHOT_VERSION_KEY } from '../../proto/keys.ts';
 import type { LiveGeofence, LiveStore, Snapshot } from '../../proto/snapshot.ts';
-import { decodeHead, encodeHead, type SnapshotHead, splitSnapshot, thingsIn } from '../../proto/snapshot-parts.ts';
+import {
+  decodeHead,
+  encodeHead,
+  type SnapshotHead,
+  type SplitSnapshot,
+  splitting,
+  thingsIn,
+} from '../../proto/snapshot-parts.ts';
 
 /** The snapshot as it lies in Redis, for who publishes. */
 
@@ -64,7 +72,7 @@ export interface Put {
 
 /** Publishes a snapshot, where it says anything new, under a version above `known`. */
 export async function putSnapshot(redis: Redis, live: Snapshot, known: number): Promise<Put> {
-  const { head, parts } = splitSnapshot(live);
+  const { head, parts } = await splitInTurns(live);
   const digests = [...parts.keys()];
   const published = await readHead(redis);
   if (published !== null && sayTheSame(published, head) && (await missingOf(redis, digests)).length === 0)
@@ -83,6 +91,20 @@ export async function putSnapshot(redis: Redis, live: Snapshot, known: number): 
   if ((await redis.eval(SET_HEAD, keys.length, ...keys, version, value, SNAPSHOT_CHANNEL, ...digests)) === -1)
     throw new Error('parts of the snapshot went from Redis while it was published');
   return { version, written };
+}
+
+/** How long it is worked on before the event loop turns: others call the dmp meanwhile. */
+const SLICE_MS = 5;
+
+async function splitInTurns(live: Snapshot): Promise<SplitSnapshot> {
+  let until = performance.now() + SLICE_MS;
+  for (const steps = splitting(live); ; ) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (performance.now() < until) continue;
+    await turn();
+    until = performance.now() + SLICE_MS;
+  }
 }
 
 function sayTheSame(one: SnapshotHead, other: SnapshotHead): boolean {

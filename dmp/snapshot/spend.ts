@@ -64,11 +64,25 @@ function budgetKeys(snapshot: Snapshot, day: string): Budget[] {
   return [...new Map(keys.map((budget) => [budget.key, budget])).values()];
 }
 
+// KEYS hashes of budgets. Returns the numbers, from 1, of those in which it is not said what was spent. Writes nothing.
+const WITHOUT_SPEND = `
+local missing = {}
+for i = 1, #KEYS do
+  if redis.call('hexists', KEYS[i], 'spent') == 0 then missing[#missing + 1] = i end
+end
+return missing`;
+
+/** Asked about at once: a third of a millisecond of Redis. One by one they were half of what a publication took of the dmp. */
+const AT_ONCE = 500;
+
 async function missingOf(redis: Redis, budgets: readonly Budget[]): Promise<Budget[]> {
-  const pipeline = redis.pipeline();
-  for (const { key } of budgets) pipeline.hexists(key, 'spent');
-  const answers = (await pipeline.exec()) ?? [];
-  return budgets.filter((_, index) => answers[index]?.[1] === 0);
+  const missing: Budget[] = [];
+  for (let at = 0; at < budgets.length; at += AT_ONCE) {
+    const asked = budgets.slice(at, at + AT_ONCE);
+    const numbers = (await redis.eval(WITHOUT_SPEND, asked.length, ...asked.map(({ key }) => key))) as number[];
+    for (const number of numbers) missing.push(asked[number - 1] as Budget);
+  }
+  return missing;
 }
 
 function spentByKey(rows: readonly SpendRow[]): Map<string, number> {

@@ -117,6 +117,48 @@ describe('a request', () => {
     expect(admission.refusalOf({ ...X, simulated: true }, turns.loop.now() - 90)).toBeNull();
   });
 
+  it('is refused for those who wait before it, too', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    learn(admission, turns, 1);
+    turns.wait(100);
+    turns.closeWindow();
+    admission.allowed('x', 80);
+    expect(admission.refusalOf(X, turns.loop.now(), 60)).toBeNull();
+    expect(admission.refusalOf(X, turns.loop.now(), 80)).toBe('time');
+  });
+
+  it('is too old at its turn where nobody could answer it in time any more', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    expect(admission.isTooOld(X, turns.loop.now() - 500), 'nothing is known of its tmax').toBe(false);
+    admission.allowed('x', 80);
+    expect(admission.isTooOld(X, turns.loop.now() - 70)).toBe(false);
+    expect(admission.isTooOld(X, turns.loop.now() - 75)).toBe(true);
+    expect(admission.isTooOld({ ...X, simulated: true }, turns.loop.now() - 75)).toBe(false);
+  });
+
+  it('does not seem dear because refusing many others takes long on a slow machine', () => {
+    const turns = testLoop();
+    const admission = createAdmission({ workers: 1, loop: turns.loop });
+    learn(admission, turns, 0.4);
+    admission.allowed('x', 80);
+    for (let window = 0; window < 50; window++) {
+      for (let answer = 0; answer < 20; answer++) {
+        admission.begin();
+        turns.work(0.4);
+        admission.end();
+      }
+      for (let refusal = 0; refusal < 766; refusal++) {
+        admission.isTooOld(X, turns.loop.now() - 90);
+        turns.work(0.12);
+      }
+      turns.closeWindow();
+    }
+    for (let begun = 0; begun < 100; begun++) admission.begin();
+    expect(admission.canAnswerBy(turns.loop.now() + 40)).toBe(true);
+  });
+
   it('may wait less for a while where others came too late', () => {
     const turns = testLoop();
     const admission = createAdmission({ workers: 1, loop: turns.loop });
@@ -142,13 +184,14 @@ describe('a request', () => {
     admission.begin();
     turns.wait(100);
     turns.closeWindow();
-    const waited = (ms: number) => [X, Y].map((each) => admission.refusalOf(each, turns.loop.now() - ms));
-    expect(waited(60)).toEqual([null, null]);
+    const tooOld = (ms: number) => [X, Y].map((each) => admission.isTooOld(each, turns.loop.now() - ms));
+    expect(tooOld(65)).toEqual([false, false]);
     turns.work(100);
     turns.closeWindow();
-    expect(waited(20)).toEqual([null, null]);
-    expect(waited(40)).toEqual([null, 'time']);
-    expect(waited(60)).toEqual(['time', 'time']);
+    expect(tooOld(25)).toEqual([false, false]);
+    expect(tooOld(45)).toEqual([false, true]);
+    expect(tooOld(65)).toEqual([true, true]);
+    expect(admission.refusalOf(Y, turns.loop.now() - 65), 'it may be in time yet').toBeNull();
   });
 
   it('may take what most of its exchange do: a few that may take a second say nothing of the others', () => {
@@ -156,12 +199,12 @@ describe('a request', () => {
     const admission = createAdmission({ workers: 1, loop: turns.loop });
     for (let n = 0; n < 2_000; n++) admission.allowed('x', n % 20 === 0 ? 980 : 80);
     admission.begin();
-    const after = (ms: number) => admission.refusalOf(X, turns.loop.now() - ms);
-    expect(after(72)).toBeNull();
-    expect(after(80)).toBe('time');
+    const waited = (ms: number) => admission.refusalOf(X, turns.loop.now() - ms);
+    expect(waited(72)).toBeNull();
+    expect(waited(80)).toBe('time');
     // It has another rule from now on.
     for (let n = 0; n < 1_000; n++) admission.allowed('x', 200);
-    expect(after(150)).toBeNull();
+    expect(waited(150)).toBeNull();
   });
 });
 
