@@ -127,7 +127,7 @@ function registerFile(app: FastifyInstance, deps: DmpDeps): void {
       throw new Problem(422, 'validation', `The export has ${record.files.length} files: say which by ?name=`);
     const path = file === undefined ? '' : join(folderOf(deps.uploads, record.id), file.name);
     if (file === undefined || (await stat(path).catch(() => null)) === null)
-      throw notFound('file: files are kept for seven days');
+      throw notFound('file: files are kept for seven days, those that remove somebody for one');
     const stream = createReadStream(path);
     // The answer is whole when its last byte went out.
     finished(reply.raw, (error) => {

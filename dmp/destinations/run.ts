@@ -70,8 +70,7 @@ async function runExport(deps: DmpDeps, destination: Destination, queued: Export
     await context.progress({ done: 1, total: 3, unit: 'steps', stage: 'files' });
     if (record.deliveredAt === null) await save({ files: await writeFiles(deps, sealer, destination, record) });
     // The ledger has forgotten whom it took back, so that the files could not be made again.
-    else if (!(await areThere(deps.uploads, record)))
-      throw new JobRefused('missing_file', 'its files were deleted after seven days');
+    else if (!(await areThere(deps.uploads, record))) throw new JobRefused('missing_file', 'its files are kept no longer');
     await context.checkpoint();
     await context.progress({ done: 2, total: 3, unit: 'steps', stage: 'deliver' });
     await recordUses(deps, usesOf(record));

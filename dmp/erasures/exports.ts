@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DmpDeps } from '../deps.ts';
 import { readExport, saveExport } from '../destinations/exports.ts';
-import { exportsFolder, outboxFolder } from '../destinations/files.ts';
+import { exportsFolder, folderOf, outboxFolder } from '../destinations/files.ts';
 import { createSealer } from '../identity/seal.ts';
 import { boundTo } from '../identity/sendable.ts';
 
@@ -56,6 +56,29 @@ export async function dropExports(deps: Deps, values: readonly string[]): Promis
       await saveExport(deps.warehouse, { ...record, state: 'superseded', error: 'somebody in it was erased' }, deps.now());
   }
   return found.length;
+}
+
+/** With an hour between two looks nothing of them is older than the day within which an erasure is done. */
+const REMOVAL_MS = 22 * 3_600_000;
+
+/**
+ * Drops the files of exports that remove somebody: they are how a destination learns of an erasure, and name who was erased after it.
+ * One that nobody has fetched by then removes them again with the next export.
+ */
+export async function dropRemovals({ warehouse, uploads }: Pick<Deps, 'warehouse' | 'uploads'>, now: number): Promise<number> {
+  let dropped = 0;
+  for (const id of await readdir(exportsFolder(uploads)).catch(() => [])) {
+    const folder = folderOf(uploads, id);
+    const made = await stat(folder).catch(() => null);
+    if (made === null || now - made.mtimeMs < REMOVAL_MS) continue;
+    const record = await readExport(warehouse, id);
+    if (record === null || record.segments.every(({ removed }) => removed === 0)) continue;
+    await rm(folder, { recursive: true, force: true });
+    const error = 'its files were deleted within a day, since they name whom it removes';
+    if (record.state === 'ready') await saveExport(warehouse, { ...record, state: 'superseded', error }, now);
+    dropped++;
+  }
+  return dropped;
 }
 
 async function holdsOne({ warehouse }: Deps, path: string, values: readonly string[]): Promise<boolean> {

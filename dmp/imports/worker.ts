@@ -6,6 +6,7 @@ import { Counter } from 'prom-client';
 import { act } from '../consents/act.ts';
 import { placelessKeys, refusedKeys } from '../consents/refused.ts';
 import type { DmpDeps } from '../deps.ts';
+import { dropRemovals } from '../erasures/exports.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { columnsOf, stamped, textOf } from '../events/text-rows.ts';
 import { peppersOfSource } from '../identity/tenant.ts';
@@ -56,8 +57,10 @@ export function startImportWorker(deps: DmpDeps): { close(): Promise<void> } {
     concurrency: CONCURRENCY,
     log: deps.log,
   });
-  const clean = (): void =>
+  const clean = (): void => {
     void cleanImports(deps, deps.now()).catch((error: unknown) => deps.log.warn({ err: error }, 'old imports stay'));
+    void dropRemovals(deps, deps.now()).catch((error: unknown) => deps.log.warn({ err: error }, 'old exports stay'));
+  };
   const timer = setInterval(clean, CLEAN_EVERY_MS);
   timer.unref();
   return {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cell } from '../../dmp/destinations/formats.ts';
 import { queueDue } from '../../dmp/destinations/schedule.ts';
 import { erase } from '../../dmp/erasures/erase.ts';
+import { dropRemovals } from '../../dmp/erasures/exports.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { createSealer } from '../../dmp/identity/seal.ts';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
@@ -25,6 +26,7 @@ const VECTORS = {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const gmailMeta = sha256('jane.saoirse+work@gmail.com');
 
+const HOUR_MS = 3_600_000;
 const MERGE = { headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' } };
 const ANNA = ['email', 'User@Example.com '] as const;
 const JANE = ['email', 'Jane.Saoirse+Work@gmail.com'] as const;
@@ -264,6 +266,25 @@ describe('deltas', () => {
       params: { profile, id: 'partner' },
     });
     expect(left?.n).toBe('0');
+    // The file by which the destination learns of it names them for less than a day; the one in its outbox is the destination's.
+    expect(await naming()).toBe(2);
+    expect(await dropRemovals(api.deps, Date.now() + 21 * HOUR_MS)).toBe(0);
+    expect(await dropRemovals(api.deps, Date.now() + 23 * HOUR_MS)).toBeGreaterThan(0);
+    expect(await naming()).toBe(1);
+  });
+
+  test('a removal that nobody fetched within a day is in the next export again', async () => {
+    const out = { kind: 'csv', identifiers: ['email_meta'], delivery: { to: 'download' } };
+    await destination('fetching', { ...out, segments: [{ segment: 'vips' }] });
+    await rig.fetchAll(await rig.send('fetching'));
+    await optOut(api.deps, [keyOf('a@v.example')]);
+    const removal = await rig.send('fetching');
+    expect(removal).toMatchObject({ state: 'ready', segments: [{ removed: 1 }] });
+    await dropRemovals(api.deps, Date.now() + 23 * HOUR_MS);
+    const error = expect.stringContaining('within a day');
+    expect(await api.ok('GET', `/v1/exports/${removal.id}`)).toMatchObject({ state: 'superseded', error });
+    expect((await rig.send('fetching')).segments).toMatchObject([{ removed: 1 }]);
+    await optIn(api.deps, [keyOf('a@v.example')]);
   });
 
   test('a paused destination adds nobody, and gets all that it missed when it is active again', async () => {

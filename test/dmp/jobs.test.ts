@@ -153,3 +153,32 @@ test('a key of an advertiser follows its own jobs only', async () => {
   expect((await data.app.inject({ method: 'POST', url: '/v1/refresh' })).statusCode).toBe(403);
   data.principal = principal;
 });
+
+test('what a job counted of everybody is hidden from a key of an advertiser, also from the one that asked for it', async () => {
+  const asked = await Promise.all([
+    jobs.enqueue('refresh', {}, 'key_1'),
+    jobs.enqueue('evaluate', { segment: 'seg_1' }, 'key_1'),
+    jobs.enqueue('lookalike', { lookalike: 'lal_1' }, 'key_1'),
+    jobs.enqueue('import', { import: 'imp_1' }, 'key_1'),
+  ]);
+  const counted = async () => ({ members: 12_345 });
+  const options = { connection: redis.path, concurrency: 1, log };
+  const workers = [
+    startJobWorker({ ...options, queue: 'segmenter', works: { refresh: counted, evaluate: counted, lookalike: counted } }),
+    startJobWorker({ ...options, queue: 'imports', works: { import: counted } }),
+  ];
+  await Promise.all(asked.map(({ id }) => ended(id)));
+  await Promise.all(workers.map((worker) => worker.close()));
+  const seen = () =>
+    Promise.all(asked.map(async ({ id }) => (await data.app.inject({ url: `/v1/jobs/${id}` })).json() as { result: unknown }));
+  const { principal } = data;
+  data.principal = { id: 'key_1', advertiser: 'adv_1', scopes: ['jobs:read', 'jobs:write'] };
+  const bound = await seen();
+  const again = await Promise.all(asked.map(({ id }) => data.app.inject({ method: 'DELETE', url: `/v1/jobs/${id}` })));
+  data.principal = principal;
+  expect(bound).toMatchObject(asked.map(({ type }) => ({ type, state: 'succeeded' })));
+  // Its own file's it may know.
+  expect(bound.map(({ result }) => result)).toEqual([null, null, null, { members: 12_345 }]);
+  expect(again.map(({ body }) => body).join()).not.toContain('12345');
+  expect((await seen()).map(({ result }) => result)).toEqual(asked.map(() => ({ members: 12_345 })));
+});

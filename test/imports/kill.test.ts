@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openWarehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { createDataProcess, type DataProcess } from '../support/data-process.ts';
+import { KEY, SECRET, startS3Store } from './s3-store.ts';
 
 /** In CI a few; the whole: WALKIN_KILLS=20 npx vitest run test/imports/kill.test.ts */
 const KILLS = Number(process.env['WALKIN_KILLS'] ?? 2);
@@ -13,7 +14,7 @@ const NDJSON = { 'content-type': 'application/x-ndjson' };
 
 let dmp: DataProcess;
 beforeAll(async () => {
-  dmp = await createDataProcess('dmp/main.ts');
+  dmp = await createDataProcess('dmp/main.ts', { WALKIN_FETCH_INSIDE: 'true' });
 });
 afterAll(() => dmp.close());
 
@@ -99,3 +100,45 @@ test(`after ${KILLS} kills in the middle of uploads, imports and streaming, all 
   // The last batch may be durable without its answer.
   expect([batches * BATCH, (batches + 1) * BATCH].map(String)).toContain(row?.streamed);
 }, 900_000);
+
+test('a process that is killed in the middle of an object of S3 takes it once, whole, when it is back', async () => {
+  const store = await startS3Store();
+  const rows = Array.from({ length: 5_000 }, (_, i) => `7${i % 977},s${i % 9},o${i},p${i % 31},1.25,2026-04-03T10:00:00Z`);
+  store.objects.set('/bucket/receipts.csv', Buffer.from(['who,shop,basket,product,value,time', ...rows].join('\n')));
+  await dmp.start();
+  // The first bytes come, the rest when the process is dead.
+  let dies: () => void = () => undefined;
+  const dead = new Promise<false>((resolve) => {
+    dies = () => resolve(false);
+  });
+  const reading = new Promise<void>((resolve) => {
+    store.before = ({ headers }) => {
+      if (headers.range === 'bytes=0-0') return false;
+      resolve();
+      return dead;
+    };
+  });
+  const address = { url: 's3://bucket/receipts.csv', endpoint: store.endpoint, accessKeyId: KEY, secretAccessKey: SECRET };
+  const made = await dmp.call(
+    'POST',
+    '/v1/imports',
+    JSON.stringify({ type: 'purchase', format: 'csv', mapping: MAPPING, address }),
+  );
+  const { id } = (await made.json()) as { id: string };
+  await reading;
+  await dmp.kill();
+  dies();
+  await dmp.start();
+  await vi.waitFor(
+    async () =>
+      expect(await jsonOf(`/v1/imports/${id}`)).toMatchObject({ status: 'succeeded', result: { rows: 5_000, accepted: 5_000 } }),
+    { timeout: 120_000, interval: 200 },
+  );
+  await dmp.end();
+  store.close();
+  const warehouse = await openWarehouse({ kind: 'embedded', path: join(dmp.folder, 'clickhouse'), database: 'walkin' });
+  const sql = `SELECT toString(count()) AS n, toString(sum(amount)) AS micros FROM purchases FINAL WHERE startsWith(receipt, 'o')`;
+  const [row] = await warehouse.query({ sql });
+  await warehouse.close();
+  expect(row).toEqual({ n: '5000', micros: String(5_000 * 1_250_000) });
+}, 300_000);

@@ -5,6 +5,7 @@ import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type ClickhouseServer, startClickhouse } from '../support/clickhouse-server.ts';
 import { createDataProcess, type DataProcess } from '../support/data-process.ts';
+import { KEY, SECRET, startS3Store } from './s3-store.ts';
 
 /** In CI a moment; two minutes: WALKIN_OUTAGE_SECONDS=120 npx vitest run test/imports/outage-server.test.ts */
 const SECONDS = Number(process.env['WALKIN_OUTAGE_SECONDS'] ?? 2);
@@ -18,7 +19,7 @@ let dmp: DataProcess;
 let segmenter: ChildProcess;
 beforeAll(async () => {
   clickhouse = await startClickhouse();
-  dmp = await createDataProcess('dmp/main.ts', { CLICKHOUSE_URL: clickhouse.url });
+  dmp = await createDataProcess('dmp/main.ts', { CLICKHOUSE_URL: clickhouse.url, WALKIN_FETCH_INSIDE: 'true' });
   await dmp.start();
   const main = new URL('../../segmenter/main.ts', import.meta.url).pathname;
   segmenter = spawn(process.execPath, ['--import', 'tsx', main], {
@@ -128,3 +129,34 @@ test(
   },
   300_000 + SECONDS * 1_500,
 );
+
+test('a server reads S3 by itself too, text and Parquet, through the guard of the dmp', async () => {
+  const store = await startS3Store();
+  const client = createClient({ url: clickhouse.url });
+  const table = `SELECT toString(7000 + number) AS who, concat('p', toString(number)) AS basket, 'milk, "fresh"' AS product,
+    toDecimal64(1.25, 2) AS value, toDateTime64(1769627213.5, 3, 'UTC') AS time FROM numbers(3)`;
+  const { stream } = await client.exec({ query: `${table} FORMAT Parquet` });
+  const pieces: Buffer[] = [];
+  for await (const piece of stream) pieces.push(piece as Buffer);
+  store.objects.set('/bucket/text.csv', Buffer.from('who,basket,product,value,time\r\n7001,c0,"milk,\nfresh",2,2026-01-28\r\n'));
+  store.objects.set('/bucket/table.parquet', Buffer.concat(pieces));
+  const take = async (key: string, format: string) => {
+    const address = { url: `s3://bucket/${key}`, endpoint: store.endpoint, accessKeyId: KEY, secretAccessKey: SECRET };
+    const input = { type: 'purchase', format, mapping: MAPPING, address };
+    const made = await json<{ id: string; job: string }>(dmp.call('POST', '/v1/imports', JSON.stringify(input)));
+    await ended(made.job);
+    return json(dmp.call('GET', `/v1/imports/${made.id}`));
+  };
+  expect(await take('text.csv', 'csv')).toMatchObject({ result: { accepted: 1 } });
+  expect(await take('table.parquet', 'parquet')).toMatchObject({ result: { accepted: 3 } });
+  store.close();
+  const sql = `SELECT receipt, product, toString(at) AS at, toString(amount) AS amount FROM walkin.purchases FINAL
+    WHERE receipt IN ('c0', 'p0', 'p1', 'p2') ORDER BY receipt`;
+  const answer = await client.query({ query: sql, format: 'JSONEachRow' });
+  const milk = { product: 'milk, "fresh"', at: '2026-01-28 19:06:53.500', amount: '1250000' };
+  expect(await answer.json()).toEqual([
+    { receipt: 'c0', product: 'milk,\nfresh', at: '2026-01-28 00:00:00.000', amount: '2000000' },
+    ...['p0', 'p1', 'p2'].map((receipt) => ({ receipt, ...milk })),
+  ]);
+  await client.close();
+}, 240_000);
