@@ -22,4 +22,6 @@ export type Advertiser = Static<typeof Advertiser>;
 export interface KeptAdvertiser extends Advertiser {
   /** Generations of its pepper that are honoured, the newest first; absent: from before tenants had peppers of their own. */
   readonly peppers?: readonly number[];
+  /** The generation that it began with; absent: the installation's. */
+  readonly firstPepper?: number;
 }

@@ -23,8 +23,9 @@ const ADVERTISERS: Noun<'advertiser', Advertiser> = {
   ],
   // Who was there before tenants had peppers of their own keeps the installation's until it is rotated.
   store: (input, { current }) => {
-    const peppers = current === undefined ? [FIRST_GENERATION] : current.body.peppers;
-    return peppers === undefined ? input : { ...input, peppers };
+    if (current === undefined) return { ...input, peppers: [FIRST_GENERATION], firstPepper: FIRST_GENERATION };
+    const { peppers, firstPepper } = current.body;
+    return { ...input, ...(peppers && { peppers }), ...(firstPepper && { firstPepper }) };
   },
 };
 

@@ -91,7 +91,7 @@ async function change(
   const thing = deps.things.get('advertiser', advertiser);
   if (thing === undefined || !maySee(request.principal, advertiser)) throw notFound('advertiser');
   const honoured = generationsOf(thing.body);
-  const peppers = generationsAfter(act, generation, honoured);
+  const peppers = generationsAfter(act, generation, honoured, thing.body.firstPepper);
   if (peppers === null)
     throw new Problem(409, 'conflict', `Generation ${generation} is not the one to ${act}`, {
       detail: `honoured are ${honoured.join(', ')}, and at most three at once`,

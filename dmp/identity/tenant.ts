@@ -51,8 +51,14 @@ export type PepperAct = (typeof PEPPER_ACTS)[number];
  * done, since another generation is at that place, or too many are honoured.
  *
  * @param generation that becomes the current one, is forgotten (the oldest), or is honoured again (older than all)
+ * @param first that there ever was: what was never used would name facts anew
  */
-export function generationsAfter(act: PepperAct, generation: number, honoured: readonly number[]): readonly number[] | null {
+export function generationsAfter(
+  act: PepperAct,
+  generation: number,
+  honoured: readonly number[],
+  first: number = COMMON_GENERATION,
+): readonly number[] | null {
   const [newest = COMMON_GENERATION] = honoured;
   const oldest = honoured.at(-1) ?? COMMON_GENERATION;
   const isFull = honoured.length >= MOST_PEPPERS;
@@ -65,6 +71,6 @@ export function generationsAfter(act: PepperAct, generation: number, honoured: r
       return generation === oldest && honoured.length > 1 ? honoured.slice(0, -1) : null;
     case 'honour':
       if (honoured.includes(generation)) return honoured;
-      return generation < oldest && !isFull ? [...honoured, generation] : null;
+      return generation < oldest && generation >= first && !isFull ? [...honoured, generation] : null;
   }
 }

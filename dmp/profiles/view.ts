@@ -51,11 +51,13 @@ export async function viewOf(deps: Deps, person: PersonKeys, sight: Sight): Prom
   return {
     id: person.profile,
     optedOut: optedOut.has(person.profile),
-    identifiers: person.identifiers.map(({ identifier, kind }) => {
+    identifiers: person.identifiers.flatMap(({ identifier, kind }) => {
       const own = links.filter(({ node }) => node === identifier);
-      return {
-        ...{ kind, key: `${identifier.slice(0, SHOWN)}…`, sources: own.map(({ source }) => source) },
-        ...{
+      // By which a holder's facts name another of them.
+      if (own.length === 0) return [];
+      return [
+        {
+          ...{ kind, key: `${identifier.slice(0, SHOWN)}…`, sources: own.map(({ source }) => source) },
           firstSeen: own.map(({ first }) => first).sort()[0] ?? null,
           lastSeen:
             own
@@ -63,7 +65,7 @@ export async function viewOf(deps: Deps, person: PersonKeys, sight: Sight): Prom
               .sort()
               .at(-1) ?? null,
         },
-      };
+      ];
     }),
     segments: members.flatMap(({ segment, since }) => {
       const body = things.get('segment', String(segment))?.body;

@@ -7,7 +7,7 @@ const RING = pepperRing('the-pepper-of-now', 'the-pepper-of-before');
 test('keys of tenants, generations and kinds never coincide', () => {
   const keys = new Set<string>();
   let made = 0;
-  for (const tenant of ['', 'a', 'b', 'a\n1', '1', '11', ...Array.from({ length: 300 }, (_, n) => `adv_${n}`)])
+  for (const tenant of ['', 'a', 'b', 'a\n1', '1', '11', ...Array.from({ length: 60 }, (_, n) => `adv_${n}`)])
     for (const pepper of everyPepper(tenantRing(RING, tenant, [11, 1])))
       for (const kind of IDENTIFIER_KINDS.filter((one) => !one.startsWith('email_') && !one.startsWith('phone_')))
         for (const value of ['ann@example.org', '7001']) {

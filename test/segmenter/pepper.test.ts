@@ -10,7 +10,8 @@ import { AD_EVENT_STREAM, capsKey, profileKey } from '../../proto/keys.ts';
 import { pepperRing } from '../../proto/pepper.ts';
 import { decodeProfile, OPTED_OUT } from '../../proto/profile.ts';
 import { type Segmenter, startSegmenter } from '../../segmenter/schedule.ts';
-import { startApi, type TestApi } from '../support/api.ts';
+import { type TenantAct, tenantPepper } from '../../supervisor/tenant-pepper.ts';
+import { ADMIN_KEY, startApi, type TestApi } from '../support/api.ts';
 import { putLineItem } from './rig.ts';
 
 const OLD = 'the-pepper-of-the-first-year';
@@ -279,7 +280,8 @@ test('one advertiser’s rotation changes its keys alone: people, words and memb
   const turn = (act: string, generation: number) => api.ok('POST', `/v1/peppers/one/${act}`, { generation });
   expect(await turn('rotate', 2)).toMatchObject({ generations: [2, 1], own: true, alone: 1 });
   expect(await turn('rotate', 2)).toMatchObject({ generations: [2, 1] });
-  expect((await api.call('POST', '/v1/peppers/one/rotate', { generation: 4 })).statusCode).toBe(409);
+  for (const [act, generation] of Object.entries({ rotate: 4, retire: 2, honour: 0 }))
+    expect((await api.call('POST', `/v1/peppers/one/${act}`, { generation })).statusCode).toBe(409);
   await sendTo('one', ...everything('one', amy, ifa(21)), buy([amy], 'one-2'));
   expect(await receipt('one-2')).toBe(first);
   for (const table of ['pings', 'pages', 'redemptions', 'actions'])
@@ -303,7 +305,7 @@ test('one advertiser’s rotation changes its keys alone: people, words and memb
   expect(await namedBy('src_two')).toEqual(others);
   const { data } = await api.ok<{ data: { before: { peppers: number[] }; after: { peppers: number[] } }[] }>(
     'GET',
-    '/v1/audit?kind=advertiser&id=one',
+    '/v1/audit-log?kind=advertiser&id=one',
   );
   expect(data.map((entry) => entry.after.peppers)).toContainEqual([2, 1]);
 }, 120_000);
@@ -370,12 +372,19 @@ test('an advertiser from before goes on under the installation’s pepper until 
   await sendTo('old', page);
   const named = () => rows("SELECT DISTINCT toString(identifier) AS key FROM pages FINAL WHERE url LIKE '%/olga' ORDER BY at");
   expect(await named()).toEqual([{ key: keyOf(mail('olga'), NEW) }]);
-  expect(await api.ok('POST', '/v1/peppers/old/rotate', { generation: 1 })).toMatchObject({ generations: [1, 0], own: false });
+  const address = await api.app.listen({ host: '127.0.0.1', port: 0 });
+  const ask = (act: TenantAct) => tenantPepper(address, ADMIN_KEY, 'old', act);
+  expect(await ask('status')).toMatch(/first, 0 /);
+  expect(await ask('rotate')).toMatch(/first, 1, 0 /);
+  expect(await api.ok('GET', '/v1/peppers')).toMatchObject({
+    tenants: expect.arrayContaining([expect.objectContaining({ advertiser: 'old', generations: [1, 0], own: false })]),
+  });
   await sendTo('old', page);
   expect(await named()).toEqual([{ key: keyOf(mail('olga'), NEW) }]);
-  expect(await api.ok('POST', '/v1/peppers/old/retire', { generation: 0 })).toMatchObject({ generations: [1], own: true });
+  expect(await ask('retire')).toMatch(/first, 1$/);
+  await expect(ask('retire')).rejects.toThrow(/honoured are 1/);
   await sendTo('old', { ...page, url: 'https://shop.example/new-olga' });
   const [row] = await rows<{ key: string }>("SELECT toString(identifier) AS key FROM pages WHERE url LIKE '%/new-olga'");
   expect(row?.key).not.toBe(keyOf(mail('olga'), NEW));
-  expect(await api.ok('POST', '/v1/peppers/old/honour', { generation: 0 })).toMatchObject({ generations: [1, 0] });
+  expect(await ask('honour')).toMatch(/first, 1, 0 /);
 }, 120_000);
