@@ -151,7 +151,7 @@ async function fetched(deps: DmpDeps, id: string, name: string): Promise<void> {
     const isWhole = record.files.every((file) => done.includes(file.name));
     const change = isWhole ? ({ state: 'delivered', deliveredAt: new Date(deps.now()).toISOString() } as const) : {};
     await saveExport(deps.warehouse, { ...record, done, ...change }, deps.now());
-    if (isWhole) await forgetRemoved(deps.warehouse, record.destination, record.number);
+    if (isWhole) await forgetRemoved(deps.warehouse, record.destination, record.number, 'erased');
   } catch (error) {
     deps.log.error({ err: error, export: id }, 'a fetched export is not marked so');
   }

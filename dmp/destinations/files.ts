@@ -6,8 +6,8 @@ import type { Sealer } from '../identity/seal.ts';
 import type { Destination } from './destination.ts';
 import type { Export, ExportedFile } from './exports.ts';
 import { COLUMNS, codesOf, formatOf, rowOf } from './formats.ts';
-import { readSent, type Which } from './ledger.ts';
 import { parquetOf } from './parquet.ts';
+import { readSent, type Which } from './sent.ts';
 import { messagesOf } from './webhook.ts';
 
 /** Files hold hashes of people: they are kept for as long as somebody may fetch them, and no longer. */
@@ -70,7 +70,7 @@ async function writeTables(deps: FileDeps, sealer: Sealer, destination: Destinat
     const parts = [record.destination, record.number, segment, operation].filter((part) => part !== null);
     const name = `${parts.join('.')}.${format.extension}`;
     const counts = { rows: 0, identifiers: 0, skipped: 0 };
-    const asked = { destination: record.destination, number: record.number, ...which };
+    const asked = { destination: record.destination, number: record.number, by: format.by, ...which };
     const lines = async function* (): AsyncGenerator<string> {
       yield format.header;
       for await (const sent of readSent(deps.warehouse, sealer, asked)) {

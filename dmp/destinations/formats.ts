@@ -1,7 +1,7 @@
 import type { SendableKind } from '../identity/sendable.ts';
 import type { DestinationKind } from '../sources/purposes.ts';
 import { type Destination, isOfDevices } from './destination.ts';
-import type { Sent } from './ledger.ts';
+import type { Sent } from './sent.ts';
 
 /** Some lines of a file. */
 export interface Lines {
@@ -19,7 +19,8 @@ export interface Format {
   readonly files: 'segment' | 'all';
   /** First line; '' where there is none. */
   readonly header: string;
-  /** Of whole people, in their order. */
+  /** What must come together. */
+  readonly by: 'person' | 'identifier';
   lines(sent: readonly Sent[]): Lines;
 }
 
@@ -70,6 +71,7 @@ function table(columns: readonly Column[]): Format {
   return {
     extension: 'csv',
     files: 'segment',
+    by: 'person',
     header: `${columns.map(([header]) => header).join(',')}\n`,
     lines: (sent) => {
       let text = '';
@@ -101,13 +103,11 @@ function xandr({ exchange, expirationDays, segments }: Destination): Format {
   return {
     extension: 'txt',
     files: 'all',
+    by: 'identifier',
     header: '',
     lines: (sent) => {
       const own = sent.filter(({ value }) => value.startsWith(prefix) && XANDR_ID.test(value.slice(prefix.length)));
-      const users = grouped(
-        [...own].sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0)),
-        (one) => one.value,
-      );
+      const users = grouped(own, (one) => one.value);
       let text = '';
       for (const user of users) {
         const blocks = user.map(({ segment, op }) =>
@@ -133,6 +133,7 @@ function csv({ segments }: Destination): Format {
   return {
     extension: 'csv',
     files: 'all',
+    by: 'identifier',
     header: `${COLUMNS.join(',')}\n`,
     lines: (sent) => {
       let text = '';

@@ -1,7 +1,7 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
-import type { Sealer } from '../identity/seal.ts';
-import { boundTo, type SendableKind } from '../identity/sendable.ts';
+import type { SendableKind } from '../identity/sendable.ts';
+import { keyRanges } from './key-ranges.ts';
 
 /** What is to be compared with what a destination holds. */
 export interface Difference {
@@ -10,8 +10,9 @@ export interface Difference {
   /** Of the export that is made, and of the last that was delivered. */
   readonly number: number;
   readonly last: number;
-  /** Of the members. */
+  /** Of the members, and how many they are. */
   readonly version: number;
+  readonly members: number;
   /** `all`: who is in it; `held`: of those only whom the destination holds already; `none`: nobody. */
   readonly wanted: 'all' | 'held' | 'none';
   readonly kinds: readonly SendableKind[];
@@ -34,32 +35,37 @@ export interface Counted {
 
 const LIMITS = { seconds: 600, memoryBytes: 4 * 1024 ** 3 };
 
+/** People that are compared at once: 100 MB of the engine. Each part asks anew who is a member. */
+const PART = 150_000;
+/** Set on each, since the keys are the beginning of the table's order: memory holds a block and not all keys. */
+const IN_ORDER = 'SETTINGS optimize_aggregation_in_order = 1';
+const OWN = 'destination = {destination:String} AND segment = {segment:String}';
+const HERE = 'identifier BETWEEN {first:UUID} AND {last:UUID}';
+
 /** Members of the version, as the log of who entered and left says. */
 const MEMBERS = `SELECT profile FROM memberships WHERE segment = {segment:String} AND version <= {version:UInt32}
   GROUP BY profile HAVING argMax(status, version) = 1`;
 const OPTED_OUT = `SELECT profile FROM identities FINAL WHERE identifier IN (SELECT identifier FROM opt_outs FINAL WHERE active = 1)`;
 
-/** Whom a file may name: members who did not withdraw, opt out or get erased, by identifiers that are theirs alone. */
-const ALLOWED = `SELECT toString(s.kind) AS kind, s.identifier AS identifier, any(s.sealed) AS sealed, any(i.profile) AS person
-  FROM sealed AS s FINAL
+/** More than the number of any export: what may be sent now is newer than all that was. */
+const NOW = 2 ** 32;
+
+/** Whom a file may name, of a range of keys: members who did not withdraw, opt out or get erased, by identifiers that are theirs alone. */
+const ALLOWED = `SELECT s.kind AS kind, s.identifier AS identifier, s.sealed AS sealed, i.profile AS person, toUInt8(1) AS op,
+    ${NOW} + toUnixTimestamp(s.ingested) AS rank
+  FROM (SELECT kind, identifier, source, sealed, ingested FROM sealed
+    WHERE kind IN {kinds:Array(String)} AND source IN {sources:Array(String)} AND ${HERE}) AS s
   INNER JOIN (
-    SELECT identifier, profile FROM identities FINAL WHERE shared = 0 AND person_sure >= {sure:UInt8} AND profile IN (${MEMBERS})
+    SELECT identifier, profile FROM identities FINAL WHERE ${HERE} AND shared = 0 AND person_sure >= {sure:UInt8} AND profile IN (${MEMBERS})
       AND profile NOT IN (${OPTED_OUT}) AND profile NOT IN (${refusedProfiles(['ads', 'profiles', 'personalised_ads'])})) AS i
     ON i.identifier = s.identifier
-  WHERE s.kind IN {kinds:Array(String)} AND s.source IN {sources:Array(String)}
-    AND (s.source NOT IN {recorded:Array(String)} OR i.profile IN (${grantedProfiles('profiles')}))
-  GROUP BY kind, identifier`;
+  WHERE s.source NOT IN {recorded:Array(String)} OR i.profile IN (${grantedProfiles('profiles')})`;
 
-/** What the destination holds: the newest word of all that was delivered. */
-const HELD = `SELECT toString(kind) AS kind, identifier, argMax(sealed, number) AS sealed, argMax(person, number) AS person FROM sent
-  WHERE destination = {destination:String} AND segment = {segment:String} AND number <= {last:UInt32}
-  GROUP BY kind, identifier HAVING argMax(op, number) = 1`;
+/** All that the destination was told of a range of keys. */
+const TOLD = `SELECT kind, identifier, sealed, person, op, toUInt64(number) AS rank FROM sent WHERE ${OWN} AND number <= {last_number:UInt32} AND ${HERE}`;
 
-const WANTED = {
-  all: ALLOWED,
-  held: `SELECT * FROM (${ALLOWED}) WHERE (kind, identifier) IN (SELECT kind, identifier FROM (${HELD}))`,
-  none: `SELECT * FROM (${ALLOWED}) WHERE 0`,
-} as const;
+/** Which keys change, of those that are wanted now and those that are held. */
+const CHANGES = { all: 'isWanted != isHeld', held: 'isHeld > isWanted', none: 'isHeld = 1' } as const;
 
 /**
  * Writes down what the export changes for one segment: rows that the destination has to add and to remove so that it holds who is
@@ -67,23 +73,27 @@ const WANTED = {
  * rule of their own. What an earlier try or an export that was never delivered has left is taken away first.
  */
 export async function writeDifference(warehouse: Warehouse, difference: Difference): Promise<Counted> {
-  const { wanted, ...params } = difference;
-  const own = 'destination = {destination:String} AND segment = {segment:String}';
-  const stale = `${own} AND number > {last:UInt32}`;
+  const { wanted, members, last, ...rest } = difference;
+  const params = { ...rest, last_number: last, consentNow: rest.now };
+  const stale = `${OWN} AND number > {last_number:UInt32}`;
   const [left] = await warehouse.query({ sql: `SELECT 1 FROM sent WHERE ${stale} LIMIT 1`, params });
   if (left !== undefined) await warehouse.command({ sql: `DELETE FROM sent WHERE ${stale}`, params }, LIMITS);
+  const [told] = await warehouse.query<{ n: string }>({ sql: `SELECT count() AS n FROM sent WHERE ${OWN}`, params }, LIMITS);
+  const candidates = wanted === 'none' ? TOLD : `${ALLOWED} UNION ALL ${TOLD}`;
   const sql = `INSERT INTO sent (destination, segment, kind, identifier, number, op, sealed, person) SETTINGS insert_deduplicate = 0
-    WITH wanted AS (${WANTED[wanted]}), held AS (${HELD})
-    SELECT {destination:String}, {segment:String}, kind, identifier, {number:UInt32}, op, sealed, person FROM (
-      SELECT kind, identifier, sealed, person, toUInt8(1) AS op FROM wanted
-        WHERE (kind, identifier) NOT IN (SELECT kind, identifier FROM held)
-      UNION ALL
-      SELECT kind, identifier, sealed, person, toUInt8(0) AS op FROM held
-        WHERE (kind, identifier) NOT IN (SELECT kind, identifier FROM wanted))`;
-  await warehouse.command({ sql, params: { ...params, consentNow: params.now } }, LIMITS);
-  const counted = `SELECT countIf(number = {number:UInt32} AND op = 1) AS added, countIf(number = {number:UInt32} AND op = 0) AS removed FROM sent WHERE ${own}`;
+    SELECT {destination:String}, {segment:String}, kind, identifier, {number:UInt32}, isWanted AS op, sealed, person FROM (
+      SELECT kind, identifier, argMax(c.sealed, rank) AS sealed, argMax(c.person, rank) AS person, max(rank) >= ${NOW} AS isWanted,
+        argMaxIf(op, rank, rank < ${NOW}) AS isHeld
+      FROM (${candidates}) AS c GROUP BY kind, identifier HAVING ${CHANGES[wanted]})`;
+  for (const { first, last: end } of keyRanges(Math.ceil(Math.max(members, Number(told?.n ?? 0)) / PART)))
+    await warehouse.command({ sql, params: { ...params, first, last: end } }, LIMITS);
+  return countHeld(warehouse, params);
+}
+
+async function countHeld(warehouse: Warehouse, params: Readonly<Record<string, unknown>>): Promise<Counted> {
+  const counted = `SELECT countIf(op = 1) AS added, countIf(op = 0) AS removed FROM sent WHERE ${OWN} AND number = {number:UInt32}`;
   const after = `SELECT count() AS held, uniqExact(person) AS matched FROM (
-      SELECT argMax(person, number) AS person FROM sent WHERE ${own} GROUP BY kind, identifier HAVING argMax(op, number) = 1)`;
+      SELECT argMax(person, number) AS person FROM sent WHERE ${OWN} GROUP BY kind, identifier HAVING argMax(op, number) = 1) ${IN_ORDER}`;
   const [changes] = await warehouse.query<{ added: string; removed: string }>({ sql: counted, params }, LIMITS);
   const [rest] = await warehouse.query<{ held: string; matched: string }>({ sql: after, params }, LIMITS);
   return {
@@ -94,69 +104,40 @@ export async function writeDifference(warehouse: Warehouse, difference: Differen
   };
 }
 
-/** An identifier that is sent, opened. `person` groups what is of one. */
-export interface Sent {
-  readonly segment: string;
-  readonly person: number;
-  readonly kind: SendableKind;
-  /** 1: to be added, 0: to be removed. */
-  readonly op: 0 | 1;
-  readonly value: string;
-}
-
-export interface Which {
-  readonly destination: string;
-  readonly segments: readonly string[];
-  readonly number: number;
-  /** Of the export: all who are held after it (`whole`: and whom it removes), or what it changes. */
-  readonly what: 'all' | 'whole' | 'added' | 'removed' | 'changed';
-}
-
-const OPS = { added: [1], removed: [0], changed: [0, 1] } as const;
-const PART = 100_000;
-
-/** In parts of whole people, so that a file of millions needs little memory. */
-export async function* readSent(warehouse: Warehouse, sealer: Sealer, { what, ...which }: Which): AsyncGenerator<Sent[]> {
-  const own = 'destination = {destination:String} AND segment IN {segments:Array(String)}';
-  const rows =
-    what === 'all' || what === 'whole'
-      ? `SELECT segment, kind, identifier, argMax(sealed, number) AS sealed, argMax(person, number) AS person, argMax(s.op, number) AS op
-          FROM sent AS s WHERE ${own} AND number <= {number:UInt32} GROUP BY segment, kind, identifier
-          HAVING op = 1${what === 'whole' ? ' OR max(number) = {number:UInt32}' : ''}`
-      : `SELECT segment, kind, identifier, sealed, person, op FROM sent
-          WHERE ${own} AND number = {number:UInt32} AND op IN (${OPS[what].join(', ')})`;
-  const [count] = await warehouse.query<{ n: string }>({ sql: `SELECT count() AS n FROM (${rows})`, params: which }, LIMITS);
-  const parts = Math.ceil(Number(count?.n ?? 0) / PART);
-  for (let part = 0; part < parts; part++) {
-    const sql = `SELECT toString(segment) AS segment, toString(kind) AS kind, toString(identifier) AS identifier, sealed, person, op FROM (${rows})
-      WHERE person % {parts:UInt32} = {part:UInt32} ORDER BY person, segment, kind, identifier`;
-    const found = await warehouse.query<Omit<Sent, 'value'> & { identifier: string; sealed: string }>(
-      { sql, params: { ...which, parts, part } },
-      LIMITS,
-    );
-    yield found.map(({ identifier, sealed, ...sent }) => ({
-      ...sent,
-      value: sealer.open(sealed, boundTo(sent.kind, identifier)),
-    }));
-  }
-}
-
 /** Segments of which the destination holds somebody, after the last delivery. */
 export async function segmentsHeld(warehouse: Warehouse, destination: string, last: number): Promise<string[]> {
   const sql = `SELECT DISTINCT toString(segment) AS segment FROM (
       SELECT segment FROM sent WHERE destination = {destination:String} AND number <= {last:UInt32}
-      GROUP BY segment, kind, identifier HAVING argMax(op, number) = 1) ORDER BY segment`;
+      GROUP BY segment, kind, identifier HAVING argMax(op, number) = 1) ORDER BY segment ${IN_ORDER}`;
   return (await warehouse.query<{ segment: string }>({ sql, params: { destination, last } })).map(({ segment }) => segment);
 }
 
-/** Forgets whom the destination was told to remove: what it does not hold any more need not be known. */
-export async function forgetRemoved(warehouse: Warehouse, destination: string, last: number): Promise<void> {
-  const gone = `SELECT segment, kind, identifier FROM sent WHERE destination = {destination:String} AND number <= {last:UInt32}
+/** Whom a destination was told to remove: what it does not hold any more need not be known. */
+export async function forgetRemoved(
+  warehouse: Warehouse,
+  destination: string,
+  last: number,
+  only: 'erased' | 'all',
+): Promise<void> {
+  const told = 'destination = {destination:String} AND number <= {last:UInt32}';
+  const removed = `SELECT segment, kind, identifier FROM sent WHERE ${told} AND op = 0${only === 'erased' ? ' AND identifier IN (SELECT identifier FROM erased)' : ''}`;
+  const gone = `SELECT segment, kind, identifier FROM sent WHERE ${told} AND (segment, kind, identifier) IN (${removed})
     GROUP BY segment, kind, identifier HAVING argMax(op, number) = 0`;
   const params = { destination, last };
-  const [any] = await warehouse.query({ sql: `SELECT 1 FROM (${gone}) LIMIT 1`, params });
+  const [any] = await warehouse.query({ sql: `SELECT 1 FROM (${gone}) LIMIT 1`, params }, LIMITS);
   if (any === undefined) return;
-  const where = `destination = {destination:String} AND number <= {last:UInt32} AND (segment, kind, identifier) IN (${gone})`;
-  await warehouse.command({ sql: `DELETE FROM sent WHERE ${where}`, params }, LIMITS);
+  await warehouse.command({ sql: `DELETE FROM sent WHERE ${told} AND (segment, kind, identifier) IN (${gone})`, params }, LIMITS);
+}
+
+/**
+ * Forgets of all destinations, and takes what was forgotten off the disk. A deletion looks at all that is held, so a delivery forgets at once
+ * only who was erased.
+ *
+ * @param lastOf number of the last export that a destination has
+ */
+export async function forgetAllRemoved(warehouse: Warehouse, lastOf: (destination: string) => Promise<number>): Promise<void> {
+  const sql = 'SELECT DISTINCT toString(destination) AS destination FROM sent WHERE op = 0';
+  for (const { destination } of await warehouse.query<{ destination: string }>({ sql }, LIMITS))
+    await forgetRemoved(warehouse, destination, await lastOf(destination), 'all');
   await warehouse.command({ sql: 'ALTER TABLE sent APPLY DELETED MASK SETTINGS mutations_sync = 2' }, LIMITS);
 }

@@ -1,6 +1,9 @@
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 
-/** Parquet of required text columns: one row group for each part, so that memory holds one part. */
+/** Of a row group: 40 MB while it is written. */
+const GROUP = 50_000;
+
+/** Parquet of required text columns, in row groups, so that memory holds one. */
 export async function* parquetOf(
   columns: readonly string[],
   parts: AsyncIterable<readonly (readonly string[])[]>,
@@ -14,12 +17,18 @@ export async function* parquetOf(
     ],
     createdBy: 'walkin',
   });
+  let data: string[][] = columns.map(() => []);
+  const write = async (): Promise<Buffer> => {
+    const rowGroupSize = data[0]?.length ?? 0;
+    await file.write({ columnData: columns.map((name, index) => ({ name, data: data[index] ?? [] })), rowGroupSize });
+    data = columns.map(() => []);
+    return taken(writer);
+  };
   for await (const part of parts) {
-    if (part.length === 0) continue;
-    const columnData = columns.map((name, index) => ({ name, data: part.map((row) => row[index] ?? '') }));
-    await file.write({ columnData, rowGroupSize: part.length });
-    yield taken(writer);
+    for (const row of part) for (const [index, column] of data.entries()) column.push(row[index] ?? '');
+    if ((data[0]?.length ?? 0) >= GROUP) yield await write();
   }
+  if ((data[0]?.length ?? 0) > 0) yield await write();
   await file.finish();
   yield taken(writer);
 }

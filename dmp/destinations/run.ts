@@ -79,7 +79,7 @@ async function runExport(deps: DmpDeps, destination: Destination, queued: Export
     else {
       await deliver(deps, sealer, destination, record, save, () => record);
       await save({ state: 'delivered', deliveredAt: new Date(deps.now()).toISOString(), error: null });
-      await forgetRemoved(deps.warehouse, record.destination, record.number);
+      await forgetRemoved(deps.warehouse, record.destination, record.number, 'erased');
     }
     await context.progress({ done: 3, total: 3, unit: 'steps', stage: 'done' });
     return summaryOf(record);
@@ -110,7 +110,14 @@ async function prepare(deps: DmpDeps, destination: Destination, record: Export, 
     const run = runs.get(segment);
     const reasons = reasonsOf(destination, guards, segment, listed.includes(segment));
     const difference: Difference = {
-      ...{ destination: record.destination, segment, number: record.number, last, version: run?.version ?? 0 },
+      ...{
+        destination: record.destination,
+        segment,
+        number: record.number,
+        last,
+        version: run?.version ?? 0,
+        members: run?.members ?? 0,
+      },
       ...{
         kinds: kindsOf(destination),
         ...sourcesFor(deps, destination),

@@ -3,6 +3,7 @@ import { startJobWorker } from '../jobs/queue.ts';
 import { lastRuns } from '../segments/runs.ts';
 import { type Export, lastDelivered, listExports } from './exports.ts';
 import { cleanFiles } from './files.ts';
+import { forgetAllRemoved } from './ledger.ts';
 import { queueExport } from './queue-export.ts';
 import { exportWork } from './run.ts';
 
@@ -11,6 +12,8 @@ const DAY_MS = 86_400_000;
 /** An address that was away for all tries is asked again so much later, since somebody may have to be removed there. */
 const AFTER_DEATH_MS = 3_600_000;
 const TICK_KEY = 'walkin:exports:tick';
+const FORGET_KEY = 'walkin:exports:forget';
+const DAY_S = 86_400;
 const ACTOR = 'schedule';
 
 /** Runs exports in this process, and asks for those that are due. */
@@ -23,6 +26,8 @@ export function startExports(deps: DmpDeps): { close(): Promise<void> } {
     if ((await deps.redis.set(TICK_KEY, '1', 'PX', TICK_MS - 1_000, 'NX')) !== 'OK') return;
     await queueDue(deps);
     await cleanFiles(deps.uploads, deps.now());
+    if ((await deps.redis.set(FORGET_KEY, '1', 'EX', DAY_S, 'NX')) === 'OK')
+      await forgetAllRemoved(deps.warehouse, (destination) => lastDelivered(deps.warehouse, destination));
   };
   const timer = setInterval(() => void tick().catch((error: unknown) => deps.log.warn({ err: error }, 'exports wait')), TICK_MS);
   timer.unref();

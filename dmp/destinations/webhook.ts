@@ -4,7 +4,7 @@ import type { Sealer } from '../identity/seal.ts';
 import type { Destination } from './destination.ts';
 import type { Export } from './exports.ts';
 import { codesOf } from './formats.ts';
-import { readSent, type Sent } from './ledger.ts';
+import { readSent, type Sent } from './sent.ts';
 
 /** People in one message. */
 const BATCH = 500;
@@ -41,7 +41,7 @@ export async function* messagesOf(
   const what = record.mode === 'full' ? 'whole' : 'changed';
   for (const { segment, version } of record.segments) {
     let batch = 0;
-    const which = { destination: record.destination, segments: [segment], number: record.number, what } as const;
+    const which = { destination: record.destination, segments: [segment], number: record.number, what, by: 'person' } as const;
     for await (const sent of readSent(warehouse, sealer, which)) {
       const people = [...peopleOf(sent).values()];
       for (let from = 0; from < people.length; from += BATCH) {

@@ -4,7 +4,10 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { lastDelivered } from '../../dmp/destinations/exports.ts';
 import { cell } from '../../dmp/destinations/formats.ts';
+import { keyRanges } from '../../dmp/destinations/key-ranges.ts';
+import { forgetAllRemoved } from '../../dmp/destinations/ledger.ts';
 import { queueDue } from '../../dmp/destinations/schedule.ts';
 import { erase } from '../../dmp/erasures/erase.ts';
 import { dropRemovals } from '../../dmp/erasures/exports.ts';
@@ -12,6 +15,7 @@ import { createKeyring } from '../../dmp/events/keyring.ts';
 import { createSealer } from '../../dmp/identity/seal.ts';
 import { optIn, optOut } from '../../dmp/opt-out/opt-out.ts';
 import { DESTINATION_KINDS } from '../../dmp/sources/purposes.ts';
+import { pepperRing } from '../../proto/pepper.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 import { body, type SendRig, STEPS, sendRig } from './destinations-rig.ts';
@@ -27,6 +31,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 const gmailMeta = sha256('jane.saoirse+work@gmail.com');
 
 const HOUR_MS = 3_600_000;
+const keyOfMail = (address: string): string => createKeyring(api.deps.pepper).keyOf('email', address) as string;
 const MERGE = { headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' } };
 const ANNA = ['email', 'User@Example.com '] as const;
 const JANE = ['email', 'Jane.Saoirse+Work@gmail.com'] as const;
@@ -91,6 +96,43 @@ describe('what is kept for sending', () => {
     expect(sealer.seal('text', 'x')).toBe(sealer.seal('text', 'x'));
     expect(() => createSealer('b').open(sealer.seal('text', 'x'), 'x')).toThrow();
     expect(() => sealer.open(sealer.seal('text', 'x'), 'y')).toThrow();
+  });
+
+  test('opens by thousands as one by one: nothing that is changed, of another, or of a pepper that is gone', () => {
+    const old = createSealer('old');
+    const sealer = createSealer(pepperRing('new', 'old'));
+    const texts = ['', 'a', 'sixteen letters!', 'seventeen letters', 'Д'.repeat(40), '=cmd|calc'];
+    const sealed = texts.map((text, at) => ({ text: (at % 2 === 0 ? sealer : old).seal(text, `k\n${at}`), bound: `k\n${at}` }));
+    expect(sealer.openAll(sealed)).toEqual(texts);
+    expect(sealer.openAll([])).toEqual([]);
+    const [, one] = sealed as [unknown, { text: string; bound: string }];
+    const changed = Buffer.from(one.text, 'base64url');
+    changed[12] = (changed[12] as number) ^ 1;
+    for (const wrong of [
+      { ...one, bound: 'k\n7' },
+      { ...one, text: changed.toString('base64url') },
+      { ...one, text: 'AAAA' },
+    ])
+      expect(() => sealer.openAll([...sealed, wrong])).toThrow();
+    expect(() => createSealer('other').openAll(sealed)).toThrow();
+  });
+
+  test('is asked for in ranges that hold every key once, as ClickHouse orders them', async () => {
+    const keys = [
+      ...['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
+      ...Array.from({ length: 50 }, (_, n) => keyOfMail(`${n}@x.example`)),
+    ];
+    for (const parts of [0, 1, 7]) {
+      const found: string[] = [];
+      for (const { first, last } of keyRanges(parts)) {
+        const sql =
+          'SELECT toString(k) AS key FROM (SELECT arrayJoin({keys:Array(UUID)}) AS k) WHERE k BETWEEN {first:UUID} AND {last:UUID}';
+        const rows = await api.deps.warehouse.query<{ key: string }>({ sql, params: { keys, first, last } });
+        if (parts === 7) expect(rows.length).toBeLessThan(30);
+        found.push(...rows.map(({ key }) => key));
+      }
+      expect(found.sort()).toEqual([...keys].sort());
+    }
   });
 });
 
@@ -285,6 +327,24 @@ describe('deltas', () => {
     expect(await api.ok('GET', `/v1/exports/${removal.id}`)).toMatchObject({ state: 'superseded', error });
     expect((await rig.send('fetching')).segments).toMatchObject([{ removed: 1 }]);
     await optIn(api.deps, [keyOf('a@v.example')]);
+  });
+
+  test('whom a destination was told to remove is forgotten by the day, and whom it holds is not', async () => {
+    const known = async () => {
+      const sql = 'SELECT uniqExact(identifier) AS n FROM sent WHERE destination = {id:String}';
+      const [row] = await api.deps.warehouse.query<{ n: string }>({ sql, params: { id: 'partner' } });
+      return Number(row?.n);
+    };
+    const { segments } = await rig.send('partner');
+    const held = segments[0]?.held as number;
+    expect(await known()).toBeGreaterThan(held);
+    await forgetAllRemoved(api.deps.warehouse, (id) => lastDelivered(api.deps.warehouse, id));
+    expect(await known()).toBe(held);
+    expect((await rig.send('partner')).segments).toMatchObject([{ segment: 'vips', added: 0, removed: 0, held }]);
+    const parts = await api.deps.warehouse.query<{ n: string }>({
+      sql: "SELECT count() AS n FROM system.parts WHERE table = 'sent' AND active AND has_lightweight_delete",
+    });
+    expect(parts).toEqual([{ n: '0' }]);
   });
 
   test('a paused destination adds nobody, and gets all that it missed when it is active again', async () => {
