@@ -28,11 +28,22 @@ export interface FactsPlan {
    */
   readonly edges: readonly number[] | 'midnight' | 'always';
   /**
-   * What is asked of everybody's facts (quantiles of all people), which any fact may change: a statement of one row, and the types of its
-   * columns. `holds` is given their places. Such a leaf holds of no unit without rows.
+   * What is asked of everybody's facts (quantiles of all people), which any fact may change. `holds` is given their places. Such a leaf
+   * holds of no unit without rows.
    */
-  readonly others?: { readonly sql: string; readonly types: readonly string[] };
+  readonly others?: Others;
 }
+
+export interface Others {
+  /** Aggregates over `rows` of a unit that has any, in the order and of the types of `VALUES`. */
+  readonly values: readonly [newest: string, receipts: string, money: string];
+  /** A list of expressions that are selected from everybody's values, and their types. */
+  readonly places: string;
+  readonly types: readonly string[];
+}
+
+/** What people are compared by, as columns: `unit_values` keeps them. */
+export const VALUES = ['newest', 'receipts', 'money'] as const;
 
 /** A leaf that is answered by a set that is there already: a subquery that selects `unit`. */
 export interface UnitsPlan {

@@ -69,10 +69,14 @@ export async function askAgain(
 
 /** The units that leaves of these kinds of facts are asked of again: rows of `shard` and a set, `who`. */
 export function whoIsAsked(kinds: readonly string[], level: Level): string {
-  const asked = `SELECT DISTINCT profile FROM segment_asked${kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`}`;
-  const units = level === 'person' ? asked : `SELECT ${level} FROM segment_facts WHERE kind = 'person' AND profile IN (${asked})`;
-  const unit = level === 'person' ? 'profile' : level;
-  return `SELECT ${stretchOf(unit)} AS shard, groupBitmapState(${unit}) AS who FROM (${units}) GROUP BY shard`;
+  return `SELECT ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS who FROM (${unitsAsked(kinds, level)}) GROUP BY shard`;
+}
+
+/** Subquery of the units. */
+export function unitsAsked(kinds: readonly string[], level: Level): string {
+  const where = kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`;
+  if (level === 'person') return `SELECT DISTINCT profile AS unit FROM segment_asked${where}`;
+  return `SELECT DISTINCT ${level} AS unit FROM segment_facts WHERE kind = 'person' AND profile IN (SELECT profile FROM segment_asked${where})`;
 }
 
 /** People who are asked by facts of these kinds: a condition over `profile`. */

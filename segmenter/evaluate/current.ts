@@ -1,12 +1,12 @@
 import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
-import { compileSets, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
+import type { FactsPlan } from '../../dmp/segments/plan.ts';
+import { compileSets, kindsOf, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
 import { askAgain, isOtherDay } from './asked.ts';
 import {
   type Answered,
   type Asking,
   answerLeaves,
-  askPlaces,
   type Between,
   dropLeaves,
   type FactsFrom,
@@ -19,7 +19,8 @@ import { type Current, type Round, stateIn } from './round.ts';
 import { forgetLeaves, type Kept, saveLeaves } from './state.ts';
 import { scopeFor, type Turn } from './turn.ts';
 import { inTurns } from './turns.ts';
-import { planWanted, type Want } from './wants.ts';
+import { askPlaces, dropValues, keepValues, setsOfValues, type Valued } from './values.ts';
+import { isOfValues, planWanted, type Want } from './wants.ts';
 
 /** How long the answers for some are good before everybody is asked again, as an audit of them. */
 export const AUDIT_MS = 24 * 3_600_000;
@@ -38,17 +39,22 @@ export async function bringUp(
   between: Between,
 ): Promise<void> {
   const [first] = turns as [Turn];
+  const isMissing = ({ key }: Want): boolean => {
+    const current = round.leaves.get(key);
+    return current === undefined || (isAudit && round.now - current.kept.whole >= AUDIT_MS);
+  };
   const missing = new Map<string, Want>();
   for (const want of [...first.common, ...turns.flatMap(({ wants }) => [...wants.values()])]) {
-    const current = round.leaves.get(want.key);
-    const isOld = isAudit && current !== undefined && round.now - current.kept.whole >= AUDIT_MS;
-    if (current === undefined || isOld) missing.set(want.key, want);
+    const isWithBase = want.base !== undefined && isMissing(want.base);
+    if (want.base !== undefined && isWithBase) missing.set(want.base.key, want.base);
+    if (isWithBase || isMissing(want)) missing.set(want.key, want);
   }
-  const whole: Want[] = [];
+  const [whole, anew]: [Want[], Want[]] = [[], []];
   const again = new Map<string, Want[]>();
   for (const want of missing.values()) {
     const kept = round.states.leaves.get(want.key);
-    if (kept === undefined || isAudit || want.isAnew || isStale(want, kept, round)) whole.push(want);
+    if (want.isAnew) anew.push(want);
+    else if (kept === undefined || isAudit || isStale(want, kept, round)) whole.push(want);
     else {
       const since = `${kept.fold} ${kept.at}`;
       const group = again.get(since);
@@ -61,6 +67,8 @@ export async function bringUp(
     if (!isMended) whole.push(...wants);
   }
   if (whole.length > 0) await makeWhole(round, first, whole, limits, between);
+  // Of values that are of now by then.
+  if (anew.length > 0) await makeWhole(round, first, anew, limits, between);
 }
 
 function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): boolean {
@@ -70,6 +78,7 @@ function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): 
 /** Leaves under names, and the statements that answer them. */
 interface Prepared {
   readonly asking: Omit<Asking, 'opposite'>;
+  readonly values: readonly Valued[];
   /** By what they come to. */
   readonly names: ReadonlyMap<string, string>;
   /** Of which it is known from the leaf alone that their sets are of all others. */
@@ -84,28 +93,38 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const sets = new Map<string, SetPlan>();
   const units = new Map<string, string>();
   const opposite = new Set<string>();
-  const plans = wants.map(({ of }) => planWanted(of, compiler));
-  for (const [n, { key }] of wants.entries()) {
-    const plan = plans[n];
+  const values: Valued[] = [];
+  /** Each asked once. */
+  const told = new Map<string, readonly string[]>();
+  const compared = new Map<string, Map<string, { plan: FactsPlan; places: readonly string[] }>>();
+  for (const [n, { key, of, base }] of wants.entries()) {
+    const plan = planWanted(of, compiler);
+    if (plan === null) continue;
+    if (isOfValues(key) && 'others' in plan && plan.others !== undefined) {
+      values.push({ key, others: plan.others, rows: plan.rows });
+      continue;
+    }
     const name = `l${n}`;
     names.set(key, name);
-    if (plan == null) continue;
     if ('units' in plan) units.set(name, plan.units);
-    else {
+    else if (base !== undefined && plan.others !== undefined) {
+      const valued = { key: base.key, others: plan.others, rows: plan.rows };
+      const asks = `${base.key} ${plan.others.places}`;
+      const places = told.get(asks) ?? (await askPlaces(deps.warehouse, valued, bound));
+      told.set(asks, places);
+      const leaves = compared.get(base.key) ?? new Map();
+      compared.set(base.key, leaves.set(name, { plan, places }));
+    } else {
       const { asked, isOpposite } = setPlanOf(plan);
       sets.set(name, asked);
       if (isOpposite) opposite.add(name);
     }
   }
-  const placesOf = await askPlaces(
-    deps.warehouse,
-    plans.filter((plan) => plan !== null),
-    bound,
-  );
   // Below and above a person all facts of theirs are read: a unit is known by them.
   const isTogether = facts < round.few || turn.level !== 'person';
-  const statements = compileSets(sets, turn.level, { placesOf, isTogether });
-  return { asking: { statements, units, bound }, names, opposite };
+  const statements = compileSets(sets, turn.level, { isTogether });
+  const ofValues = [...compared].map(([key, leaves]) => setsOfValues(key, leaves, bound));
+  return { asking: { statements, units, ofValues, bound }, values, names, opposite };
 }
 
 /** False: nearly everybody would be asked. */
@@ -113,10 +132,15 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
   const { deps, now, states } = round;
   const { warehouse } = deps;
   const since = states.leaves.get((wants[0] as Want).key) as Kept;
-  const { asking, names } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, values, names } = await prepare(round, turn, wants, round.facts.rows);
   const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
   const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
-  const looks = asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) }));
+  const isTogether = asking.statements.some(({ kinds }) => kinds.length === 0) || turn.level !== 'person';
+  const kindsOfValues = ({ rows }: Valued): string[] => (isTogether ? [] : kindsOf(rows));
+  const looks = [
+    ...asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) })),
+    ...values.map((valued) => ({ kinds: kindsOfValues(valued), sql: `${valued.rows} ${valued.others.values.join(' ')}` })),
+  ];
   const asked = await askAgain(warehouse, since, now, edges, turn.level, looks);
   if (asked === null) return false;
   const opposite = new Set(wants.flatMap(({ key }) => (states.leaves.get(key)?.isOpposite ? [names.get(key) as string] : [])));
@@ -130,6 +154,16 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
       const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
       await keepLeaves(warehouse, leaves, stamp, { kinds, level: turn.level });
     });
+    for (const valued of values)
+      await keepValues(
+        warehouse,
+        valued,
+        asking.bound,
+        turn.level,
+        kindsOfValues(valued),
+        rangesOf(asked.facts, round.few),
+        limits,
+      );
   }
   const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });
   await remember(round, new Map(wants.map(({ key }) => [key, { kept: kept(key), ...asked }])));
@@ -139,12 +173,14 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
 async function makeWhole(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<void> {
   const { deps, now, fold } = round;
   const { warehouse } = deps;
-  const { asking, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, values, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const ranges = rangesOf(round.facts.rows, round.few);
+  for (const valued of values) await keepValues(warehouse, valued, asking.bound, turn.level, null, ranges, limits);
   const told = new Set([...opposite, ...(await tellOpposites(warehouse, asking.statements, asking.bound, limits))]);
   await answer(round, { ...asking, opposite: told }, 'facts', round.facts.rows, limits, between);
   await keepLeaves(warehouse, answered(names, told), await freeStamp(warehouse), null);
   const current = ({ key }: Want): Current => ({
-    kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) as string) },
+    kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) ?? '') },
     people: null,
     facts: round.facts.rows,
   });
@@ -189,8 +225,13 @@ export async function dropUnused(round: Round): Promise<void> {
     deps.redis,
     unused.map(([key]) => key),
   );
+  const [gone, values] = [unused.filter(([key]) => !isOfValues(key)), unused.filter(([key]) => isOfValues(key))];
   await dropLeaves(
     deps.warehouse,
-    unused.map(([key, { isOpposite }]) => keptAs(key, isOpposite)),
+    gone.map(([key, { isOpposite }]) => keptAs(key, isOpposite)),
+  );
+  await dropValues(
+    deps.warehouse,
+    values.map(([key]) => key),
   );
 }
