@@ -32,6 +32,23 @@ export interface FactsPlan {
    * holds of no unit without rows.
    */
   readonly others?: Others;
+  readonly lookup?: Lookup;
+}
+
+/** Leaves that differ in values only are answered together, however many they are: of each unit it is found once which values it has. */
+export interface Lookup {
+  /** The same of leaves that differ in values only. */
+  readonly form: string;
+  /** It holds of units that have any of these. */
+  readonly values: readonly string[];
+  /**
+   * Selects `value`, `unit`.
+   *
+   * @param from the table of facts, or one of the same columns with some of them
+   * @param range a condition over it
+   * @param values the place of an Array(String)
+   */
+  units(from: string, range: string, values: string): string;
 }
 
 export interface Others {
@@ -50,6 +67,7 @@ export interface UnitsPlan {
   readonly units: string;
   /** The segment whose members they are: who entered or left it is asked again. */
   readonly segment?: string;
+  readonly lookup?: Lookup;
   /** As in FactsPlan; 'always' where nothing tells when the set changed. */
   readonly edges: readonly number[] | 'midnight' | 'always';
 }

@@ -4,6 +4,7 @@ import { planOf } from './nodes/plan-of.ts';
 import { type Compiler, type FactsPlan, type LeafPlan, VALUES } from './plan.ts';
 import type { Leaf, Rule } from './rule.ts';
 import type { RuleScope } from './scope.ts';
+import { UNIT_OF } from './unit.ts';
 
 /** Which facts a pass reads: conditions over `facts`, empty for all. */
 export type RowRange = string;
@@ -22,9 +23,6 @@ export interface Scan {
   readonly bound: Binder;
   readonly level: Level;
 }
-
-/** Below a person and above it the group stands in for the profile, so that all leaves count by it. */
-export const UNIT_OF: Readonly<Record<Level, string>> = { device: 'device', person: 'profile', household: 'household' };
 
 export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = new Binder()): Scan {
   const compiler: Compiler = { scope, bound };

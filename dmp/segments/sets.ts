@@ -1,7 +1,8 @@
 import type { Level } from '../identity/kinds.ts';
 import { EVERYBODY } from './algebra.ts';
 import type { FactsPlan, LeafPlan } from './plan.ts';
-import { type RowRange, UNIT_OF } from './scan.ts';
+import type { RowRange } from './scan.ts';
+import { UNIT_OF } from './unit.ts';
 
 /**
  * Of each distinct leaf of many rules the set of units of which it holds is made once. Leaves that look at the same kinds of facts share a

@@ -1,7 +1,7 @@
 import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
-import type { FactsPlan } from '../../dmp/segments/plan.ts';
-import { compileSets, kindsOf, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
+import type { FactsPlan, LeafPlan, Lookup } from '../../dmp/segments/plan.ts';
+import { compileSets, kindsOf, type LeafStatement, type SetPlan, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
 import { askAgain, isOtherDay } from './asked.ts';
 import {
   type Answered,
@@ -94,6 +94,7 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const units = new Map<string, string>();
   const opposite = new Set<string>();
   const values: Valued[] = [];
+  const lookups = new Map<string, Looked[]>();
   /** Each asked once. */
   const told = new Map<string, readonly string[]>();
   const compared = new Map<string, Map<string, { plan: FactsPlan; places: readonly string[] }>>();
@@ -106,6 +107,11 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
     }
     const name = `l${n}`;
     names.set(key, name);
+    if (plan.lookup !== undefined) {
+      const same = lookups.get(plan.lookup.form);
+      if (same === undefined) lookups.set(plan.lookup.form, [{ name, plan, lookup: plan.lookup }]);
+      else same.push({ name, plan, lookup: plan.lookup });
+    }
     if ('units' in plan) units.set(name, plan.units);
     else if (base !== undefined && plan.others !== undefined) {
       const valued = { key: base.key, others: plan.others, rows: plan.rows };
@@ -122,9 +128,42 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   }
   // Below and above a person all facts of theirs are read: a unit is known by them.
   const isTogether = facts < round.few || turn.level !== 'person';
-  const statements = compileSets(sets, turn.level, { isTogether });
   const ofValues = [...compared].map(([key, leaves]) => setsOfValues(key, leaves, bound));
+  const found: LeafStatement[] = [];
+  for (const same of lookups.values()) {
+    if (same.length < MANY) continue;
+    const [{ plan }] = same as [Looked];
+    const sql = lookedUp(same, bound);
+    for (const { name } of same) {
+      sets.delete(name);
+      units.delete(name);
+    }
+    if ('units' in plan) ofValues.push(sql('', '', new Set()));
+    else found.push({ names: same.map(({ name }) => name), kinds: isTogether ? [] : kindsOf(plan.rows), sql, ofNobody: null });
+  }
+  const statements = [...compileSets(sets, turn.level, { isTogether }), ...found];
   return { asking: { statements, units, ofValues, bound }, values, names, opposite };
+}
+
+/** So many leaves that differ in values only are looked up together. */
+const MANY = 20;
+
+interface Looked {
+  readonly name: string;
+  readonly plan: LeafPlan;
+  readonly lookup: Lookup;
+}
+
+/** The sets of leaves that differ in values only, by the values that units have. */
+function lookedUp(same: readonly Looked[], bound: Binder): LeafStatement['sql'] {
+  const [{ lookup }] = same as [Looked];
+  const names = bound.texts(same.flatMap(({ name, lookup: { values } }) => values.map(() => name)));
+  const values = bound.texts(same.flatMap((one) => one.lookup.values));
+  const leaves = `SELECT tupleElement(pair, 1) AS leaf, tupleElement(pair, 2) AS value FROM (SELECT arrayJoin(arrayZip(${names}, ${values})) AS pair)`;
+  return (from, range) => `SELECT leaf, ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS members FROM (
+      SELECT l.leaf AS leaf, u.unit AS unit FROM (SELECT toString(value) AS value, unit FROM (${lookup.units(from, range, values)})) AS u
+      INNER JOIN (${leaves}) AS l ON u.value = l.value)
+    GROUP BY leaf, shard`;
 }
 
 /** False: nearly everybody would be asked. */

@@ -19,6 +19,8 @@ export interface Want {
   readonly edges: Edges;
   /** Made anew in each evaluation: no fact of a person tells that they are in it or are not any more. */
   readonly isAnew: boolean;
+  /** It is found with all that differ in values only. */
+  readonly isLookup: boolean;
   /** Kept values of everybody that it is asked of: of an equal `of`, they are no set. */
   readonly base?: Want;
 }
@@ -40,7 +42,14 @@ function wantOf(of: Want['of'], scope: RuleScope): Want | null {
   const level = scope.level ?? 'person';
   const base = baseOf(of, plan, level, bound);
   const key = keyOfPlan(plan, level, bound);
-  return { key, of, edges: edgesOf([plan]), isAnew: isOfOthers(plan), ...(base === null ? {} : { base }) };
+  return {
+    key,
+    of,
+    edges: edgesOf([plan]),
+    isAnew: isOfOthers(plan),
+    isLookup: plan.lookup !== undefined,
+    ...(base === null ? {} : { base }),
+  };
 }
 
 /** Before more than the rows is bound. */
@@ -48,7 +57,7 @@ function baseOf(of: Want['of'], plan: LeafPlan, level: Level, bound: Binder): Wa
   if ('units' in plan || plan.others === undefined) return null;
   const text = JSON.stringify([level, plan.others.values, plan.rows, bound.values]);
   const key = `${VALUES_KEY}${createHash('sha1').update(text).digest('base64')}`;
-  return { key, of, edges: edgesOf([withoutOthers(plan)]), isAnew: false };
+  return { key, of, edges: edgesOf([withoutOthers(plan)]), isAnew: false, isLookup: false };
 }
 
 function withoutOthers({ others: _, ...plan }: FactsPlan): FactsPlan {

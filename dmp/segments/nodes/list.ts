@@ -14,15 +14,16 @@ export const list: NodeKind<string> = {
   plan: (id, compiler) => {
     const { bound, scope } = compiler;
     const { level = 'person' } = scope;
-    const named = `SELECT identifier, source, CAST([], 'Array(String)') AS sources FROM list_entries FINAL
-      WHERE list = ${bound.add('String', id)} AND removed = 0`;
-    // Identities are ordered by identifier: only those on the list are read.
-    const who = `SELECT identifier, profile, device, household FROM identities FINAL
-      WHERE identifier IN (SELECT identifier FROM list_entries WHERE list = ${bound.add('String', id)})`;
     const counting = rowsThatCount(compiler);
     const unit = level === 'person' ? 'profile' : level;
+    // Identities are ordered by identifier: only those on the list are read.
+    const ofLists = (where: string): string => `SELECT list AS value, ${unit} AS unit
+      FROM (SELECT list, identifier, source, CAST([], 'Array(String)') AS sources FROM list_entries FINAL WHERE ${where} AND removed = 0) AS named
+      INNER JOIN (SELECT identifier, profile, device, household FROM identities FINAL
+        WHERE identifier IN (SELECT identifier FROM list_entries WHERE ${where})) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`;
     return {
-      units: `SELECT ${unit} FROM (${named}) AS named INNER JOIN (${who}) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`,
+      units: `SELECT unit FROM (${ofLists(`list = ${bound.add('String', id)}`)})`,
+      lookup: { form: `list ${counting}`, values: [id], units: (_from, _range, values) => ofLists(`list IN ${values}`) },
       edges: 'always',
     };
   },
