@@ -174,7 +174,7 @@ async function take(
     const isWhole = kind === 'audit' || turn.isWhole || sets.isWhole;
     states.set(turn.id, {
       ...{ version, digest: turn.digest, fold, at: now, nested, kept, whole: sets.whole },
-      sets: [...turn.common, ...turn.wants.values()].map(({ key }) => key),
+      sets: [...turn.common, ...turn.wants.values()].flatMap(({ key, base }) => [key, ...(base === undefined ? [] : [base.key])]),
     });
     if (kind === 'audit' && entered + left > 0) {
       drift.inc(entered + left);

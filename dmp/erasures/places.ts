@@ -60,6 +60,7 @@ export const PROFILE_TABLES: readonly string[] = [
   ...['memberships', 'facts', 'facts_fresh', 'facts_wanted', 'facts_found', 'placements', 'touches', 'segment_asked'],
   'segment_facts',
   'lookalike_scores',
+  'unit_values',
 ];
 
 /** Sets of members: they are written anew without the person. Bound: profiles (Array(UInt32)). */

@@ -28,17 +28,46 @@ export interface FactsPlan {
    */
   readonly edges: readonly number[] | 'midnight' | 'always';
   /**
-   * What is asked of everybody's facts (quantiles of all people), which any fact may change: a statement of one row, and the types of its
-   * columns. `holds` is given their places. Such a leaf holds of no unit without rows.
+   * What is asked of everybody's facts (quantiles of all people), which any fact may change. `holds` is given their places. Such a leaf
+   * holds of no unit without rows.
    */
-  readonly others?: { readonly sql: string; readonly types: readonly string[] };
+  readonly others?: Others;
+  readonly lookup?: Lookup;
 }
+
+/** Leaves that differ in values only are answered together, however many they are: of each unit it is found once which values it has. */
+export interface Lookup {
+  /** The same of leaves that differ in values only. */
+  readonly form: string;
+  /** It holds of units that have any of these. */
+  readonly values: readonly string[];
+  /**
+   * Selects `value`, `unit`.
+   *
+   * @param from the table of facts, or one of the same columns with some of them
+   * @param range a condition over it
+   * @param values the place of an Array(String)
+   */
+  units(from: string, range: string, values: string): string;
+}
+
+export interface Others {
+  /** Aggregates over `rows` of a unit that has any, in the order and of the types of `VALUES`. */
+  readonly values: readonly [newest: string, receipts: string, money: string];
+  /** A list of expressions that are selected from everybody's values, and their types. */
+  readonly places: string;
+  readonly types: readonly string[];
+}
+
+/** What people are compared by, as columns: `unit_values` keeps them. */
+export const VALUES = ['newest', 'receipts', 'money'] as const;
 
 /** A leaf that is answered by a set that is there already: a subquery that selects `unit`. */
 export interface UnitsPlan {
   readonly units: string;
   /** The segment whose members they are: who entered or left it is asked again. */
   readonly segment?: string;
+  readonly lookup?: Lookup;
   /** As in FactsPlan; 'always' where nothing tells when the set changed. */
   readonly edges: readonly number[] | 'midnight' | 'always';
 }

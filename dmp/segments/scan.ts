@@ -1,7 +1,7 @@
 import type { Level } from '../identity/kinds.ts';
 import { Binder } from './binder.ts';
 import { planOf } from './nodes/plan-of.ts';
-import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
+import { type Compiler, type FactsPlan, type LeafPlan, VALUES } from './plan.ts';
 import type { Leaf, Rule } from './rule.ts';
 import type { RuleScope } from './scope.ts';
 import { thereIs, unitOf } from './unit.ts';
@@ -41,7 +41,7 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
   };
   const factsLeaf = (plan: FactsPlan): string => {
     rows.add(plan.rows);
-    return `l${columns.push(plan.holds(plan.measures.map(measureOf), othersOf(plan))) - 1}`;
+    return `l${columns.push(plan.holds(plan.measures.map(measureOf), othersOf(plan, compiler))) - 1}`;
   };
   const leafOf = (leaf: Leaf): string => {
     const key = JSON.stringify(leaf);
@@ -79,9 +79,12 @@ export function compileScan(rules: readonly Rule[], scope: RuleScope, bound = ne
 }
 
 /** What a leaf asks of others, asked where it stands. */
-export function othersOf({ others }: FactsPlan): string[] {
+export function othersOf({ others, rows }: FactsPlan, compiler: Compiler): string[] {
   if (others === undefined) return [];
-  return others.types.map((_, n) => `(SELECT tuple(*) FROM (${others.sql})).${n + 1}`);
+  const where = [rows, thereIs(compiler), compiler.scope.sampled ?? ''].filter((part) => part !== '').join(' AND ');
+  const values = `SELECT ${others.values.map((value, n) => `${value} AS ${VALUES[n]}`).join(', ')} FROM facts WHERE ${where} GROUP BY shard, ${unitOf(compiler)}`;
+  const places = `SELECT ${others.places} FROM (${values})`;
+  return others.types.map((_, n) => `(SELECT tuple(*) FROM (${places})).${n + 1}`);
 }
 
 /** With more, nearly every row is one that some leaf looks at. */

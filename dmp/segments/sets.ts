@@ -1,6 +1,6 @@
 import { EVERYBODY } from './algebra.ts';
 import type { Compiler, FactsPlan, LeafPlan } from './plan.ts';
-import { othersOf, type RowRange } from './scan.ts';
+import type { RowRange } from './scan.ts';
 import { thereIs, unitOf } from './unit.ts';
 
 /**
@@ -27,7 +27,7 @@ export interface LeafStatement {
 export type SetPlan = { readonly rows: string } | { readonly plan: FactsPlan };
 
 export interface SetsOptions {
-  /** Where what a leaf asks of others is; absent: it is asked where it stands. */
+  /** Where what a leaf asks of others is. */
   readonly placesOf?: (plan: FactsPlan) => readonly string[];
   /** Leaves of all kinds of facts share a statement: of few facts, statements cost more than rows. */
   readonly isTogether?: boolean;
@@ -64,7 +64,7 @@ export function setNamed(name: string, isOpposite: boolean): string {
 export function compileSets(
   sets: ReadonlyMap<string, SetPlan>,
   compiler: Compiler,
-  { placesOf = othersOf, isTogether = false }: SetsOptions = {},
+  { placesOf = () => [], isTogether = false }: SetsOptions = {},
 ): LeafStatement[] {
   const unit = unitOf(compiler);
   const there = thereIs(compiler);
@@ -89,7 +89,7 @@ interface FactsLeaf extends RowsLeaf {
 }
 
 /** The kinds of facts that a leaf looks at, as its conditions say (plan.ts); none: all of them. */
-function kindsOf(rows: string): string[] {
+export function kindsOf(rows: string): string[] {
   return [...new Set([...rows.matchAll(/\bkind = '(\w+)'/g)].map(([, kind]) => kind as string))].sort();
 }
 
@@ -121,7 +121,8 @@ function whereOf(there: string, kinds: readonly string[], range: RowRange, rows:
   return conditions.length === 0 ? '1' : conditions.join(' AND ');
 }
 
-const selected = (sets: readonly string[], names: readonly string[], unit: string, from: string): string =>
+/** Selects `leaf`, `shard`, `members` of sets that are aggregates over `from`. */
+export const selected = (sets: readonly string[], names: readonly string[], unit: string, from: string): string =>
   `SELECT leaf, shard, members FROM (SELECT ${stretchOf(unit)} AS shard, [${sets.join(', ')}] AS sets FROM ${from} GROUP BY shard)
     ARRAY JOIN sets AS members, [${names.map((name) => `'${name}'`).join(', ')}] AS leaf WHERE bitmapCardinality(members) > 0`;
 

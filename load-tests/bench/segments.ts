@@ -14,7 +14,7 @@ import { BenchError, say } from './say.ts';
 
 /** What a process is given: one makes the world, another evaluates in it, so that its memory is its own. */
 export interface SegmentsTask {
-  readonly phase: 'make' | 'time';
+  readonly phase: 'make' | 'time' | 'small';
   /** Whether it says what each statement takes. */
   readonly profile: boolean;
   readonly people: number;
@@ -26,6 +26,17 @@ export interface SegmentsTask {
   /** Folder and extension of the modules: as built where we are built. */
   readonly modules: string;
   readonly extension: string;
+}
+
+/** Of many small segments. */
+export interface SmallTiming {
+  readonly segments: number;
+  /** The first evaluation, and that after a thousandth of the people changed. */
+  readonly fullS: number;
+  readonly incrementalS: number;
+  /** Seconds of the processor of all threads of the first. */
+  readonly fullCpuS: number;
+  readonly peakMb: number;
 }
 
 export interface SegmentsTiming {
@@ -51,8 +62,9 @@ const NOTHING: SegmentsTiming = {
   ...{ publishS: null, freshnessP95S: null, peakMb: 0, growth: null },
 };
 
-/** Mixed rules over everybody's facts, whole and after 1 % new events. */
-export async function benchSegments(options: Options): Promise<SegmentsTiming> {
+/** Mixed rules over everybody's facts, whole and after 1 % new events; or many small segments. */
+export async function benchSegments(options: Options): Promise<SegmentsTiming | SmallTiming> {
+  if (options.small !== null) return timeSmall(options, options.small);
   if (options.make) return makeWorlds(options);
   const one = await timeSegments(options, 1);
   const four = options.growth ? await timeSegments(options, GROWN) : null;
@@ -62,6 +74,22 @@ export async function benchSegments(options: Options): Promise<SegmentsTiming> {
   const { publishS } = await benchPublishing(options);
   const { freshnessP95S } = await benchFreshness(options);
   return { ...one, publishS, freshnessP95S, growth };
+}
+
+/** Ten people each: half of the segments have a value of an attribute, half a list. Everybody is in two. */
+async function timeSmall({ seed, env, profile }: Options, segments: number): Promise<SmallTiming> {
+  const folder = await mkdtemp(join(tmpdir(), 'walkin-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const where = { redis: join(folder, 'redis.sock'), folder, modules: new URL('../../', import.meta.url).href };
+  const size = { people: segments * 5, events: 0, rules: segments };
+  const task: SegmentsTask = { phase: 'small', profile, seed, ...size, ...where, extension: extname(import.meta.url) };
+  try {
+    const timing = await withRedis(folder, env, () => runChild<SmallTiming>(task, env));
+    if (timing === null) throw new BenchError('the evaluation was not timed');
+    return timing;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function makeWorlds(options: Options): Promise<SegmentsTiming> {
@@ -167,7 +195,7 @@ async function withRedis<T>(folder: string, env: NodeJS.ProcessEnv, work: () => 
 }
 
 /** Null: it was to make the world only. */
-function runChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<SegmentsTiming | null> {
+function runChild<T = SegmentsTiming>(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<T | null> {
   // It must import the segmenter, which only tests may (test/architecture.test.ts).
   const script = new URL(
     task.extension === '.ts' ? '../../test/bench/segments-process.ts' : '../../../test/bench/segments-process.ts',
@@ -180,9 +208,9 @@ function runChild(task: SegmentsTask, env: NodeJS.ProcessEnv): Promise<SegmentsT
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   return new Promise((resolve, reject) => {
-    let timing: SegmentsTiming | null = null;
+    let timing: T | null = null;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('{')) timing = JSON.parse(line) as SegmentsTiming;
+      if (line.startsWith('{')) timing = JSON.parse(line) as T;
       else say(line);
     });
     child.once('close', (code) => {

@@ -70,14 +70,17 @@ export async function askAgain(
 
 /** The units that leaves of these kinds of facts are asked of again: rows of `shard` and a set, `who`. */
 export function whoIsAsked(kinds: readonly string[], compiler: Compiler): string {
-  const asked = `SELECT DISTINCT profile FROM segment_asked${kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`}`;
-  // Who is no longer surely of a household leaves its unit and becomes one.
+  return `SELECT ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS who FROM (${unitsAsked(kinds, compiler)}) GROUP BY shard`;
+}
+
+/** Subquery of the units. Who is no longer surely of a household leaves its unit and becomes one. */
+export function unitsAsked(kinds: readonly string[], compiler: Compiler): string {
   const { level = 'person' } = compiler.scope;
+  const where = kinds.length === 0 ? '' : ` WHERE ${askedBy(kinds)}`;
+  if (level === 'person') return `SELECT DISTINCT profile AS unit FROM segment_asked${where}`;
   const unit = unitOf(compiler);
   const units = level === 'household' ? `arrayJoin([${unit}, household])` : unit;
-  const theirs = `SELECT ${units} AS unit FROM segment_facts WHERE kind = 'person' AND profile IN (${asked})`;
-  const from = level === 'person' ? `SELECT profile AS unit FROM (${asked})` : theirs;
-  return `SELECT ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS who FROM (${from}) GROUP BY shard`;
+  return `SELECT DISTINCT ${units} AS unit FROM segment_facts WHERE kind = 'person' AND profile IN (SELECT profile FROM segment_asked${where})`;
 }
 
 /** People who are asked by facts of these kinds: a condition over `profile`. */

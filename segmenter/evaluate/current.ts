@@ -1,13 +1,12 @@
 import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
-import type { Compiler } from '../../dmp/segments/plan.ts';
-import { compileSets, type SetPlan, setPlanOf } from '../../dmp/segments/sets.ts';
+import type { Compiler, FactsPlan, LeafPlan, Lookup } from '../../dmp/segments/plan.ts';
+import { compileSets, kindsOf, type LeafStatement, type SetPlan, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
 import { askAgain, isOtherDay } from './asked.ts';
 import {
   type Answered,
   type Asking,
   answerLeaves,
-  askPlaces,
   type Between,
   dropLeaves,
   type FactsFrom,
@@ -20,7 +19,8 @@ import { type Current, type Round, stateIn } from './round.ts';
 import { forgetLeaves, type Kept, saveLeaves } from './state.ts';
 import { scopeFor, type Turn } from './turn.ts';
 import { inTurns } from './turns.ts';
-import { planWanted, type Want } from './wants.ts';
+import { askPlaces, dropValues, keepValues, setsOfValues, type Valued } from './values.ts';
+import { isOfValues, planWanted, type Want } from './wants.ts';
 
 /** How long the answers for some are good before everybody is asked again, as an audit of them. */
 export const AUDIT_MS = 24 * 3_600_000;
@@ -39,17 +39,22 @@ export async function bringUp(
   between: Between,
 ): Promise<void> {
   const [first] = turns as [Turn];
+  const isMissing = ({ key }: Want): boolean => {
+    const current = round.leaves.get(key);
+    return current === undefined || (isAudit && round.now - current.kept.whole >= AUDIT_MS);
+  };
   const missing = new Map<string, Want>();
   for (const want of [...first.common, ...turns.flatMap(({ wants }) => [...wants.values()])]) {
-    const current = round.leaves.get(want.key);
-    const isOld = isAudit && current !== undefined && round.now - current.kept.whole >= AUDIT_MS;
-    if (current === undefined || isOld) missing.set(want.key, want);
+    const isWithBase = want.base !== undefined && isMissing(want.base);
+    if (want.base !== undefined && isWithBase) missing.set(want.base.key, want.base);
+    if (isWithBase || isMissing(want)) missing.set(want.key, want);
   }
-  const whole: Want[] = [];
+  const [whole, anew]: [Want[], Want[]] = [[], []];
   const again = new Map<string, Want[]>();
   for (const want of missing.values()) {
     const kept = round.states.leaves.get(want.key);
-    if (kept === undefined || isAudit || want.isAnew || isStale(want, kept, round)) whole.push(want);
+    if (want.isAnew) anew.push(want);
+    else if (kept === undefined || isAudit || isStale(want, kept, round)) whole.push(want);
     else {
       const since = `${kept.fold} ${kept.at}`;
       const group = again.get(since);
@@ -62,6 +67,8 @@ export async function bringUp(
     if (!isMended) whole.push(...wants);
   }
   if (whole.length > 0) await makeWhole(round, first, whole, limits, between);
+  // Of values that are of now by then.
+  if (anew.length > 0) await makeWhole(round, first, anew, limits, between);
 }
 
 function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): boolean {
@@ -72,6 +79,7 @@ function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): 
 interface Prepared {
   readonly asking: Omit<Asking, 'opposite'>;
   readonly compiler: Compiler;
+  readonly values: readonly Valued[];
   /** By what they come to. */
   readonly names: ReadonlyMap<string, string>;
   /** Of which it is known from the leaf alone that their sets are of all others. */
@@ -86,28 +94,77 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const sets = new Map<string, SetPlan>();
   const units = new Map<string, string>();
   const opposite = new Set<string>();
-  const plans = wants.map(({ of }) => planWanted(of, compiler));
-  for (const [n, { key }] of wants.entries()) {
-    const plan = plans[n];
+  const values: Valued[] = [];
+  const lookups = new Map<string, Looked[]>();
+  /** Each asked once. */
+  const told = new Map<string, readonly string[]>();
+  const compared = new Map<string, Map<string, { plan: FactsPlan; places: readonly string[] }>>();
+  for (const [n, { key, of, base }] of wants.entries()) {
+    const plan = planWanted(of, compiler);
+    if (plan === null) continue;
+    if (isOfValues(key) && 'others' in plan && plan.others !== undefined) {
+      values.push({ key, others: plan.others, rows: plan.rows });
+      continue;
+    }
     const name = `l${n}`;
     names.set(key, name);
-    if (plan == null) continue;
+    if (plan.lookup !== undefined) {
+      const same = lookups.get(plan.lookup.form);
+      if (same === undefined) lookups.set(plan.lookup.form, [{ name, plan, lookup: plan.lookup }]);
+      else same.push({ name, plan, lookup: plan.lookup });
+    }
     if ('units' in plan) units.set(name, plan.units);
-    else {
+    else if (base !== undefined && plan.others !== undefined) {
+      const valued = { key: base.key, others: plan.others, rows: plan.rows };
+      const asks = `${base.key} ${plan.others.places}`;
+      const places = told.get(asks) ?? (await askPlaces(deps.warehouse, valued, bound));
+      told.set(asks, places);
+      const leaves = compared.get(base.key) ?? new Map();
+      compared.set(base.key, leaves.set(name, { plan, places }));
+    } else {
       const { asked, isOpposite } = setPlanOf(plan);
       sets.set(name, asked);
       if (isOpposite) opposite.add(name);
     }
   }
-  const placesOf = await askPlaces(
-    deps.warehouse,
-    plans.filter((plan) => plan !== null),
-    bound,
-  );
   // Below and above a person all facts of theirs are read: a unit is known by them.
   const isTogether = facts < round.few || turn.level !== 'person';
-  const statements = compileSets(sets, compiler, { placesOf, isTogether });
-  return { asking: { statements, units, bound }, compiler, names, opposite };
+  const ofValues = [...compared].map(([key, leaves]) => setsOfValues(key, leaves, bound));
+  const found: LeafStatement[] = [];
+  for (const same of lookups.values()) {
+    if (same.length < MANY) continue;
+    const [{ plan }] = same as [Looked];
+    const sql = lookedUp(same, bound);
+    for (const { name } of same) {
+      sets.delete(name);
+      units.delete(name);
+    }
+    if ('units' in plan) ofValues.push(sql('', '', new Set()));
+    else found.push({ names: same.map(({ name }) => name), kinds: isTogether ? [] : kindsOf(plan.rows), sql, ofNobody: null });
+  }
+  const statements = [...compileSets(sets, compiler, { isTogether }), ...found];
+  return { asking: { statements, units, ofValues, bound }, compiler, values, names, opposite };
+}
+
+/** So many leaves that differ in values only are looked up together. */
+const MANY = 20;
+
+interface Looked {
+  readonly name: string;
+  readonly plan: LeafPlan;
+  readonly lookup: Lookup;
+}
+
+/** The sets of leaves that differ in values only, by the values that units have. */
+function lookedUp(same: readonly Looked[], bound: Binder): LeafStatement['sql'] {
+  const [{ lookup }] = same as [Looked];
+  const names = bound.texts(same.flatMap(({ name, lookup: { values } }) => values.map(() => name)));
+  const values = bound.texts(same.flatMap((one) => one.lookup.values));
+  const leaves = `SELECT tupleElement(pair, 1) AS leaf, tupleElement(pair, 2) AS value FROM (SELECT arrayJoin(arrayZip(${names}, ${values})) AS pair)`;
+  return (from, range) => `SELECT leaf, ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS members FROM (
+      SELECT l.leaf AS leaf, u.unit AS unit FROM (SELECT toString(value) AS value, unit FROM (${lookup.units(from, range, values)})) AS u
+      INNER JOIN (${leaves}) AS l ON u.value = l.value)
+    GROUP BY leaf, shard`;
 }
 
 /** False: nearly everybody would be asked. */
@@ -115,10 +172,15 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
   const { deps, now, states } = round;
   const { warehouse } = deps;
   const since = states.leaves.get((wants[0] as Want).key) as Kept;
-  const { asking, names, compiler } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, compiler, values, names } = await prepare(round, turn, wants, round.facts.rows);
   const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
   const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
-  const looks = asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) }));
+  const isTogether = asking.statements.some(({ kinds }) => kinds.length === 0) || turn.level !== 'person';
+  const kindsOfValues = ({ rows }: Valued): string[] => (isTogether ? [] : kindsOf(rows));
+  const looks = [
+    ...asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) })),
+    ...values.map((valued) => ({ kinds: kindsOfValues(valued), sql: `${valued.rows} ${valued.others.values.join(' ')}` })),
+  ];
   const asked = await askAgain(warehouse, since, now, edges, turn.level, looks);
   if (asked === null) return false;
   const opposite = new Set(wants.flatMap(({ key }) => (states.leaves.get(key)?.isOpposite ? [names.get(key) as string] : [])));
@@ -132,6 +194,8 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
       const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
       await keepLeaves(warehouse, leaves, stamp, { kinds, compiler });
     });
+    for (const valued of values)
+      await keepValues(warehouse, valued, compiler, kindsOfValues(valued), rangesOf(asked.facts, round.few), limits);
   }
   const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });
   await remember(round, new Map(wants.map(({ key }) => [key, { kept: kept(key), ...asked }])));
@@ -141,12 +205,14 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
 async function makeWhole(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<void> {
   const { deps, now, fold } = round;
   const { warehouse } = deps;
-  const { asking, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, compiler, values, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const ranges = rangesOf(round.facts.rows, round.few);
+  for (const valued of values) await keepValues(warehouse, valued, compiler, null, ranges, limits);
   const told = new Set([...opposite, ...(await tellOpposites(warehouse, asking.statements, asking.bound, limits))]);
   await answer(round, { ...asking, opposite: told }, 'facts', round.facts.rows, limits, between);
   await keepLeaves(warehouse, answered(names, told), await freeStamp(warehouse), null);
   const current = ({ key }: Want): Current => ({
-    kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) as string) },
+    kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) ?? '') },
     people: null,
     facts: round.facts.rows,
   });
@@ -191,8 +257,13 @@ export async function dropUnused(round: Round): Promise<void> {
     deps.redis,
     unused.map(([key]) => key),
   );
+  const [gone, values] = [unused.filter(([key]) => !isOfValues(key)), unused.filter(([key]) => isOfValues(key))];
   await dropLeaves(
     deps.warehouse,
-    unused.map(([key, { isOpposite }]) => keptAs(key, isOpposite)),
+    gone.map(([key, { isOpposite }]) => keptAs(key, isOpposite)),
+  );
+  await dropValues(
+    deps.warehouse,
+    values.map(([key]) => key),
   );
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Limits, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Binder } from '../../dmp/segments/binder.ts';
-import type { Compiler, FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
+import type { Compiler, LeafPlan } from '../../dmp/segments/plan.ts';
 import { type LeafStatement, stretchOf } from '../../dmp/segments/sets.ts';
 import { SHARDS } from '../../dmp/segments/shards.ts';
 import { percentOf } from '../../dmp/segments/unit.ts';
@@ -36,6 +36,8 @@ export interface Asking {
   readonly statements: readonly LeafStatement[];
   /** Subqueries of units, by the leaf's name: sets that are there already, elsewhere. */
   readonly units: ReadonlyMap<string, string>;
+  /** Statements that select `leaf`, `shard`, `members` of leaves that are asked of kept values. */
+  readonly ofValues: readonly string[];
   /** Names of leaves whose sets are made of those of whom they do not hold. */
   readonly opposite: ReadonlySet<string>;
   readonly bound: Binder;
@@ -44,7 +46,7 @@ export interface Asking {
 /** Puts the answers into `segment_leaves`. */
 export async function answerLeaves(
   warehouse: Warehouse,
-  { statements, units, opposite, bound }: Asking,
+  { statements, units, ofValues, opposite, bound }: Asking,
   from: FactsFrom,
   ranges: readonly string[],
   limits: Limits,
@@ -56,6 +58,7 @@ export async function answerLeaves(
       statements.map(({ sql, kinds }) => sql(from, from === 'facts' ? range : `${range}${isAsked(kinds)}`, opposite)),
     ),
     ...[...units].map(([name, sql]) => setOfUnits(name, sql)),
+    ...ofValues,
   ];
   await inTurns(work, async (sql, share) => {
     await between(share);
@@ -122,8 +125,8 @@ export async function keepLeaves(
 }
 
 /** A stamp after all that there are. */
-export async function freeStamp(warehouse: Warehouse): Promise<number> {
-  const [row] = await warehouse.query<{ newest: string }>({ sql: 'SELECT max(stamp) AS newest FROM leaf_members' });
+export async function freeStamp(warehouse: Warehouse, table: 'leaf_members' | 'unit_values' = 'leaf_members'): Promise<number> {
+  const [row] = await warehouse.query<{ newest: string }>({ sql: `SELECT max(stamp) AS newest FROM ${table}` });
   return Number(row?.newest ?? 0) + 1;
 }
 
@@ -142,7 +145,8 @@ export function keyOfPlan(plan: LeafPlan, { scope, bound }: Compiler): string {
           plan.measures,
           plan.rows,
           plan.edges,
-          plan.others?.sql,
+          plan.others?.values,
+          plan.others?.places,
           plan.holds(
             plan.measures.map((_, n) => `m${n}`),
             ['a', 'b', 'c'],
@@ -151,27 +155,4 @@ export function keyOfPlan(plan: LeafPlan, { scope, bound }: Compiler): string {
   return createHash('sha1')
     .update(JSON.stringify([scope.level ?? 'person', percentOf(scope.confidence), text, bound.values]))
     .digest('base64');
-}
-
-/** What leaves ask of everybody's facts, asked once each. */
-export async function askPlaces(
-  warehouse: Warehouse,
-  plans: readonly LeafPlan[],
-  bound: Binder,
-): Promise<(plan: FactsPlan) => readonly string[]> {
-  const places = new Map<string, readonly string[]>();
-  for (const plan of plans)
-    if ('others' in plan && plan.others !== undefined && !places.has(plan.others.sql))
-      places.set(plan.others.sql, await askOthers(warehouse, plan.others, bound));
-  return ({ others }) => (others === undefined ? [] : (places.get(others.sql) ?? []));
-}
-
-async function askOthers(warehouse: Warehouse, others: NonNullable<FactsPlan['others']>, bound: Binder): Promise<string[]> {
-  const sql = `SELECT * FROM (${others.sql}) SETTINGS optimize_aggregation_in_order = 1`;
-  const [row] = await warehouse.query<Record<string, string[]>>({ sql, params: bound.values }, LIMITS);
-  // As texts, since numbers of 64 bits are more than JavaScript's.
-  return others.types.map((type, n) => {
-    const values = Object.values(row ?? {})[n] ?? [];
-    return `CAST(${bound.texts(values.map(String))}, '${type.replaceAll("'", "\\'")}')`;
-  });
 }

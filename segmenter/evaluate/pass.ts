@@ -1,4 +1,4 @@
-import type { Limits, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
+import type { Limits, Statement, Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import { columnsOf } from '../../dmp/segments/algebra.ts';
 import type { Compiler } from '../../dmp/segments/plan.ts';
@@ -35,6 +35,12 @@ interface CountRow {
 
 /** Rules as algebra of sets. */
 export interface Algebra {
+  /** Segments whose members are one set, as it is kept: in no other way were a million possible. */
+  readonly plain: readonly { readonly id: string; readonly kept: string }[];
+  /** Everybody, and who refused where anybody can. */
+  readonly common: readonly { readonly of: unknown; readonly kept: string }[];
+  /** Of the others. */
+  readonly ids: readonly string[];
   /** For each rule its members, an expression over columns of these names. */
   readonly rules: readonly string[];
   readonly names: readonly string[];
@@ -62,11 +68,12 @@ export async function takePass(
   for (const table of ['segment_held', 'segment_steps']) await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
   const ids = segments.map(({ id }) => id);
   const ranges = shards.length < 2 ? ['1'] : shards.map((shard) => `shard = ${shard}`);
-  await inTurns(ranges, async (range) => {
+  if (algebra.plain.length > 0) await warehouse.command(plainHeld(algebra), limits);
+  await inTurns(algebra.ids.length === 0 ? [] : ranges, async (range) => {
     await between(1);
     // It binds values too.
     const sql = heldOf(algebra, range);
-    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: ids } }, limits);
+    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: algebra.ids } }, limits);
   });
   const params = { passIds: ids, versions: segments.map(({ version }) => version) };
   // Members of before may be in others.
@@ -77,6 +84,24 @@ export async function takePass(
   for (const { id, n, in_count, out_count, changed } of rows)
     counts.set(id, { members: Number(n), entered: Number(in_count), left: Number(out_count), isChanged: changed === 1 });
   return counts;
+}
+
+function plainHeld({ plain, common }: Algebra): Statement {
+  const set = (of: string): string =>
+    `(SELECT groupBitmapMergeState(members) FROM leaf_members FINAL WHERE leaf = {${of}:String}) AS ${of}`;
+  const known = new Map(common.map(({ of, kept }) => [String(of), kept]));
+  const refused = known.has('refused');
+  const members = refused ? 'bitmapAndnot(bitmapAnd(held, everybody), refused)' : 'bitmapAnd(held, everybody)';
+  const sql = `INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0
+    WITH ${[...known.keys()].map(set).join(', ')}
+    SELECT segment, shard, ${members} AS kept FROM (SELECT leaf, shard, members AS held FROM leaf_members FINAL WHERE leaf IN {leaves:Array(String)}) AS sets
+    INNER JOIN (SELECT tupleElement(pair, 1) AS leaf, tupleElement(pair, 2) AS segment
+      FROM (SELECT arrayJoin(arrayZip({leaves:Array(String)}, {plainIds:Array(String)})) AS pair)) AS named USING leaf
+    WHERE bitmapCardinality(kept) > 0`;
+  return {
+    sql,
+    params: { leaves: plain.map(({ kept }) => kept), plainIds: plain.map(({ id }) => id), ...Object.fromEntries(known) },
+  };
 }
 
 function heldOf({ rules, names, sets, level, compiler }: Algebra, range: string): string {

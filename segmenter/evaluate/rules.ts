@@ -7,7 +7,7 @@ import { keptAs } from './current.ts';
 import type { Algebra } from './pass.ts';
 import { type Current, type Round, stateIn } from './round.ts';
 import { membersOf } from './stored.ts';
-import { scopeFor, type Turn } from './turn.ts';
+import { isPlain, scopeFor, type Turn } from './turn.ts';
 import type { Want } from './wants.ts';
 
 const REFUSED = 'refused';
@@ -36,7 +36,13 @@ export function algebraFor(round: Round, turns: readonly Turn[]): Algebra {
   };
   for (const want of first.common) nameOf(want);
   const hasRefused = first.common.some(({ of }) => of === REFUSED);
-  const rules = turns.map(({ rule, wants }) => {
+  const plain = turns.filter(isPlain).map(({ id, rule, wants }) => {
+    const want = wants.get(JSON.stringify(rule)) as Want;
+    return { id, kept: keptAs(want.key, isOpposite(want)) };
+  });
+  const common = first.common.map((want) => ({ of: want.of, kept: keptAs(want.key, isOpposite(want)) }));
+  const composed = turns.filter((turn) => !isPlain(turn));
+  const rules = composed.map(({ rule, wants }) => {
     const members = algebraOf(rule, (leaf) => {
       const want = wants.get(JSON.stringify(leaf));
       // Who is gone may still be in sets of elsewhere.
@@ -54,7 +60,16 @@ export function algebraFor(round: Round, turns: readonly Turn[]): Algebra {
       return `SELECT '${name}', shard, members FROM (${membersOf(id, version, bound)})`;
     }),
   ].join(' UNION ALL ');
-  return { rules, names: [...names.values(), ...segments.values()], sets, level: first.level, compiler };
+  return {
+    ids: composed.map(({ id }) => id),
+    plain,
+    common,
+    rules,
+    names: [...names.values(), ...segments.values()],
+    sets,
+    level: first.level,
+    compiler,
+  };
 }
 
 /** The shards in which anybody is. */

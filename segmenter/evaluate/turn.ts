@@ -85,7 +85,7 @@ function chunksOf(turns: readonly Turn[], most: number): Turn[][] {
   const chunks: Turn[][] = [];
   let nodes = 0;
   for (const turn of turns) {
-    const weight = weightOf(turn.rule);
+    const weight = isPlain(turn) ? PLAIN : weightOf(turn.rule);
     const open = chunks.at(-1);
     if (open === undefined || nodes + weight > most) {
       chunks.push([turn]);
@@ -96,6 +96,14 @@ function chunksOf(turns: readonly Turn[], most: number): Turn[][] {
     }
   }
   return chunks;
+}
+
+/** Of a pass: its statements grow by a value only. */
+const PLAIN = 0.05;
+
+/** Its members are those of one set, which is found with others: as those of most small segments. */
+export function isPlain({ rule, wants, level }: Turn): boolean {
+  return level === 'person' && wants.get(JSON.stringify(rule))?.isLookup === true;
 }
 
 /** Leaves, and what their text takes. */

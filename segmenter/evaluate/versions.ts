@@ -22,6 +22,15 @@ export async function dropVersions(
   states: ReadonlyMap<string, Evaluated>,
   gone: readonly string[] = [],
 ): Promise<void> {
+  const all = [...states];
+  for (let from = 0; from < Math.max(1, all.length); from += AT_ONCE)
+    await dropSome(warehouse, new Map(all.slice(from, from + AT_ONCE)), from === 0 ? gone : []);
+}
+
+/** Segments that one statement names. */
+const AT_ONCE = 20_000;
+
+async function dropSome(warehouse: Warehouse, states: ReadonlyMap<string, Evaluated>, gone: readonly string[]): Promise<void> {
   const ids = [...states.keys(), ...gone];
   const keep = [...states].flatMap(([id, { version, kept }]) => [version, version - 1, ...kept].map((one) => `${id} ${one}`));
   const where = `segment IN {ids:Array(String)} AND concat(toString(segment), ' ', toString(version)) NOT IN {keep:Array(String)}`;

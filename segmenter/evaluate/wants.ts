@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { Binder } from '../../dmp/segments/binder.ts';
 import { planOf } from '../../dmp/segments/nodes/plan-of.ts';
-import type { Compiler, LeafPlan } from '../../dmp/segments/plan.ts';
+import type { Compiler, FactsPlan, LeafPlan } from '../../dmp/segments/plan.ts';
 import { whoDidNotRefuse } from '../../dmp/segments/rows.ts';
 import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
 import { leavesOf } from '../../dmp/segments/rule-nodes.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { isOfOthers } from '../../dmp/segments/sets.ts';
+import { percentOf } from '../../dmp/segments/unit.ts';
 import { type Edges, edgesOf } from './asked.ts';
 import { keyOfPlan } from './leaves.ts';
 
@@ -17,6 +19,10 @@ export interface Want {
   readonly edges: Edges;
   /** Made anew in each evaluation: no fact of a person tells that they are in it or are not any more. */
   readonly isAnew: boolean;
+  /** It is found with all that differ in values only. */
+  readonly isLookup: boolean;
+  /** Kept values of everybody that it is asked of: of an equal `of`, they are no set. */
+  readonly base?: Want;
 }
 
 /** Of each leaf of a rule, as JSON, its set; those of segments whose members are stored are not among them. */
@@ -33,8 +39,41 @@ function wantOf(of: Want['of'], scope: RuleScope): Want | null {
   const bound = new Binder();
   const plan = planWanted(of, { scope, bound });
   if (plan === null || storedSegment(plan, scope) !== undefined) return null;
-  const key = keyOfPlan(plan, { scope, bound });
-  return { key, of, edges: edgesOf([plan]), isAnew: isOfOthers(plan) };
+  const compiler = { scope, bound };
+  const base = baseOf(of, plan, compiler);
+  const key = keyOfPlan(plan, compiler);
+  return {
+    key,
+    of,
+    edges: edgesOf([plan]),
+    isAnew: isOfOthers(plan),
+    isLookup: plan.lookup !== undefined,
+    ...(base === null ? {} : { base }),
+  };
+}
+
+/** Before more than the rows is bound. */
+function baseOf(of: Want['of'], plan: LeafPlan, { scope, bound }: Compiler): Want | null {
+  if ('units' in plan || plan.others === undefined) return null;
+  const text = JSON.stringify([
+    scope.level ?? 'person',
+    percentOf(scope.confidence),
+    plan.others.values,
+    plan.rows,
+    bound.values,
+  ]);
+  const key = `${VALUES_KEY}${createHash('sha1').update(text).digest('base64')}`;
+  return { key, of, edges: edgesOf([withoutOthers(plan)]), isAnew: false, isLookup: false };
+}
+
+function withoutOthers({ others: _, ...plan }: FactsPlan): FactsPlan {
+  return plan;
+}
+
+const VALUES_KEY = 'values:';
+
+export function isOfValues(key: string): boolean {
+  return key.startsWith(VALUES_KEY);
 }
 
 /** Everybody, and who refused where anybody can. */

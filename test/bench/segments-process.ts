@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
-import type { SegmentsTask, SegmentsTiming } from '../../load-tests/bench/segments.ts';
+import type { SegmentsTask, SegmentsTiming, SmallTiming } from '../../load-tests/bench/segments.ts';
 import { plainThings } from '../support/plain-things.ts';
 import { mixedRules, NAMES } from './segment-rules.ts';
 import { profiled } from './statement-profile.ts';
@@ -30,6 +30,7 @@ const deps = { warehouse, redis, things: plainThings(), now: () => clock, log: p
 const BY = { actor: 'bench' };
 
 if (task.phase === 'make') await make();
+else if (task.phase === 'small') console.log(JSON.stringify(await timeSmall()));
 else console.log(JSON.stringify(await time()));
 redis.disconnect();
 await warehouse.close();
@@ -101,6 +102,43 @@ async function time(): Promise<SegmentsTiming> {
     peakMb: full.peakMb,
     growth: null,
   };
+}
+
+/** Segments of ten people each: half are those with a value of an attribute, half those of a list. */
+async function timeSmall(): Promise<SmallTiming> {
+  const half = Math.ceil(task.rules / 2);
+  for (let n = 0; n < task.rules; n++) {
+    const rule = n < half ? { attribute: { name: 'team', in: [`t${n}`] } } : { list: `li_${n - half}` };
+    await deps.things.put('segment', `seg_${n}`, { advertiser: null, name: `segment ${n}`, rule, number: n + 1 } as never, BY);
+  }
+  await putIdentities();
+  const at = `fromUnixTimestamp64Milli(toInt64(${clock - HOUR}))`;
+  await run(`INSERT INTO attributes (source, identifier, name, text, number, at, ingested)
+    SELECT 'crm', ${phone('n')}, 'team', concat('t', toString(n % ${half})), NULL, ${at}, ${at} FROM (SELECT number AS n FROM numbers(${task.people}))`);
+  await run(`INSERT INTO list_entries (list, identifier, entry, source)
+    SELECT concat('li_', toString(n % ${half})), ${phone('n')}, ${phone('n')}, 'crm' FROM (SELECT number AS n FROM numbers(${task.people}))`);
+  const facts = createFacts(deps);
+  const folded = await facts.fold();
+  console.log(`${count(task.rules)} segments; facts of ${count(folded.touched)} people in ${folded.seconds.toFixed(1)} s`);
+  report();
+  const full = await measured(() => evaluateSegments(deps, undefined));
+  sayProfile('Everybody asked');
+  const wrong = full.result.filter(({ error, members }) => error !== '' || members !== 10).length;
+  console.log(
+    `All evaluated in ${full.seconds.toFixed(1)} s (${full.cpu} s of the processor), ${full.peakMb} MB at most; not of ten people: ${wrong}`,
+  );
+  clock += 5 * 60_000;
+  const now = `fromUnixTimestamp64Milli(toInt64(${clock - 1_000}))`;
+  await run(`INSERT INTO attributes (source, identifier, name, text, number, at, ingested)
+    SELECT 'crm', ${phone('n')}, 'team', concat('t', toString((n + 1) % ${half})), NULL, ${now}, ${now} FROM (SELECT number * 1000 AS n FROM numbers(${Math.ceil(task.people / 1000)}))`);
+  await facts.fold();
+  report();
+  const again = await measured(() => evaluateSegments(deps, undefined));
+  sayProfile('A thousandth changed');
+  const changed = again.result.reduce((sum, { entered, left }) => sum + entered + left, 0);
+  console.log(`${count(changed)} entered or left, in ${again.seconds.toFixed(1)} s (${again.cpu} s of the processor)`);
+  const seconds = { fullS: round3(full.seconds), incrementalS: round3(again.seconds), fullCpuS: Number(full.cpu) };
+  return { segments: task.rules, ...seconds, peakMb: full.peakMb };
 }
 
 async function timeEstimates(): Promise<number> {

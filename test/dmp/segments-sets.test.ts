@@ -6,6 +6,7 @@ import { Binder } from '../../dmp/segments/binder.ts';
 import { planOf } from '../../dmp/segments/nodes/plan-of.ts';
 import type { Leaf, Rule } from '../../dmp/segments/rule.ts';
 import { leavesOf } from '../../dmp/segments/rule-nodes.ts';
+import { othersOf } from '../../dmp/segments/scan.ts';
 import type { RuleScope } from '../../dmp/segments/scope.ts';
 import { compileSets, type SetPlan, setNamed, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
 import { unitOf } from '../../dmp/segments/unit.ts';
@@ -43,7 +44,8 @@ async function membersBySets(rules: readonly Rule[], scope: RuleScope, isTogethe
       if (isOpposite) opposite.add(name);
     }
   }
-  const statements = compileSets(plans, { scope, bound }, { isTogether });
+  const compiler = { scope, bound };
+  const statements = compileSets(plans, compiler, { isTogether, placesOf: (plan) => othersOf(plan, compiler) });
   const params = bound.values;
   for (const { ofNobody, names: asked } of statements) {
     if (ofNobody === null) continue;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { evaluateSegments } from '../../segmenter/evaluate.ts';
 import { createFacts } from '../../segmenter/facts.ts';
-import { membersOf, putAttribute, putPeople, type Rig, startRig } from './rig.ts';
+import { membersOf, putAttribute, putPeople, type Rig, startRig, uuid } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -26,13 +26,27 @@ test('a segment of everybody, an empty one and two thousand of ten people are ri
   for (let value = 0; value < 50; value++) await putAttribute(rig, 'ten', people.slice(value * 10, value * 10 + 10), value);
   await rig.segment('all', { not: number('nothing', 1) }, 1);
   await rig.segment('none', number('nothing', 1), 2);
-  for (let n = 0; n < 2_000; n++) await rig.segment(`small${n}`, number('ten', n % 50), n + 3);
+  for (let n = 0; n < 2_000; n++) {
+    // A value among numbers, and as most small segments have it: one of a few texts.
+    const rule: Rule = n % 2 === 0 ? number('ten', n % 50) : { attribute: { name: 'ten', in: [String(n % 50)] } };
+    await rig.segment(`small${n}`, rule, n + 3);
+  }
+  for (let n = 0; n < 50; n++) {
+    await rig.warehouse.insert(
+      'list_entries',
+      people
+        .slice(n * 10, n * 10 + 10)
+        .map((one) => ({ list: `li_${n}`, identifier: uuid(one), entry: uuid(one), source: 'crm' })),
+    );
+    await rig.segment(`listed${n}`, { list: `li_${n}` }, n + 2_003);
+  }
   const runs = await evaluateAll();
   expect(runs.filter(({ error }) => error !== '')).toEqual([]);
   const sizes = new Map(runs.map(({ segment, members }) => [segment, members]));
   expect(sizes.get('all')).toBe(500);
   expect(sizes.get('none')).toBe(0);
-  expect([...sizes].filter(([id, size]) => id.startsWith('small') && size !== 10)).toEqual([]);
+  expect([...sizes].filter(([id, size]) => /^(small|listed)/.test(id) && size !== 10)).toEqual([]);
+  expect(await membersOf(rig, 'listed7')).toEqual(people.slice(70, 80));
   expect(await membersOf(rig, 'small1777')).toEqual(people.slice(270, 280));
   rig.pass(1_000);
   await putAttribute(rig, 'ten', [5], 27);

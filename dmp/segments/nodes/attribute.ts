@@ -4,6 +4,7 @@ import { among, between, both, DAY_MS } from '../conditions.ts';
 import { type BodyOf, bounds, names } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import { rowsThatCount } from '../rows.ts';
+import { thereIs, unitOf } from '../unit.ts';
 import { anyOf, bounded, boundedBy, DAYS, spaced } from '../words.ts';
 
 const Day = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' });
@@ -64,12 +65,22 @@ export const attribute: NodeKind<Attribute> = {
         : `${dated} AND ifNull(${between(`(${bound.add('Int32', Math.floor(scope.now / DAY_MS))} - toInt32(toDate32OrNull(substring(v.1, 1, 10))))`, daysAgo, bound)}, 0)`,
     );
     const said = `groupArrayIf((source, at, identifier, item, number), ${rows})`;
+    const current = `arrayMap(v -> (v.4, v.5), arrayFilter(v -> NOT arrayExists(w -> w.1 = v.1 AND (w.2, w.3) > (v.2, v.3), ${said}), ${said}))`;
+    const isListed = listed !== undefined && [min, max, since, before, daysAgo].every((given) => given === undefined);
+    const [unit, there] = [unitOf(compiler), thereIs(compiler)];
     return {
       rows,
+      ...(isListed && {
+        lookup: {
+          form: rows,
+          values: listed.map(String),
+          units: (from: string, range: string, values: string) =>
+            `SELECT arrayJoin(arrayFilter(v -> v IN ${values}, arrayMap(v -> v.1, now))) AS value, unit
+              FROM (SELECT shard AS s, ${unit} AS unit, ${current} AS now FROM ${from} WHERE ${both(rows, range, there)} GROUP BY s, unit)`,
+        },
+      }),
       // What each source said last, the same for all leaves of a name: a newer value of a source takes the place of the one before.
-      measures: [
-        `arrayMap(v -> (v.4, v.5), arrayFilter(v -> NOT arrayExists(w -> w.1 = v.1 AND (w.2, w.3) > (v.2, v.3), ${said}), ${said}))`,
-      ],
+      measures: [current],
       holds: ([values]) => (fits === '' ? `notEmpty(${values})` : `arrayExists(v -> ${fits}, ${values})`),
       edges: daysAgo === undefined ? [] : 'midnight',
     };

@@ -13,14 +13,15 @@ export const list: NodeKind<string> = {
   },
   plan: (id, compiler) => {
     const { bound } = compiler;
-    const named = `SELECT identifier, source, CAST([], 'Array(String)') AS sources FROM list_entries FINAL
-      WHERE list = ${bound.add('String', id)} AND removed = 0`;
-    // Identities are ordered by identifier: only those on the list are read.
-    const who = `SELECT identifier, profile, device, household, device_sure, person_sure, household_sure FROM identities FINAL
-      WHERE identifier IN (SELECT identifier FROM list_entries WHERE list = ${bound.add('String', id)})`;
     const counting = rowsThatCount(compiler);
+    // Identities are ordered by identifier: only those on the list are read.
+    const ofLists = (where: string): string => `SELECT list AS value, ${unitOf(compiler)} AS unit
+      FROM (SELECT list, identifier, source, CAST([], 'Array(String)') AS sources FROM list_entries FINAL WHERE ${where} AND removed = 0) AS named
+      INNER JOIN (SELECT identifier, profile, device, household, device_sure, person_sure, household_sure FROM identities FINAL
+        WHERE identifier IN (SELECT identifier FROM list_entries WHERE ${where})) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`;
     return {
-      units: `SELECT ${unitOf(compiler)} FROM (${named}) AS named INNER JOIN (${who}) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`,
+      units: `SELECT unit FROM (${ofLists(`list = ${bound.add('String', id)}`)})`,
+      lookup: { form: `list ${counting}`, values: [id], units: (_from, _range, values) => ofLists(`list IN ${values}`) },
       edges: 'always',
     };
   },

@@ -5,7 +5,7 @@ import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../e
 import { type BodyOf, bounds, Window } from '../members.ts';
 import { moneyIn } from '../money.ts';
 import type { NodeKind } from '../node.ts';
-import { thereIs, unitOf } from '../unit.ts';
+import { VALUES } from '../plan.ts';
 import { boundedBy, numeral, spaced, windowWords } from '../words.ts';
 
 const MEASURES = ['recency', 'frequency', 'monetary'] as const;
@@ -45,21 +45,19 @@ export const rfm: NodeKind<Rfm> = {
     }
   },
   plan: (body, compiler) => {
-    const { bound, scope } = compiler;
+    const { bound } = compiler;
     const { bought = {}, groups = USUAL } = body;
     const { amount } = moneyIn(bought.currency, compiler);
     const rows = both(eventRows({ bought }, compiler), within(body.window, compiler));
-    const values = ['max(at)', 'uniqExact(once)', `sum(${amount})`];
     // Where the groups begin, each at the person of this place in the order. The share is a number of the code, as the function wants it.
     const places = Array.from({ length: groups - 1 }, (_, n) => (n + 1) / groups).join(', ');
-    const others = `SELECT ${values.map((value, n) => `${value} AS v${n}`).join(', ')} FROM facts WHERE ${both(rows, thereIs(compiler), scope.sampled ?? '')} GROUP BY shard, ${unitOf(compiler)}`;
-    const starts = values.map((_, n) => `quantilesExact(${places})(v${n}) AS starts${n}`).join(', ');
     return {
       measures: [`maxIf(at, ${rows})`, `uniqExactIf(once, ${rows})`, `sumIf(${amount}, ${rows})`],
       rows,
       edges: edgesOf(body.window),
       others: {
-        sql: `SELECT ${starts} FROM (${others})`,
+        values: ['max(at)', 'uniqExact(once)', `sum(${amount})`],
+        places: VALUES.map((value) => `quantilesExact(${places})(${value})`).join(', '),
         types: ["Array(DateTime64(3, 'UTC'))", 'Array(UInt64)', 'Array(Int64)'],
       },
       holds: (columns, starts) => {
