@@ -101,11 +101,13 @@ export const exposures: NodeKind<Exposures> = {
     const en = language === 'en';
     const { ignored, clicks } = body;
     const seen = body.count ?? (ignored === undefined ? undefined : { min: ignored });
-    const often = seen === undefined ? '' : bounded(seen, TIMES, language);
-    const measures = [
-      body.count === undefined || ignored === undefined ? '' : bounded({ min: ignored }, TIMES, language),
+    const often = spaced(
+      seen === undefined ? '' : bounded(seen, TIMES, language),
       ignored === undefined ? '' : en ? 'and never clicked' : 'и ни разу не нажали',
       clicks === undefined ? '' : `${en ? 'and clicked' : 'и нажимали'} ${bounded(clicks, TIMES, language)}`,
+    );
+    const measures = [
+      body.count === undefined || ignored === undefined ? '' : bounded({ min: ignored }, TIMES, language),
       daysWords(body.days, language),
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),

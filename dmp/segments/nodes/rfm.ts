@@ -89,7 +89,7 @@ export const rfm: NodeKind<Rfm> = {
       windowWords(body.window, language),
       en
         ? `and among all who did score, from 1 to ${numeral(groups, language)}:`
-        : `и среди всех таких получают оценки от 1 до ${numeral(groups, language)}:`,
+        : `и среди всех покупавших получают оценки от 1 до ${numeral(groups, language)}:`,
       parts.join(', '),
     );
   },

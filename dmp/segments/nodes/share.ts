@@ -96,7 +96,7 @@ export const share: NodeKind<Share> = {
     const by = byOf(body.by, body.of);
     const percent = boundedBy(body.share, '%', language, 0.01);
     const whole = spaced(eventWords(wholeOf(body), language), windowWords(body.window, language));
-    const least = body.least === undefined ? '' : `, ${leastWords(by, body.least, language)},`;
+    const least = body.least === undefined ? ',' : `, ${leastWords(by, body.least, language)},`;
     const part = {
       money: en ? `spent ${percent} of it when they` : `${percent} этих денег потратили, когда`,
       times: en ? `${percent} of these times` : `${percent} из этих раз`,
