@@ -94,7 +94,7 @@ export function anyOf(values: readonly (string | number | boolean)[], language: 
 const NAMED = 5;
 
 export const TIMES: Forms = { en: ['time', 'times'], ru: ['раз', 'раза', 'раз'] };
-export const DIFFERENT_DAYS: Forms = { en: ['day', 'different days'], ru: ['день', 'разных дня', 'разных дней'] };
+const DIFFERENT_DAYS: Forms = { en: ['day', 'different days'], ru: ['день', 'разных дня', 'разных дней'] };
 export const DAYS: Forms = { en: ['day', 'days'], ru: ['день', 'дня', 'дней'] };
 
 /** "in the last 30 days", «с 2026-01-01 по 2026-01-31» */
