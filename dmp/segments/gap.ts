@@ -29,7 +29,7 @@ const UNITS: readonly (readonly [keyof Gap, Forms])[] = [
   ['seconds', { en: ['second', 'seconds'], ru: ['секунду', 'секунды', 'секунд'] }],
 ];
 
-/** "1 day 12 hours" */
-export function gapWords(given: Gap, language: Language): string {
-  return UNITS.flatMap(([unit, forms]) => (given[unit] === undefined ? [] : [counted(given[unit], forms, language)])).join(' ');
+/** "1 day 12 hours"; Russian in the accusative, or after «в течение» in the genitive. */
+export function gapWords(given: Gap, language: Language, say: typeof counted = counted): string {
+  return UNITS.flatMap(([unit, forms]) => (given[unit] === undefined ? [] : [say(given[unit], forms, language)])).join(' ');
 }

@@ -23,7 +23,7 @@ import {
   anyOf,
   bounded,
   clause,
-  DAYS,
+  daysWords,
   hourWords,
   placeWords,
   spaced,
@@ -140,11 +140,7 @@ export function happening<const Fields extends Readonly<Record<string, TSchema>>
       sentence: (body, language) => {
         const { count, days, first, last, window } = body as Counted;
         const often = count === undefined ? '' : bounded(count, TIMES, language);
-        const measures = [
-          days === undefined ? '' : `${language === 'en' ? 'on' : 'в течение'} ${bounded(days, DAYS, language)}`,
-          ageWords('first', first, language),
-          ageWords('last', last, language),
-        ];
+        const measures = [daysWords(days, language), ageWords('first', first, language), ageWords('last', last, language)];
         return clause(event.words(body as HappeningFilters<Fields>, language), often, measures, windowWords(window, language));
       },
     },

@@ -51,8 +51,8 @@ function partOf(rule: Rule, language: Language): string {
 /** What is not wanted is in brackets unless it comes last, so that it is plain where it ends. */
 function partsOf(rules: readonly Rule[], language: Language): string[] {
   return rules.map((part, at) => {
-    const words = grouped(part, language, rules.length > 1);
-    return 'not' in part && at < rules.length - 1 ? `(${words})` : words;
+    if (!('not' in part) || at === rules.length - 1) return grouped(part, language, rules.length > 1);
+    return `${WORDS[language].not} (${partOf(part.not, language)})`;
   });
 }
 

@@ -3,10 +3,10 @@ import type { Language } from './node.ts';
 
 /** Parts of the sentence that a rule reads as. */
 
-/** Forms by number: English one and other; Russian one (чек), few (чека) and many (чеков). */
+/** Forms by number: English one and other; Russian one (чек), few (чека) and many (чеков); of one where it is not as few (разного чека). */
 export interface Forms {
   readonly en: readonly [one: string, other: string];
-  readonly ru: readonly [one: string, few: string, many: string];
+  readonly ru: readonly [one: string, few: string, many: string, ofOne?: string];
 }
 
 const RULES = { en: new Intl.PluralRules('en'), ru: new Intl.PluralRules('ru') } as const;
@@ -27,20 +27,45 @@ function formOf(n: number, { en, ru }: Forms, language: Language): string {
 function genitive(n: number, { en, ru }: Forms, language: Language): string {
   if (language === 'en') return formOf(n, { en, ru }, 'en');
   const category = RULES.ru.select(n);
-  return category === 'one' || !Number.isInteger(n) ? ru[1] : ru[2];
+  if (category === 'one') return ru[3] ?? ru[1];
+  return Number.isInteger(n) ? ru[2] : ru[1];
+}
+
+/** "3 days", after words that want the genitive: «в течение 3 дней», «21 дня». */
+export function countedOf(n: number, forms: Forms, language: Language): string {
+  return `${numeral(n, language)} ${genitive(n, forms, language)}`;
 }
 
 export function numeral(n: number, language: Language): string {
   return new Intl.NumberFormat(language, { maximumFractionDigits: 6, useGrouping: false }).format(n);
 }
 
-/** "at least 3 and at most 5 times"; equal ends: "exactly 3 times". */
+/** "at least 3 and at most 5 times"; equal ends: "exactly 3 times"; once and twice are words of their own. */
 export function bounded({ min, max }: Bounds, forms: Forms, language: Language): string {
-  const said = (n: number): string => `${numeral(n, language)} ${genitive(n, forms, language)}`;
-  if (min !== undefined && min === max) return `${language === 'en' ? 'exactly' : 'ровно'} ${counted(min, forms, language)}`;
+  const word = (n: number): string | undefined =>
+    language === 'en' && forms === TIMES ? { 1: 'once', 2: 'twice' }[n] : undefined;
+  const said = (n: number): string => word(n) ?? countedOf(n, forms, language);
+  if (min !== undefined && min === max)
+    return `${language === 'en' ? 'exactly' : 'ровно'} ${word(min) ?? counted(min, forms, language)}`;
   const [least, most, and] = language === 'en' ? ['at least', 'at most', 'and'] : ['не менее', 'не более', 'и'];
   if (min !== undefined && max !== undefined) return `${least} ${numeral(min, language)} ${and} ${most} ${said(max)}`;
   return min !== undefined ? `${least} ${said(min)}` : max === undefined ? '' : `${most} ${said(max)}`;
+}
+
+/** "on at least 3 different days", «не менее чем в 3 разных дня»: forms as they follow the Russian «в». */
+export function boundedIn(bounds: Bounds, preposition: string, forms: Forms, language: Language): string {
+  const { min, max } = bounds;
+  if (language === 'en') return `${preposition} ${bounded(bounds, forms, 'en')}`;
+  if (min !== undefined && min === max) return `ровно в ${counted(min, forms, 'ru')}`;
+  if (min !== undefined && max !== undefined)
+    return `не менее чем в ${numeral(min, 'ru')} и не более чем в ${counted(max, forms, 'ru')}`;
+  if (min !== undefined) return `не менее чем в ${counted(min, forms, 'ru')}`;
+  return max === undefined ? '' : `не более чем в ${counted(max, forms, 'ru')}`;
+}
+
+/** "on at least 3 different days" */
+export function daysWords(days: Bounds | undefined, language: Language): string {
+  return days === undefined ? '' : boundedIn(days, 'on', DIFFERENT_DAYS, language);
 }
 
 /** Bounds of what needs no noun: money, numbers. */
@@ -69,6 +94,7 @@ export function anyOf(values: readonly (string | number | boolean)[], language: 
 const NAMED = 5;
 
 export const TIMES: Forms = { en: ['time', 'times'], ru: ['раз', 'раза', 'раз'] };
+const DIFFERENT_DAYS: Forms = { en: ['day', 'different days'], ru: ['день', 'разных дня', 'разных дней'] };
 export const DAYS: Forms = { en: ['day', 'days'], ru: ['день', 'дня', 'дней'] };
 
 /** "in the last 30 days", «с 2026-01-01 по 2026-01-31» */
@@ -140,9 +166,9 @@ export function spaced(...parts: readonly string[]): string {
 
 const AGO: Forms = { en: ['day ago', 'days ago'], ru: ['день назад', 'дня назад', 'дней назад'] };
 
-/** "the first at least 30 days ago" */
+/** "for the first time at least 30 days ago" */
 export function ageWords(which: 'first' | 'last', age: Bounds | undefined, language: Language): string {
   if (age === undefined) return '';
-  const word = which === 'first' ? ['the first', 'в первый раз'] : ['the last', 'в последний раз'];
+  const word = which === 'first' ? ['for the first time', 'в первый раз'] : ['for the last time', 'в последний раз'];
   return `${word[language === 'en' ? 0 : 1]} ${bounded(age, AGO, language)}`;
 }

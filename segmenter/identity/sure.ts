@@ -13,7 +13,7 @@ export interface Sureness {
 }
 
 /** Of edges nobody doubts. */
-export const CERTAIN_PERCENT = 100;
+const CERTAIN_PERCENT = 100;
 
 /**
  * If only edges that are at least so sure counted, a group would fall apart. Its core is what remains of it: the part with the most

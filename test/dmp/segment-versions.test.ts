@@ -38,12 +38,12 @@ test('a version is restored: its rule, and with it its members; runs tell what e
     identifiers.map((identifier, n) => ({ ...row, identifier, text: `${20 + n}`, number: 20 + n })),
   );
   const young = { attribute: { name: 'age', max: 20 } };
-  await api.ok('POST', '/v1/segments', { id: 'seg_1', name: 'ages', rule: young });
+  await api.ok('POST', '/v1/segments', { id: 'seg_1', name: 'ages', confidence: 0.5, rule: young });
   await evaluate();
   await api.ok(
     'PATCH',
     '/v1/segments/seg_1',
-    { rule: { attribute: { name: 'age', min: 21, max: null } } },
+    { rule: { attribute: { name: 'age', min: 21, max: null } }, confidence: 0 },
     { headers: { 'if-match': '*' } },
   );
   await evaluate();
@@ -56,7 +56,9 @@ test('a version is restored: its rule, and with it its members; runs tell what e
 
   const restored = await api.call('POST', '/v1/segments/seg_1/restore', { version: 1 });
   expect(restored.statusCode).toBe(202);
-  expect(await api.ok('GET', '/v1/segments/seg_1')).toMatchObject({ rule: young, revision: 3, state: 'recomputing', number: 1 });
+  expect(await api.ok('GET', '/v1/segments/seg_1')).toMatchObject({
+    ...{ rule: young, confidence: 0.5, revision: 3, state: 'recomputing', number: 1 },
+  });
   await evaluate();
   expect(await api.ok('GET', '/v1/segments/seg_1')).toMatchObject({ state: 'ready', version: 3 });
   expect((await runs())[0]).toMatchObject({ version: 3, revision: 3, members: 1 });

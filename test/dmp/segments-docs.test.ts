@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { checkRule } from '../../dmp/segments/check.ts';
@@ -8,7 +9,8 @@ import { EVENT_NAMES, eventWords, filtersOf } from '../../dmp/segments/events.ts
 import { LANGUAGES } from '../../dmp/segments/node.ts';
 import { type LeafName, NODES } from '../../dmp/segments/nodes/plan-of.ts';
 import { MAX_DEPTH, MAX_NODES, type Rule } from '../../dmp/segments/rule.ts';
-import { sentenceOf } from '../../dmp/segments/sentence.ts';
+import { SegmentInput } from '../../dmp/segments/segment.ts';
+import { segmentSentence, sentenceOf } from '../../dmp/segments/sentence.ts';
 import { startWarehouse } from '../support/warehouse.ts';
 import { membersOf } from './segments-oracle.ts';
 import { thingsOfRules } from './segments-things.ts';
@@ -56,6 +58,52 @@ test('every example passes the check and selects whom the slow evaluator selects
       expect(found, JSON.stringify(rule)).toEqual(membersOf(rule, world));
     }
   }
+});
+
+test('the segments before the nodes are such as the API takes, and read as it is said there', async () => {
+  const [before = ''] = (await readFile(new URL(FILE, import.meta.url), 'utf8')).split(MARK);
+  const shown = before.split('```json').slice(1);
+  expect(shown.length).toBeGreaterThan(1);
+  for (const text of shown) {
+    const [json = '', after = ''] = text.split('```');
+    const [, said] = after.match(/\n> (.*)\n/) ?? [];
+    const segment = Value.Default(SegmentInput, JSON.parse(json)) as SegmentInput;
+    expect([...Value.Errors(SegmentInput, segment)], json).toEqual([]);
+    const faults = checkRule(segment.rule, { things: await thingsOfRules(), advertiser: null, self: null });
+    expect(
+      faults.filter(({ code }) => !code.startsWith('unknown_')),
+      json,
+    ).toEqual([]);
+    if (said !== undefined) expect(segmentSentence(segment, 'en')).toBe(said);
+  }
+});
+
+test('numbers, days and times take the forms that the language has for them', () => {
+  const said = (rule: Rule): string[] => LANGUAGES.map((language) => sentenceOf(rule, language).replace(/^\S+ \S+ /, ''));
+  const times = (count: object): string[] => said({ purchases: { count } });
+  expect(times({ min: 1 })).toEqual(['bought at least once', 'покупали не менее 1 раза']);
+  expect(times({ min: 2, max: 2 })).toEqual(['bought exactly twice', 'покупали ровно 2 раза']);
+  expect(times({ min: 5 })).toEqual(['bought at least 5 times', 'покупали не менее 5 раз']);
+  expect(times({ max: 21 })).toEqual(['bought at most 21 times', 'покупали не более 21 раза']);
+  const days = (bounds: object): string => said({ visits: { days: bounds } })[1] as string;
+  expect(days({ min: 1 })).toBe('были в магазине, не менее чем в 1 день');
+  expect(days({ min: 2, max: 5 })).toBe('были в магазине, не менее чем в 2 и не более чем в 5 разных дней');
+  expect(days({ max: 21 })).toBe('были в магазине, не более чем в 21 день');
+  const brands = (min: number): string => said({ purchases: { distinctBrands: { min } } })[1] as string;
+  expect(brands(1)).toBe('покупали, не менее 1 разной марки');
+  expect(brands(22)).toBe('покупали, не менее 22 разных марок');
+  const trend = { of: { bought: {} }, ratio: { max: 0.5 } };
+  expect(said({ trend: { ...trend, days: 1 } })[1]).toMatch(/за последний день — .* за 1 день до этого$/);
+  expect(said({ trend: { ...trend, days: 2, ago: 21 } })[1]).toMatch(/за 2 дня, которые кончились 21 день назад$/);
+});
+
+test('it is plain what "not" and "or" are about', () => {
+  const [a, b] = [{ visits: {} }, { purchases: {} }] as const;
+  expect(sentenceOf({ all: [{ not: a }, b] })).toBe('People who are not among those who (were at a store) and bought');
+  expect(sentenceOf({ all: [b, { not: a }] })).toBe('People who bought and are not among those who were at a store');
+  expect(sentenceOf({ all: [b, { any: [a, { not: { any: [a, b] } }] }] }, 'ru')).toBe(
+    'Люди, которые покупали и (были в магазине или не относятся к тем, которые (были в магазине или покупали))',
+  );
 });
 
 test('every example reads as a sentence in each language', () => {

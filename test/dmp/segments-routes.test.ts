@@ -147,6 +147,33 @@ test('a rule is shown as a sentence, and with what is wrong with it since', asyn
   expect(await evaluate(api.deps, 'seg_gone')).toMatchObject({ error: '', members: 20 });
 });
 
+test('how sure a segment must be is checked, kept, said, and estimated with', async () => {
+  const part = { confidence: 0.9, level: 'household', rule: { attribute: { name: 'n' } } };
+  const shown = await api.ok<Shown & { confidence: number; sentence: object }>('POST', '/v1/segments', { name: 's', ...part });
+  expect(shown).toMatchObject({
+    confidence: 0.9,
+    streaming: false,
+    sentence: {
+      en: 'People who have the attribute n. What all of a household did is counted together, and all of it are in the segment. Only what is theirs with a certainty of at least 90 % counts.',
+      ru: 'Люди, которые имеют признак n. Всё, что делали живущие вместе, считается вместе, и в сегмент входят все они. Учитывается только то, что относится к ним с уверенностью не менее 90 %.',
+    },
+  });
+  for (const confidence of [-0.1, 1.01, 0.555, '1']) {
+    const bad = await api.call('POST', '/v1/segments:estimate', { ...part, confidence });
+    expect(bad.json().errors, String(confidence)).toMatchObject([{ pointer: '/confidence' }]);
+  }
+  const sizeAt = async (confidence: number): Promise<number | null> => {
+    const { size } = await api.ok<{ size: number | null }>('POST', '/v1/segments:estimate', { rule, confidence });
+    return size;
+  };
+  const { warehouse } = api.deps;
+  await warehouse.command({
+    sql: "ALTER TABLE facts UPDATE person_sure = 85 WHERE kind = 'attribute' AND profile % 4 = 0 SETTINGS mutations_sync = 2",
+  });
+  expect([await sizeAt(0), await sizeAt(0.85), await sizeAt(0.9)]).toEqual([16, 16, 12]);
+  await warehouse.command({ sql: 'ALTER TABLE facts UPDATE person_sure = 100 WHERE 1 SETTINGS mutations_sync = 2' });
+});
+
 test('an evaluation is a job', async () => {
   const { id } = await api.ok<Shown>('POST', '/v1/segments', { name: 'job', rule });
   const response = await api.call('POST', `/v1/segments/${id}/evaluate`);

@@ -33,9 +33,9 @@ export const { event: acted, node: actions } = happening({
         ? en
           ? 'did anything'
           : 'совершили действие'
-        : `${en ? 'did' : 'совершили действие'} ${anyOf(names, language)}`,
+        : `${en ? 'did the action' : 'совершили действие'} ${anyOf(names, language)}`,
       items === undefined ? '' : `${en ? 'with' : 'с'} ${anyOf(items, language)}`,
-      values === undefined ? '' : `${en ? 'saying' : 'со значением'} ${anyOf(values, language)}`,
+      values === undefined ? '' : `${en ? 'with the value' : 'со значением'} ${anyOf(values, language)}`,
     );
   },
 });

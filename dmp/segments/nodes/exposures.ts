@@ -7,7 +7,7 @@ import { type BodyOf, bounds, HourSpan, names, Weekdays, Window } from '../membe
 import type { Language, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { rowsThatCount } from '../rows.ts';
-import { ageWords, anyOf, bounded, clause, DAYS, hourWords, spaced, TIMES, weekdayWords, windowWords } from '../words.ts';
+import { ageWords, anyOf, bounded, clause, daysWords, hourWords, spaced, TIMES, weekdayWords, windowWords } from '../words.ts';
 
 const FILTERS = {
   campaigns: names('campaigns'),
@@ -101,12 +101,14 @@ export const exposures: NodeKind<Exposures> = {
     const en = language === 'en';
     const { ignored, clicks } = body;
     const seen = body.count ?? (ignored === undefined ? undefined : { min: ignored });
-    const often = seen === undefined ? '' : bounded(seen, TIMES, language);
+    const often = spaced(
+      seen === undefined ? '' : bounded(seen, TIMES, language),
+      ignored === undefined ? '' : en ? 'and never clicked' : 'и ни разу не нажали',
+      clicks === undefined ? '' : `${en ? 'and clicked' : 'и нажимали'} ${bounded(clicks, TIMES, language)}`,
+    );
     const measures = [
       body.count === undefined || ignored === undefined ? '' : bounded({ min: ignored }, TIMES, language),
-      ignored === undefined ? '' : en ? 'never clicked' : 'ни разу не нажали',
-      clicks === undefined ? '' : `${en ? 'clicked' : 'нажали'} ${bounded(clicks, TIMES, language)}`,
-      body.days === undefined ? '' : `${en ? 'on' : 'в течение'} ${bounded(body.days, DAYS, language)}`,
+      daysWords(body.days, language),
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),
     ];

@@ -21,5 +21,5 @@ export const holdout: NodeKind<Holdout> = {
     return inBuckets(salt, 0, share, bound);
   },
   sentence: ({ campaign }, language) =>
-    language === 'en' ? `are held out of campaign ${campaign}` : `отложены в контрольную группу кампании ${campaign}`,
+    language === 'en' ? `are held out of campaign ${campaign}` : `входят в контрольную группу кампании ${campaign}`,
 };

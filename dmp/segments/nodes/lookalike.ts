@@ -3,7 +3,7 @@ import { both } from '../conditions.ts';
 import type { BodyOf } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import { unitOf } from '../unit.ts';
-import { numeral, spaced } from '../words.ts';
+import { countedOf, type Forms, numeral, spaced } from '../words.ts';
 
 const FIELDS = {
   model: Type.String({ maxLength: 64, description: 'id of the look-alike' }),
@@ -43,11 +43,13 @@ export const lookalike: NodeKind<Lookalike> = {
   },
   sentence: ({ model, least, most }, language) => {
     const en = language === 'en';
-    return spaced(
-      most === undefined ? '' : en ? `are the ${numeral(most, 'en')} who` : `те ${numeral(most, 'ru')}, кто`,
-      en ? `resemble the seed of ${model}` : `похожи на основу ${model}`,
-      most === undefined ? '' : en ? 'most' : 'больше всех',
-      least === undefined ? '' : en ? `by at least ${numeral(least, 'en')}` : `не менее чем на ${numeral(least, 'ru')}`,
-    );
+    const by = least === undefined ? '' : en ? `by at least ${numeral(least, 'en')}` : `не менее чем на ${numeral(least, 'ru')}`;
+    if (most === undefined) return spaced(en ? `resemble the seed of ${model}` : `похожи на основу ${model}`, by);
+    const among = en
+      ? `are among the ${numeral(most, 'en')} who most resemble the seed of ${model}`
+      : `входят в число ${countedOf(most, PEOPLE, 'ru')}, больше всех похожих на основу ${model}`;
+    return by === '' ? among : `${among}, ${by}`;
   },
 };
+
+const PEOPLE: Forms = { en: ['person', 'people'], ru: ['человек', 'человека', 'человек'] };

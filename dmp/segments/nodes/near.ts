@@ -55,7 +55,7 @@ export const near: NodeKind<Near> = {
     const en = language === 'en';
     const time = counted(hours, { en: ['hour', 'hours'], ru: ['час', 'часа', 'часов'] }, language);
     return spaced(
-      hours === HOURS ? (en ? 'are now' : 'сейчас находятся') : en ? 'were last seen' : 'последний раз замечены',
+      hours === HOURS ? (en ? 'are now' : 'сейчас находятся') : en ? 'were last seen' : 'в последний раз замечены',
       areaWords(body, language),
       hours === HOURS ? '' : en ? `in the last ${time}` : `за последние ${time}`,
     );

@@ -14,6 +14,7 @@ import {
   anyOf,
   bounded,
   clause,
+  daysWords,
   type Forms,
   hourWords,
   money,
@@ -133,13 +134,14 @@ export const purchases: NodeKind<Purchases> = {
     const { window, with: wanted, without: unwanted } = body;
     const en = language === 'en';
     const [wants, lacks] = en ? ['with', 'without'] : ['есть', 'нет'];
-    const basket = (word: string, goods: Goods): string => `${word} ${goodsWords(goods, language)}`;
+    const basket = (word: string, goods: Goods): string => `${word} ${goodsWords(goods, language, word === lacks)}`;
     const baskets = [
       ...(wanted ?? []).map((goods) => basket(wants, goods)),
       ...(unwanted ?? []).map((goods) => basket(lacks, goods)),
     ];
     const measures = [
       baskets.length === 0 ? '' : `${en ? 'in receipts' : 'в чеках, где'} ${baskets.join(en ? ' and ' : ' и ')}`,
+      daysWords(body.days, language),
       ...COUNTED.flatMap(([name, forms]) => (body[name] === undefined ? [] : [bounded(body[name], forms, language)])),
       ...MONEY_WORDS.flatMap(([name, words]) =>
         body[name] === undefined ? [] : [`${words[language]} ${money(body[name], body.currency, language)}`],
@@ -227,15 +229,17 @@ function measuresOf(body: Purchases, lines: Lines, compiler: Compiler): Measure[
   return measures.length === 0 ? [lines.different('once', { min: 1 }, bound)] : measures;
 }
 
-const COUNTED: readonly (readonly [
-  'count' | 'quantity' | 'days' | 'distinctStores' | 'distinctProducts' | 'distinctBrands',
-  Forms,
-])[] = [
+const COUNTED: readonly (readonly ['quantity' | 'distinctStores' | 'distinctProducts' | 'distinctBrands', Forms])[] = [
   ['quantity', { en: ['unit in all', 'units in all'], ru: ['штука всего', 'штуки всего', 'штук всего'] }],
-  ['days', { en: ['day in all', 'different days'], ru: ['день', 'разных дня', 'разных дней'] }],
-  ['distinctStores', { en: ['store', 'different stores'], ru: ['магазин', 'разных магазина', 'разных магазинов'] }],
-  ['distinctProducts', { en: ['product', 'different products'], ru: ['товар', 'разных товара', 'разных товаров'] }],
-  ['distinctBrands', { en: ['brand', 'different brands'], ru: ['марка', 'разных марки', 'разных марок'] }],
+  [
+    'distinctStores',
+    { en: ['store', 'different stores'], ru: ['магазин', 'разных магазина', 'разных магазинов', 'разного магазина'] },
+  ],
+  [
+    'distinctProducts',
+    { en: ['product', 'different products'], ru: ['товар', 'разных товара', 'разных товаров', 'разного товара'] },
+  ],
+  ['distinctBrands', { en: ['brand', 'different brands'], ru: ['марка', 'разных марки', 'разных марок', 'разной марки'] }],
 ];
 
 const MONEY_WORDS: readonly (readonly ['sum' | 'mean' | 'smallest' | 'largest', Readonly<Record<Language, string>>])[] = [
@@ -246,7 +250,7 @@ const MONEY_WORDS: readonly (readonly ['sum' | 'mean' | 'smallest' | 'largest', 
 ];
 
 /** "milk or beer of brand Own": any goods where nothing is said. */
-function goodsWords({ products, departments, categories, under, brands }: Goods, language: Language): string {
+function goodsWords({ products, departments, categories, under, brands }: Goods, language: Language, isLacking = false): string {
   const en = language === 'en';
   const part = (values: readonly string[] | undefined, word: string): string =>
     values === undefined ? '' : spaced(word, anyOf(values, language));
@@ -257,7 +261,8 @@ function goodsWords({ products, departments, categories, under, brands }: Goods,
     part(departments, en ? 'of department' : 'отдела'),
   );
   if (products !== undefined) return spaced(anyOf(products, language), kinds);
-  return kinds === '' ? '' : spaced(en ? 'something' : 'что-либо', kinds);
+  const any = isLacking ? (en ? 'anything' : 'ничего') : en ? 'something' : 'что-либо';
+  return kinds === '' ? '' : spaced(any, kinds);
 }
 
 function otherWords(filters: Filters, language: Language): string {

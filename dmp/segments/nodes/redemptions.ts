@@ -18,7 +18,7 @@ export const { event: redeemed, node: redemptions } = happening({
   words: ({ coupons, promotions }, language) => {
     const en = language === 'en';
     return spaced(
-      en ? 'redeemed a coupon' : 'погасили купон',
+      en ? (coupons === undefined ? 'redeemed a coupon' : 'redeemed coupon') : 'использовали купон',
       coupons === undefined ? '' : anyOf(coupons, language),
       promotions === undefined ? '' : `${en ? 'of promotion' : 'акции'} ${anyOf(promotions, language)}`,
     );

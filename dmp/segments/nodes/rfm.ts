@@ -86,8 +86,8 @@ export const rfm: NodeKind<Rfm> = {
       eventWords({ bought }, language),
       windowWords(body.window, language),
       en
-        ? `and of ${numeral(groups, language)} groups of all who did are in:`
-        : `и из групп от 1 до ${numeral(groups, language)} всех таких входят в:`,
+        ? `and among all who did score, from 1 to ${numeral(groups, language)}:`
+        : `и среди всех покупавших получают оценки от 1 до ${numeral(groups, language)}:`,
       parts.join(', '),
     );
   },

@@ -4,7 +4,7 @@ import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../events.ts';
 import { type BodyOf, bounds } from '../members.ts';
 import type { NodeKind } from '../node.ts';
-import { bounded, boundedBy, counted, DAYS, type Forms, spaced } from '../words.ts';
+import { bounded, boundedBy, DAYS, daysWords, spaced } from '../words.ts';
 
 const FIELDS = {
   bought: Type.Unsafe<Filters['bought']>({ ...filtersOf('bought'), description: 'the purchases that count; absent: all' }),
@@ -21,8 +21,6 @@ const FIELDS = {
 export type Rhythm = BodyOf<typeof FIELDS>;
 
 const LEAST = 3;
-const DIFFERENT_DAYS: Forms = { en: ['day', 'days'], ru: ['разный день', 'разных дня', 'разных дней'] };
-
 export const rhythm: NodeKind<Rhythm> = {
   says: 'The person’s own rhythm of purchases, by UTC days: who is about to buy, who is overdue and at risk. Who has bought on fewer days than make a rhythm has none.',
   fields: FIELDS,
@@ -70,12 +68,10 @@ export const rhythm: NodeKind<Rhythm> = {
       due === undefined ? '' : `${en ? 'the next is due in' : 'до следующего раза'} ${bounded(due, DAYS, language)}`,
     ].filter((words) => words !== '');
     const kind = by === 'mean' ? (en ? 'mean' : 'средний') : en ? 'median' : 'медианный';
-    const days = counted(least, DIFFERENT_DAYS, language);
+    const days = daysWords({ min: least }, language);
     return spaced(
       eventWords({ bought }, language),
-      en
-        ? `on at least ${days}, and by the ${kind} gap between them`
-        : `не менее чем в ${days}, и ${kind} промежуток между ними таков:`,
+      en ? `${days}, and by the ${kind} gap between them` : `${days}, и ${kind} промежуток между ними таков:`,
       parts.join(en ? ' and ' : ' и '),
     );
   },

@@ -34,9 +34,10 @@ export const sample: NodeKind<Sample> = {
   sentence: ({ percent, salt, from }, language) => {
     const en = language === 'en';
     const share = `${numeral(percent, language)} %`;
-    const start = from === undefined ? '' : en ? ` from ${numeral(from, 'en')} %` : ` начиная с ${numeral(from, 'ru')} %`;
+    const start =
+      from === undefined ? '' : en ? `, starting from ${numeral(from, 'en')} %` : `, начиная с ${numeral(from, 'ru')} %`;
     const named = salt === undefined ? '' : ` "${salt}"`;
-    return en ? `are in a random sample${named} of ${share}${start}` : `входят в случайную выборку${named} ${share}${start}`;
+    return en ? `are in a random sample${named} of ${share}${start}` : `входят в случайную выборку${named} в ${share}${start}`;
   },
 };
 

@@ -6,7 +6,7 @@ import { checkGap, gap, gapMs, gapWords } from '../gap.ts';
 import { type BodyOf, Window } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
-import { spaced, windowWords } from '../words.ts';
+import { countedOf, spaced, windowWords } from '../words.ts';
 
 const Step = Type.Unsafe<Event & { within?: Static<ReturnType<typeof gap>>; without?: Event[] }>(
   Type.Object(
@@ -97,7 +97,7 @@ export const sequence: NodeKind<Sequence> = {
       parts.push(
         spaced(
           en ? 'and after that' : 'а после этого',
-          thenNot.within === undefined ? '' : `${en ? 'for' : 'за'} ${gapWords(thenNot.within, language)}`,
+          thenNot.within === undefined ? '' : `${en ? 'for' : 'в течение'} ${gapWords(thenNot.within, language, countedOf)}`,
           en ? 'never' : 'ни разу не',
           eventWords(thenNot, language),
         ),

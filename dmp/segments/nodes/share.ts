@@ -5,7 +5,7 @@ import { between, both, edgesOf, within } from '../conditions.ts';
 import { checkEvent, type Event, event, eventName, eventRows, eventWords } from '../events.ts';
 import { type BodyOf, bounds, Window } from '../members.ts';
 import type { Language, NodeKind } from '../node.ts';
-import { boundedBy, numeral, spaced, windowWords } from '../words.ts';
+import { bounded, boundedBy, daysWords, spaced, TIMES, windowWords } from '../words.ts';
 
 const FIELDS = {
   of: event('the part'),
@@ -94,15 +94,20 @@ export const share: NodeKind<Share> = {
   sentence: (body, language: Language) => {
     const en = language === 'en';
     const by = byOf(body.by, body.of);
-    const what = { money: en ? 'money' : 'этих денег', times: en ? 'times' : 'этих раз', days: en ? 'days' : 'этих дней' }[by];
     const percent = boundedBy(body.share, '%', language, 0.01);
-    const { least } = body;
-    return spaced(
-      eventWords(wholeOf(body), language),
-      windowWords(body.window, language),
-      least === undefined ? '' : `(${en ? 'at least' : 'не менее'} ${numeral(by === 'money' ? least / 1e6 : least, language)})`,
-      en ? `and of the ${what} ${percent} when they` : `и из ${what} ${percent}, когда`,
-      eventWords(body.of, language),
-    );
+    const whole = spaced(eventWords(wholeOf(body), language), windowWords(body.window, language));
+    const least = body.least === undefined ? ',' : `, ${leastWords(by, body.least, language)},`;
+    const part = {
+      money: en ? `spent ${percent} of it when they` : `${percent} этих денег потратили, когда`,
+      times: en ? `${percent} of these times` : `${percent} из этих раз`,
+      days: en ? `on ${percent} of these days` : `${percent} из этих дней`,
+    }[by];
+    return spaced(`${whole}${least}`, en ? 'and' : 'и', part, eventWords(body.of, language));
   },
 };
+
+/** "for at least 10", "at least 3 times" */
+function leastWords(by: By, least: number, language: Language): string {
+  if (by === 'money') return `${language === 'en' ? 'for' : 'на сумму'} ${boundedBy({ min: least }, '', language, 1e6)}`;
+  return by === 'days' ? daysWords({ min: least }, language) : bounded({ min: least }, TIMES, language);
+}

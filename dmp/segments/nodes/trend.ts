@@ -6,7 +6,7 @@ import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, type Event, event, eventRows, eventWords } from '../events.ts';
 import { type BodyOf, type Bounds, bounds } from '../members.ts';
 import type { NodeKind } from '../node.ts';
-import { boundedBy, counted, DAYS, spaced, windowWords } from '../words.ts';
+import { boundedBy, counted, DAYS, type Forms, windowWords } from '../words.ts';
 
 const FIELDS = {
   of: event('what'),
@@ -67,28 +67,29 @@ export const trend: NodeKind<Trend> = {
     const en = language === 'en';
     const { days, ago = days, ratio, difference } = body;
     const by = byOf(body.by, body.of);
-    const length = counted(days, DAYS, language);
-    const ended = counted(ago, DAYS, language);
-    const other = en
-      ? ago === days
-        ? `the ${length} before`
-        : `the ${length} that ended ${ended} ago`
-      : ago === days
-        ? 'прежним таким же временем'
-        : `таким же временем, которое кончилось ${ended} назад`;
-    const what = { money: en ? 'money' : 'деньги', times: en ? 'times' : 'разы', days: en ? 'days' : 'дни' }[by];
+    const length =
+      ago === days
+        ? `${counted(days, DAYS, language)} ${en ? 'before' : 'до этого'}`
+        : `${counted(days, DAYS_THAT_ENDED, language)} ${counted(ago, DAYS, language)} ${en ? 'ago' : 'назад'}`;
+    const what = {
+      money: en ? 'the money' : 'сумма',
+      times: en ? 'the number of times' : 'число раз',
+      days: en ? 'the number of days' : 'число дней',
+    }[by];
+    const of = { money: 'суммы', times: 'числа раз', days: 'числа дней' }[by];
     const parts = [
-      ratio === undefined ? '' : `${boundedBy(ratio, '%', language, 0.01)} ${en ? 'of what it was' : 'от прежнего'}`,
-      difference === undefined
-        ? ''
-        : `${en ? 'a change of' : 'изменение'} ${boundedBy(difference, '', language, by === 'money' ? 1e6 : 1)}`,
-    ].filter((words) => words !== '');
-    return spaced(
-      eventWords(body.of, language),
-      windowWords({ days }, language),
-      en ? `against ${other},` : `по сравнению с ${other},`,
-      `${what}: ${parts.join(', ')}`,
-    );
+      ...(ratio === undefined
+        ? []
+        : [`${boundedBy(ratio, '%', language, 0.01)} ${en ? `of that in the ${length}` : `${of} за ${length}`}`]),
+      ...(difference === undefined
+        ? []
+        : [
+            `${boundedBy(difference, '', language, by === 'money' ? 1e6 : 1)} ${en ? `more than in the ${length}` : `сверх ${of} за ${length}`}`,
+          ]),
+    ];
+    const window = windowWords({ days }, language);
+    const now = en ? `with ${what} ${window}` : `причём ${what} ${window} —`;
+    return `${eventWords(body.of, language)}, ${now} ${parts.join(en ? ' and ' : ' и ')}`;
   },
 };
 
@@ -96,3 +97,8 @@ function ratioHolds(now: string, before: string, ratio: Bounds, bound: Binder): 
   const fromNothing = ratio.max === undefined ? `${now} > 0` : '0';
   return `if(${before} > 0, ${between(`(${now} / ${before})`, ratio, bound)}, ${before} = 0 AND ${fromNothing})`;
 }
+
+const DAYS_THAT_ENDED: Forms = {
+  en: ['day that ended', 'days that ended'],
+  ru: ['день, который кончился', 'дня, которые кончились', 'дней, которые кончились'],
+};

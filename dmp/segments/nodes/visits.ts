@@ -12,8 +12,9 @@ import {
   anyOf,
   bounded,
   boundedBy,
+  boundedIn,
   clause,
-  DAYS,
+  daysWords,
   type Forms,
   hourWords,
   numeral,
@@ -152,11 +153,11 @@ export const visits: NodeKind<Visits> = {
     const en = language === 'en';
     const often = body.count === undefined ? '' : bounded(body.count, TIMES, language);
     const measures = [
-      body.days === undefined ? '' : `${en ? 'on' : 'в течение'} ${bounded(body.days, DAYS, language)}`,
+      daysWords(body.days, language),
       body.dwell === undefined
         ? ''
         : `${en ? 'for' : 'всего'} ${boundedBy(body.dwell, en ? 'minutes in all' : 'мин', language, 60)}`,
-      body.distinctPlaces === undefined ? '' : `${en ? 'at' : 'в'} ${bounded(body.distinctPlaces, PLACES, language)}`,
+      body.distinctPlaces === undefined ? '' : boundedIn(body.distinctPlaces, 'at', PLACES, language),
       ageWords('first', body.first, language),
       ageWords('last', body.last, language),
     ];
