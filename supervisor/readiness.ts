@@ -5,7 +5,7 @@ import { StartError } from './start-error.ts';
 
 const POLL_MS = 100;
 /** Reading a large append-only file, or a migration, takes its time. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 /** A process that cannot start says why in its log; trying it for ever would hide that. */
 const MOST_FAILURES = 3;
 const LOG_LINES = 12;

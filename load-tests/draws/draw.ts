@@ -13,9 +13,9 @@ export interface Draw {
   readonly first: readonly (number | null)[];
   /** What the ads caused, visitors. */
   readonly truth: number;
-  /** Null where the report concludes nothing; `status` says why. */
+  /** Null where the report concludes nothing; `conclusion` says why. */
   readonly measured: Interval | null;
-  readonly status: string;
+  readonly conclusion: string;
   readonly deviation: Deviation | null;
   /** What a fair split of the people whom Walkin decided on comes to. */
   readonly fair: FairArms;
@@ -35,7 +35,7 @@ export async function draw(walkin: Place, settings: CitySettings, number: number
     first,
     truth: truth.incrementalVisitors,
     measured: report.lift.visitors?.incremental ?? null,
-    status: report.lift.status,
+    conclusion: report.lift.sentence,
     deviation: deviationOf(truth, report),
     fair,
     told: toldArms(report),

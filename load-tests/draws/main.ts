@@ -45,14 +45,16 @@ let walkin: OwnWalkin | null = null;
 async function main({ draws: count, from, shoppers, days, seed, effect, holdout }: Flags): Promise<void> {
   const settings: CitySettings = { seed, shoppers, days, effect, holdout, start: startBefore(Date.now(), days), attempt: 1 };
   const done: Draw[] = [];
-  for (let number = from; number < from + count; number++) {
-    walkin = await startOwnWalkin(process.env, { pepper: pepperOf(seed, number) });
-    const one = await draw(walkin.target, settings, number).finally(() => walkin?.stop());
-    done.push(one);
-    say(`draw ${number}: ${sentence(one)}`);
+  try {
+    for (let number = from; number < from + count; number++) {
+      walkin = await startOwnWalkin(process.env, { pepper: pepperOf(seed, number) });
+      const one = await draw(walkin.target, settings, number).finally(() => walkin?.stop());
+      done.push(one);
+      say(`draw ${number}: ${sentence(one)}`);
+    }
+  } finally {
+    if (done.length > 0) console.log(`\n${table(done)}\n\n${JSON.stringify(summary(settings, done))}`);
   }
-  console.log(`\n${table(done)}\n`);
-  console.log(JSON.stringify(summary(settings, done)));
   if (!done.every(isFair)) process.exitCode = 1;
 }
 

@@ -11,10 +11,11 @@ const people = (value: number): string => String(Math.round(value));
 
 /** Of one draw, as it ends. */
 export function sentence(draw: Draw): string {
-  const { truth, measured, status, deviation } = draw;
-  if (measured === null || deviation === null) return status;
+  const { truth, measured, conclusion, deviation } = draw;
+  const arms = isFair(draw) ? 'arms fair' : `arms not fair: ${faults(draw)}`;
+  if (measured === null || deviation === null) return `${conclusion} ${arms}`;
   const off = `${signed(deviation.visitors)}, ${signed(deviation.lift)} and ${signed(deviation.revenue)} standard errors`;
-  return `${people(truth)} more visitors, measured ${people(measured.point)}; visitors, lift and revenue off by ${off}; ${isFair(draw) ? 'arms fair' : `arms not fair: ${faults(draw)}`}`;
+  return `${people(truth)} more visitors, measured ${people(measured.point)}; visitors, lift and revenue off by ${off}; ${arms}`;
 }
 
 /** A row a draw: the estimate beside the truth, and how far off it is in standard errors. */
@@ -37,13 +38,13 @@ export function table(draws: readonly Draw[]): string {
 }
 
 function cells(draw: Draw): string[] {
-  const { number, truth, measured, status, deviation, told } = draw;
+  const { number, truth, measured, deviation, told } = draw;
   return [
     String(number),
     people(told.treated.people),
     people(told.control.people),
     people(truth),
-    measured === null ? status : people(measured.point),
+    measured === null ? 'nothing' : people(measured.point),
     measured === null ? '' : `${people(measured.lo)} to ${people(measured.hi)}`,
     ...(['visitors', 'lift', 'revenue'] as const).map((what) => (deviation === null ? '' : signed(deviation[what]))),
     isFair(draw) ? 'yes' : `no: ${faults(draw)}`,

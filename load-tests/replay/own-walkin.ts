@@ -16,7 +16,7 @@ export interface OwnWalkin {
 }
 
 const BESIDE = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
-const READY_WITHIN_MS = 120_000;
+const READY_WITHIN_MS = 300_000;
 const STOP_WITHIN_MS = 10_000;
 const PORTS = ['--bidder-port', '--api-port', '--bidder-metrics-port', '--api-metrics-port'];
 

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeRequest } from '../../load-tests/conformance/protobuf.ts';
+import { builtFile } from '../support/built.ts';
 import { type AlwaysBidder, startAlways } from './support/always.ts';
 
 /** The command itself, as an exchange's engineer runs it, against a bidder that listens. */
 
-const TOOL = fileURLToPath(new URL('../../load-tests/conformance/main.ts', import.meta.url));
+const TOOL = builtFile('load-tests/conformance/main.ts');
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BANNER = { id: 'r', imp: [{ id: '1', banner: { w: 300, h: 250 } }], site: { id: 's' } };
 
@@ -42,7 +43,7 @@ afterAll(async () => {
 });
 
 function run(...args: string[]): Promise<{ code: number | null; lines: string[] }> {
-  const command = ['--import', 'tsx', TOOL, folder, ...args];
+  const command = ['--enable-source-maps', TOOL, folder, ...args];
   const child = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));

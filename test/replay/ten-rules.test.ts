@@ -9,6 +9,7 @@ import { LINE_COLUMN, scanTransactions, transactionsOf } from '../../load-tests/
 import { createSource, importFiles, SOURCE } from '../../load-tests/replay/imports.ts';
 import { startOwnWalkin } from '../../load-tests/replay/own-walkin.ts';
 import { refresh } from '../../load-tests/replay/segments.ts';
+import { builtFile } from '../support/built.ts';
 import { expectedRules } from './expected-rules.ts';
 import { otherGrocery } from './other-grocery.ts';
 import { TEN_RULES } from './ten-rules.ts';
@@ -34,7 +35,7 @@ test('and over other purchases of the same kind, of whom nothing could be known 
 
 async function expectAgreement(root: string): Promise<void> {
   const expected = await expectedRules(root);
-  const walkin = await startOwnWalkin(process.env);
+  const walkin = await startOwnWalkin(process.env, { entry: builtFile('start.ts') });
   try {
     const api = createApi(walkin.target);
     const folder = await readFolder(root);

@@ -3,15 +3,14 @@ import { existsSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Check } from '../../supervisor/check.ts';
 import { openDataFolder } from '../../supervisor/data-folder.ts';
 import { lockDataFolder } from '../../supervisor/lock.ts';
 import { writeRunFile } from '../../supervisor/run-file.ts';
+import { builtFile } from '../support/built.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
-const DOCTOR = fileURLToPath(new URL('../../supervisor/doctor.ts', import.meta.url));
 const FREE = ['--bidder-port', '0', '--api-port', '0', '--bidder-metrics-port', '0', '--api-metrics-port', '0'];
 
 interface Diagnosis {
@@ -24,7 +23,7 @@ function doctor(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<D
   return new Promise((resolve) => {
     const call = execFile(
       process.execPath,
-      ['--import', 'tsx', DOCTOR, '--json', ...FREE, ...args],
+      [builtFile('supervisor/doctor.ts'), '--json', ...FREE, ...args],
       { env: { ...process.env, ...env } },
       (_error, stdout) => resolve({ code: call.exitCode ?? -1, ...(JSON.parse(stdout) as Omit<Diagnosis, 'code'>) }),
     );

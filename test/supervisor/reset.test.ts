@@ -1,17 +1,15 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openDataFolder } from '../../supervisor/data-folder.ts';
 import { lockDataFolder } from '../../supervisor/lock.ts';
+import { builtFile } from '../support/built.ts';
 import { temporaryFolder } from '../support/folder.ts';
-
-const RESET = fileURLToPath(new URL('../../supervisor/reset.ts', import.meta.url));
 
 function reset(...args: readonly string[]): Promise<{ code: number; said: string }> {
   return new Promise((resolve) => {
-    const call = execFile(process.execPath, ['--import', 'tsx', RESET, ...args], (_error, stdout, stderr) =>
+    const call = execFile(process.execPath, [builtFile('supervisor/reset.ts'), ...args], (_error, stdout, stderr) =>
       resolve({ code: call.exitCode ?? -1, said: `${stdout}${stderr}`.trim() }),
     );
     call.stdin?.end();

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { ADMIN_KEY } from './api.ts';
+import { builtFile } from './built.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 
 /** A dmp (or dmp and segmenter in one) that runs as a process of its own, so that it can be killed and started again on its data. */
@@ -34,7 +35,7 @@ export async function createDataProcess(
   const folder = await mkdtemp(join(tmpdir(), 'walkin-kill-'));
   const redis = await startRedis();
   const [port, metricsPort] = [await freePort(), await freePort()];
-  const main = new URL(`../../${entry}`, import.meta.url).pathname;
+  const main = builtFile(entry);
   const env = {
     ...{ ...process.env, REDIS_URL: redis.path, WALKIN_DATA_DIR: folder, WALKIN_PEPPER: 'a pepper of the tests' },
     ...{ WALKIN_ADMIN_KEY: ADMIN_KEY, WALKIN_LOG_LEVEL: process.env['WALKIN_TEST_LOG'] ?? 'silent' },
@@ -67,7 +68,7 @@ export async function createDataProcess(
     call,
     address: { host: '127.0.0.1', port },
     start: async () => {
-      child = spawn(process.execPath, ['--import', 'tsx', main], { stdio: ['ignore', 'inherit', 'inherit'], env });
+      child = spawn(process.execPath, ['--enable-source-maps', main], { stdio: ['ignore', 'inherit', 'inherit'], env });
       const isReady = async (): Promise<void> => expect((await call('GET', '/readyz')).status).toBe(200);
       await vi.waitFor(isReady, { timeout: 90_000, interval: 50 });
     },

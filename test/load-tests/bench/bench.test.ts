@@ -3,13 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BENCHES } from '../../../load-tests/bench/options.ts';
+import { builtFile } from '../../support/built.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The last line of a bench. Small and short: only its form is looked at here, never its speed. */
 async function bench(name: string, ...more: string[]): Promise<Record<string, unknown>> {
-  const args = ['--import', 'tsx', 'load-tests/bench/main.ts', name, '--scale', '0.01', '--seconds', '0.5', ...more];
+  const args = [
+    '--enable-source-maps',
+    builtFile('load-tests/bench/main.ts'),
+    name,
+    '--scale',
+    '0.01',
+    '--seconds',
+    '0.5',
+    ...more,
+  ];
   const { stdout } = await run(process.execPath, args, { cwd: ROOT });
   return JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, unknown>;
 }
