@@ -78,7 +78,6 @@ async function runPrimary(): Promise<void> {
 }
 
 async function runWorker(): Promise<void> {
-  giveWay(HELPERS_NICE, 'helpers');
   const port = settings.WALKIN_BIDDER_PORT;
   const metrics = createMetrics();
   collectDefaultMetrics({ register: metrics.registry });
@@ -123,6 +122,8 @@ async function runWorker(): Promise<void> {
     tell({ type: 'walkin:fault', message: `port ${port} of the bidder: ${(error as Error).message}` });
     return;
   }
+  // Not before: they read and compile what it starts with.
+  giveWay(HELPERS_NICE, 'helpers');
   report();
   setInterval(report, REPORT_MS);
 

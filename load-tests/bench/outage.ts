@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Calls, round } from './capacity.ts';
 import { capacityNow, from, sayRun } from './latency.ts';
-import { runOpenLoop } from './open-loop.ts';
+import { type Answered, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
 import type { Rig, Server } from './rig.ts';
 import { say } from './say.ts';
 import { LATE_MS } from './world.ts';
+import { sayWorst } from './worst.ts';
 
 const LOAD = 0.25;
 const BEFORE_S = 5;
@@ -53,7 +54,7 @@ interface Load {
 
 async function without(load: Load, redis: { away: () => Promise<void>; back: () => Promise<void> }): Promise<OutageResult> {
   const { rig, bidder, calls, rate, options } = load;
-  const answers: { status: number; due: number; end: number; allowed: number }[] = [];
+  const answers: (Answered & { readonly allowed: number })[] = [];
   const first = calls.next;
   const startedAt = performance.now();
   const running = runOpenLoop({
@@ -64,8 +65,7 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
     seed: options.seed,
     lateMs: LATE_MS,
     // Some of the corpus give a bidder a second, and it may take that for who they ask for.
-    onAnswer: ({ status, due, end, call }) =>
-      void answers.push({ status, due, end, allowed: rig.traffic.allowedMs(first + call) }),
+    onAnswer: (answer) => void answers.push({ ...answer, allowed: rig.traffic.allowedMs(first + answer.call) }),
   });
   await sleep(BEFORE_S * 1_000);
   await redis.away();
@@ -78,6 +78,9 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
   sayRun('With the outage', result);
   const within = (since: number, until: number) => answers.filter(({ due }) => due >= since && due < until);
   const during = within(away, back);
+  sayWorst('before Redis went', within(0, away), away);
+  sayWorst('without it', during, away);
+  sayWorst('after it was back', within(back, Number.POSITIVE_INFINITY), back);
   const before = bidRateOf(within(0, away));
   let backAt: number | null = back;
   while (bidRateOf(within(backAt, backAt + WINDOW_MS)) < BACK * before && backAt < back + AFTER_S * 1_000)

@@ -10,6 +10,7 @@ import { type Rig, type Server, servingVersions } from './rig.ts';
 import { say } from './say.ts';
 import { type PublisherCall, type SwapPublisher, startSwapPublisher } from './swap-published.ts';
 import { LATE_MS } from './world.ts';
+import { sayWorst } from './worst.ts';
 
 const LOAD = 0.25;
 const POLL_MS = 5;
@@ -158,16 +159,6 @@ function saySteps(metrics: string, what: string, liveMs: number, before: Spent, 
   say(
     `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms; of the processor the compiler had ${ms('compiler')} and the worker ${ms('worker')}, which waited ${ms('waited')} for it`,
   );
-}
-
-/** The worst, by when they were due, milliseconds from the publication: of a stall all who were hit are neighbours. */
-function sayWorst(what: string, answers: readonly Answered[], since: number): void {
-  const worst = [...answers].sort((a, b) => b.end - b.due - (a.end - a.due)).slice(0, 5);
-  const each = worst.map(
-    ({ due, sent, end }) =>
-      `${(end - due).toFixed(0)} ms at ${(due - since).toFixed(0)} (sent ${(sent - due).toFixed(1)} ms late)`,
-  );
-  say(`The worst ${what}: ${each.join(', ')}`);
 }
 
 function longest(answers: readonly Answered[], until: 'sent' | 'end'): number {
