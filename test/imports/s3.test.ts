@@ -188,7 +188,7 @@ describe('a store', () => {
       put(format === 'csv' ? FILE : await parquetFile());
       let requests = 0;
       store.before = () => {
-        if (++requests === 3) put('x'.repeat(200_000));
+        if (++requests === 2) put('x'.repeat(200_000));
         return false;
       };
       const folder = temporaryFolder();
@@ -265,8 +265,8 @@ describe('a job that is cancelled', () => {
     put(await parquetFile());
     let requests = 0;
     const held: (() => void)[] = [];
-    // Says nothing from the third request on, until the job has looked whether it was cancelled.
-    store.before = () => (++requests < 3 ? false : new Promise<boolean>((resolve) => held.push(() => resolve(false))));
+    // Says nothing from the first bytes on, until the job has looked whether it was cancelled.
+    store.before = () => (++requests < 2 ? false : new Promise<boolean>((resolve) => held.push(() => resolve(false))));
     const checkpoint = async (): Promise<void> => {
       if (held.length > 0) throw new JobCancelled('cancelled');
     };
