@@ -87,3 +87,7 @@ export const NAME_SOURCE = '~name';
 
 /** SQL: whether an edge's ends are one identifier. */
 export const isBridge = (source: string): string => `startsWith(${source}, '~')`;
+
+/** SQL: keys that are nothing but what facts name an identifier by. */
+export const NAMES = `SELECT node FROM links WHERE source = '${NAME_SOURCE}'
+  AND node NOT IN (SELECT node FROM links WHERE NOT ${isBridge('source')})`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { NAME_SOURCE } from '../../proto/pepper.ts';
 import type { DmpDeps } from '../deps.ts';
 import { type KeyedIdentifier, type Keyring, keyAll } from '../events/keyring.ts';
 import { keysIn } from '../identity/asking.ts';
@@ -27,6 +28,7 @@ interface Heard {
   readonly at: string;
 }
 
+const LIMITS = { seconds: 30 };
 const FOREVER = '2299-01-01T00:00:00.000Z';
 const AHEAD_MS = 86_400_000;
 
@@ -66,6 +68,17 @@ export function hear(
   return { input, who, named: named.length, id, at: new Date(at).toISOString() };
 }
 
+const NONE: ReadonlyMap<string, string[]> = new Map();
+
+/** What tenants' facts name the identifiers by: of one that several people share no person leads there. */
+async function namesOf({ warehouse }: Deps, keys: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
+  if (keys.length === 0) return NONE;
+  const sql = `SELECT toString(node) AS key, groupUniqArray(toString(neighbour)) AS names FROM links
+    WHERE node IN {keys:Array(UUID)} AND source = '${NAME_SOURCE}' GROUP BY node`;
+  const rows = await warehouse.query<{ key: string; names: string[] }>({ sql, params: { keys } }, LIMITS);
+  return new Map(rows.map(({ key, names }) => [key, names]));
+}
+
 /**
  * Writes words down and lets a withdrawal act at once. When it returns it is durable, and bidders that look a person up meet it:
  * who withdrew `ads` before the operator is bid on no more, who withdrew `profiles` or `personalised_ads` has no segment until the
@@ -73,14 +86,20 @@ export function hear(
  */
 export async function record(deps: Deps, heard: readonly Heard[], advertiser: string | null, actor: string): Promise<Recorded[]> {
   const recorded = new Date(deps.now()).toISOString();
+  const named = await namesOf(
+    deps,
+    heard.flatMap(({ who }) => who.map(({ key }) => key)),
+  );
   const rows = heard.flatMap(({ input, who, id, at }) =>
-    who.flatMap(({ key, kind }) =>
-      input.purposes.map((purpose) => ({
-        ...{ identifier: key, kind, purpose, advertiser: advertiser ?? '', at, granted: input.status === 'granted' ? 1 : 0 },
-        ...{ expires: input.expires ?? FOREVER, source: input.source ?? '', actor, id, recorded },
-        ...{ document: input.proof?.document ?? '', version: input.proof?.version ?? '', channel: input.proof?.channel ?? '' },
-      })),
-    ),
+    who
+      .flatMap((one) => [one, ...(named.get(one.key) ?? []).map((key) => ({ ...one, key }))])
+      .flatMap(({ key, kind }) =>
+        input.purposes.map((purpose) => ({
+          ...{ identifier: key, kind, purpose, advertiser: advertiser ?? '', at, granted: input.status === 'granted' ? 1 : 0 },
+          ...{ expires: input.expires ?? FOREVER, source: input.source ?? '', actor, id, recorded },
+          ...{ document: input.proof?.document ?? '', version: input.proof?.version ?? '', channel: input.proof?.channel ?? '' },
+        })),
+      ),
   );
   await deps.warehouse.insert('consents', rows);
   await act(deps, rows);

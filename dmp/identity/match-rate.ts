@@ -1,6 +1,6 @@
 import { ADDRESSABLE_KINDS } from '../../proto/identifier.ts';
 import { matchSource } from '../../proto/match.ts';
-import { isBridge } from '../../proto/pepper.ts';
+import { isBridge, NAMES } from '../../proto/pepper.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { countFor, MINIMUM, type Told } from '../segments/minimum.ts';
 
@@ -95,7 +95,7 @@ const PEOPLE = `
     SELECT identifier, toString(kind) AS kind, profile, addressable FROM current INNER JOIN reach USING profile
     WHERE ({segment:String} = '' OR profile IN (
         SELECT profile FROM memberships WHERE segment = {segment:String} GROUP BY profile HAVING argMax(status, version) = 1))
-      AND ({anySource:UInt8} = 1 OR identifier IN (SELECT identifier FROM named))
+      AND ({anySource:UInt8} = 1 OR identifier IN (SELECT identifier FROM named)) AND identifier NOT IN (${NAMES})
   ),
   met AS (
     SELECT node AS identifier, transform(source, {matches:Array(String)}, {exchanges:Array(String)}, '') AS exchange

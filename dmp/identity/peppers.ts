@@ -1,5 +1,5 @@
 import { ADDRESSABLE_KINDS, IDENTIFIER_KINDS, NAMESPACED_KINDS } from '../../proto/identifier.ts';
-import { COMMON_GENERATION, olderPeppers, PEPPER_SOURCE } from '../../proto/pepper.ts';
+import { COMMON_GENERATION, NAMES, olderPeppers, PEPPER_SOURCE } from '../../proto/pepper.ts';
 import type { DmpDeps } from '../deps.ts';
 import { generationsOf } from './tenant.ts';
 
@@ -23,7 +23,7 @@ export interface TenantPepper {
   readonly generations: readonly number[];
   /** Facts of the advertiser's sources that come in are named under a pepper of its own. */
   readonly own: boolean;
-  /** The newest generation that nobody needs any more to be forgotten is not this: keys of its own that are known under one only. */
+  /** Identifiers that nobody else meets and that are known under one generation only; 0 where one is honoured. */
   readonly alone: number;
 }
 
@@ -35,7 +35,8 @@ const BRIDGED = `SELECT node FROM links WHERE source = '${PEPPER_SOURCE}'`;
 export async function pepperState(deps: Deps): Promise<PepperState> {
   const alone = (table: string, where: string): string =>
     `SELECT uniqExact(identifier) FROM ${table} WHERE ${where} AND identifier NOT IN (${BRIDGED})`;
-  const sql = `SELECT (${alone('identities', "kind != ''")}) AS identifiers, (${alone('opt_outs', 'active = 1')}) AS optOuts,
+  // What facts name somebody by is no identifier beside.
+  const sql = `SELECT (${alone('identities', `kind != '' AND identifier NOT IN (${NAMES})`)}) AS identifiers, (${alone('opt_outs', 'active = 1')}) AS optOuts,
     (${alone('erased', '1')}) AS erased, (${alone('consents', 'granted = 0')}) AS consents`;
   const [row] = await deps.warehouse.query<Record<keyof PepperState['alone'], string>>({ sql }, LIMITS);
   const count = (name: keyof PepperState['alone']): number => Number(row?.[name] ?? 0);

@@ -17,6 +17,7 @@ let api: TestApi;
 let keyA: string;
 let keyB: string;
 const ids: Record<string, string> = {
+  peppers: 'adv_a',
   ...{ erasures: 'era_a', domain: 'seller-of-a.example', exchange: 'ex', name: 'app-events', requests: 'x' },
 };
 const bodies: Record<string, object> = { exchanges: { name: 'Mine' } };
