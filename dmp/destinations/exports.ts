@@ -37,9 +37,12 @@ export interface ExportedFile {
 /** What the destination said of it. */
 export interface ExportResult {
   readonly at: string;
-  readonly received: number;
-  readonly matched: number;
+  /** Null: it does not say. */
+  readonly received: number | null;
+  readonly matched: number | null;
   readonly rejected: number;
+  /** Shares within which the match rate is, where no more is told. */
+  readonly range?: { readonly from: number; readonly to: number };
   /** The same by kind of identifier, where it is known. */
   readonly kinds?: readonly {
     readonly kind: string;

@@ -1,5 +1,5 @@
 /** Keys from `first` to `last`, both included. */
-export interface KeyRange {
+interface KeyRange {
   readonly first: string;
   readonly last: string;
 }

@@ -55,7 +55,10 @@ const PREFLIGHT_S = '600';
 export function registerLookupRoutes(app: FastifyInstance, deps: DmpDeps): void {
   const lookup = createLookup(deps);
   const uses = createLookupUses(deps);
-  app.addHook('onClose', () => uses.close());
+  app.addHook('onClose', () => {
+    lookup.close();
+    return uses.close();
+  });
   const allows = (origin: string, advertiser: string | null): boolean =>
     lookupsOf(deps.things, advertiser).some(({ body }) => body.origins.includes(origin));
 

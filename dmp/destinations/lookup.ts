@@ -25,8 +25,17 @@ export interface Coded {
   readonly destination: string;
 }
 
-/** Guard rails are looked at this often: a segment that shrank is told for so long at most. */
-const OFFER_MS = 5_000;
+interface OfferLife {
+  /** Guard rails are looked at this often. */
+  readonly freshMs: number;
+  /** Where ClickHouse is busy no page waits for it: a segment that shrank is told for so long at most. */
+  readonly keptMs: number;
+}
+
+const LIFE: OfferLife = { freshMs: 5_000, keptMs: 60_000 };
+/** Offers that were asked for are looked at by themselves, so that whoever comes to a quiet page does not wait either. */
+const KEPT_WARM_MS = 3_600_000;
+const WARM_MS = 1_000;
 
 export interface Lookup {
   /** The segments on offer that the visitor is in; none too where nothing may be told of them. */
@@ -34,36 +43,71 @@ export interface Lookup {
     advertiser: string,
     identifiers: readonly { readonly kind: IdentifierKind; readonly value: string }[],
   ): Promise<readonly Coded[]>;
+  close(): void;
 }
 
-type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now'>;
+type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now' | 'log'>;
 
 /** Answers out of the values that bidders read: one question to Redis. */
-export function createLookup(deps: Deps): Lookup {
+export function createLookup(deps: Deps, { freshMs, keptMs }: OfferLife = LIFE): Lookup {
   const offers = new Map<string, Promise<Offer>>();
   const ready = new Map<string, Offer>();
+  const asked = new Map<string, number>();
+  let changes = 0;
+  // What a change takes out of the offer is told to nobody from then on: who asks next waits for the new one.
   deps.things.onChange((kind) => {
-    if (kind === 'destination' || kind === 'segment' || kind === 'source') ready.clear();
+    if (kind !== 'destination' && kind !== 'segment' && kind !== 'source') return;
+    changes++;
+    ready.clear();
+    offers.clear();
   });
-  const renew = (advertiser: string): Promise<Offer> => {
-    const running = offers.get(advertiser) ?? readOffer(deps, advertiser).finally(() => offers.delete(advertiser));
-    offers.set(advertiser, running);
-    return running.then((offer) => {
-      ready.set(advertiser, offer);
+  const read = async (advertiser: string): Promise<Offer> => {
+    const before = changes;
+    try {
+      const offer = await readOffer(deps, advertiser);
+      if (before === changes) ready.set(advertiser, offer);
       return offer;
-    });
+    } finally {
+      if (before === changes) offers.delete(advertiser);
+    }
   };
+  const renew = (advertiser: string): Promise<Offer> => {
+    const running = offers.get(advertiser) ?? read(advertiser);
+    offers.set(advertiser, running);
+    return running;
+  };
+  const renewBehind = (advertiser: string): void =>
+    void renew(advertiser).catch((error: unknown) =>
+      deps.log.warn({ err: error, advertiser }, 'what pages are told is not renewed'),
+    );
+  const offerOf = (advertiser: string): Offer | Promise<Offer> => {
+    const at = performance.now();
+    asked.set(advertiser, at);
+    const known = ready.get(advertiser);
+    if (known === undefined || at - known.at >= keptMs) return renew(advertiser);
+    if (at - known.at >= freshMs) renewBehind(advertiser);
+    return known;
+  };
+  const timer = setInterval(
+    () => {
+      for (const [advertiser, at] of asked)
+        if (performance.now() - at < KEPT_WARM_MS) renewBehind(advertiser);
+        else asked.delete(advertiser);
+    },
+    Math.max(WARM_MS, keptMs / 3),
+  );
+  timer.unref();
   // Who has not come since a pepper was replaced is published under the one before.
   const peppers = [deps.pepper, ...olderPeppers(deps.pepper)];
   return {
     of: async (advertiser, identifiers) => {
-      const known = ready.get(advertiser);
-      const offer = known !== undefined && performance.now() - known.at < OFFER_MS ? known : await renew(advertiser);
+      const offer = await offerOf(advertiser);
       const keys = identifiers.flatMap((identifier) => peppers.flatMap((pepper) => keyIdentifier(identifier, pepper) ?? []));
       if (offer.codes.size === 0 || keys.length === 0) return [];
       const values = await deps.redis.mgetBuffer(...keys.map(profileKey));
       return membershipsIn(values, offer.codes, deps.now());
     },
+    close: () => clearInterval(timer),
   };
 }
 

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { oneOf } from '../http/schema.ts';
 import { SENDABLE_KINDS } from '../identity/sendable.ts';
 import type { Fault } from '../problem.ts';
+import { type Answer, readAnswers, type Told } from './answers.ts';
 import type { Destination } from './destination.ts';
 import type { ExportResult } from './exports.ts';
 
@@ -33,26 +34,42 @@ export const ResultBody = Type.Object(
         { additionalProperties: true, description: 'xandr: the job as the batch segment service answers it, instead of counts' },
       ),
     ),
+    answers: Type.Optional(
+      Type.Array(Type.Object({}, { additionalProperties: true }), {
+        minItems: 1,
+        maxItems: 1_000,
+        description:
+          'what the destination itself answered, each as it came, instead of counts: of Google a request status (Data Manager API) or an offline user data job, of Meta the answers to uploads, of Yandex the segment, of Xandr the job',
+      }),
+    ),
   },
   closed,
 );
 
-type Counts = Pick<ExportResult, 'received' | 'matched' | 'rejected'>;
+interface Counts {
+  readonly received: number;
+  readonly matched: number;
+  readonly rejected: number;
+}
 
 export interface ToldResult extends Partial<Counts> {
   readonly kinds?: readonly (Omit<Counts, 'rejected'> & { readonly kind: string; readonly rejected?: number })[];
   readonly errors?: readonly { readonly code: string; readonly count: number }[];
-  readonly batch_segment_upload_job?: Readonly<Record<string, unknown>>;
+  readonly batch_segment_upload_job?: Answer;
+  readonly answers?: readonly Answer[];
 }
 
 type Read = { readonly result: Omit<ExportResult, 'at'> } | { readonly faults: Fault[] };
 
 export function readResult(told: ToldResult, kind: Destination['kind']): Read {
   const job = told.batch_segment_upload_job;
-  if (job !== undefined) {
-    if (kind !== 'xandr') return fault('/batch_segment_upload_job', 'unknown_property', 'is for xandr');
-    if (typeof job['num_valid'] !== 'number') return fault('/batch_segment_upload_job/num_valid', 'required', 'is missing');
-    return { result: ofJob(job) };
+  if (job !== undefined && kind !== 'xandr') return fault('/batch_segment_upload_job', 'unknown_property', 'is for xandr');
+  const answers = job === undefined ? told.answers : [{ batch_segment_upload_job: job }];
+  if (answers !== undefined) {
+    const read = readAnswers(answers, kind);
+    if (!Array.isArray(read)) return { result: read as Told };
+    const pointerOf = (pointer: string): string => (job === undefined ? pointer : pointer.replace('/answers/0', ''));
+    return { faults: read.map((one: Fault) => ({ ...one, pointer: pointerOf(one.pointer) })) };
   }
   const kinds = (told.kinds ?? []).map(({ rejected = 0, ...one }) => ({ ...one, rejected }));
   const sum = (of: (one: Counts) => number): number => kinds.reduce((total, one) => total + of(one), 0);
@@ -72,19 +89,4 @@ export function readResult(told: ToldResult, kind: Destination['kind']): Read {
 
 function fault(pointer: string, code: Fault['code'], message: string): Read {
   return { faults: [{ pointer, code, message }] };
-}
-
-/**
- * `num_valid` counts the pairs of user and segment that were taken, every other `num_…` those that were not
- * (learn.microsoft.com/xandr/digital-platform-api/batch-segment-service).
- */
-function ofJob(job: Readonly<Record<string, unknown>>): Omit<ExportResult, 'at'> {
-  const refused = Object.entries(job).filter(
-    (entry): entry is [string, number] =>
-      /^num_(invalid|unauth|inactive|past|other)_/.test(entry[0]) && typeof entry[1] === 'number' && entry[1] > 0,
-  );
-  const rejected = refused.reduce((sum, [, n]) => sum + n, 0);
-  const matched = job['num_valid'] as number;
-  const errors = refused.map(([code, n]) => ({ code, count: n })).sort((a, b) => b.count - a.count);
-  return { received: matched + rejected, matched, rejected, kinds: [], errors };
 }

@@ -19,7 +19,7 @@ const SHOWN_EXPORTS = 20;
 
 function ratesOf({ kinds = [], ...told }: ExportResult): object {
   const rateOf = ({ matched, received }: Pick<ExportResult, 'matched' | 'received'>) =>
-    received === 0 ? null : matched / received;
+    matched === null || received === null || received === 0 ? null : matched / received;
   return { ...told, rate: rateOf(told), kinds: kinds.map((one) => ({ ...one, rate: rateOf(one) })) };
 }
 

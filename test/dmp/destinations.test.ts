@@ -483,8 +483,16 @@ describe('the rest', () => {
         ],
       },
     });
+    const userDataIngestionStatus = { recordCount: '5', uploadMatchRateRange: 'MATCH_RATE_RANGE_41_TO_50' };
+    const status = { requestStatus: 'SUCCESS', audienceMembersIngestionStatus: { userDataIngestionStatus } };
+    await api.ok('POST', `/v1/exports/${id}/result`, { answers: [{ requestStatusPerDestination: [status] }] });
+    expect(await api.ok('GET', '/v1/destinations/google')).toMatchObject({
+      matchRate: { received: 5, matched: null, rate: null, range: { from: 0.41, to: 0.5 } },
+    });
     for (const none of [
       {},
+      { answers: [] },
+      { answers: [{ requestStatusPerDestination: [{ ...status, requestStatus: 'PROCESSING' }] }] },
       { received: 5 },
       { kinds: [{ kind: 'ifa', received: 1, matched: 2 }] },
       { batch_segment_upload_job: {} },

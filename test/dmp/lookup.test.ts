@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createLookup, type Lookup } from '../../dmp/destinations/lookup.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { optOut } from '../../dmp/opt-out/opt-out.ts';
 import { segmentsNeeded } from '../../dmp/publication/needed.ts';
@@ -63,6 +64,35 @@ test('tells the segments on offer that the visitor is in, and no small or unlist
   expect((await ask([visitor])).json()).toEqual({ segments: ['vip'] });
   expect((await ask([{ kind: 'cookie', value: 'nobody' }, visitor])).json()).toEqual({ segments: ['vip'] });
   expect((await ask([{ kind: 'cookie', value: 'nobody' }])).json()).toEqual({ segments: [] });
+});
+
+test('a page does not wait for ClickHouse where it is busy, for as long as what is on offer may be told', async () => {
+  const gates: (() => void)[] = [];
+  let isBusy = false;
+  const { query } = api.deps.warehouse;
+  const warehouse = {
+    ...api.deps.warehouse,
+    query: async <Row>(...args: Parameters<typeof query>): Promise<Row[]> => {
+      if (isBusy) await new Promise<void>((resolve) => void gates.push(resolve));
+      return query<Row>(...args);
+    },
+  };
+  const things = { ...api.deps.things, onChange: () => undefined };
+  const deps = { ...api.deps, warehouse, things };
+  const lookups = [createLookup(deps, { freshMs: 0, keptMs: 600_000 }), createLookup(deps, { freshMs: 0, keptMs: 0 })] as const;
+  const [kept, strict] = lookups;
+  const told = (lookup: Lookup) => lookup.of('shop', [{ kind: 'cookie', value: 'visitor-1' }]);
+  const regulars = [{ segment: 'regulars', code: 'vip', destination: 'site' }];
+  expect([await told(kept), await told(strict)]).toEqual([regulars, regulars]);
+  isBusy = true;
+  expect(await told(kept)).toEqual(regulars);
+  // What is over is not told, however busy it is.
+  const waiting = told(strict);
+  const first = await Promise.race([waiting, new Promise((resolve) => setTimeout(() => resolve('waits'), 100))]);
+  isBusy = false;
+  for (const open of gates) open();
+  expect([first, await waiting]).toEqual(['waits', regulars]);
+  for (const lookup of lookups) lookup.close();
 });
 
 test('bidders are told of the segments too, so that there is something to ask', () => {
