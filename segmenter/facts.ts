@@ -39,6 +39,9 @@ const LIMITS: Limits = { seconds: 600, memoryBytes: 4 * 1024 ** 3 };
 const PART = 5_000_000;
 /** How surely the identifier is theirs. */
 const SURE = 'device_sure, person_sure, household_sure';
+/** Identifiers whose people are put together by one statement: 340 bytes each. */
+const PART_OF_PEOPLE = 4_000_000;
+const SLICE_OF_PEOPLE = 'cityHash64(profile) % {people:UInt32} = {part:UInt32}';
 const STAGES = ['facts_scope', 'facts_fresh', 'facts_wanted', 'facts_found'] as const;
 
 /**
@@ -79,9 +82,11 @@ async function rebuild({ warehouse }: FactsDeps, grounds: Grounds, fold: number,
   for (const table of [...STAGES, 'facts', 'placements']) await run(`TRUNCATE TABLE ${table}`);
   await run(`INSERT INTO placements (identifier, shard, profile) SETTINGS insert_deduplicate = 0
     SELECT identifier, household % 64, profile FROM identities FINAL`);
-  await run(insertPeople('facts', '1'));
   const identifiers = Number((await count(warehouse, 'SELECT count() AS n FROM identities')) ?? 0);
   const parts = Math.ceil(identifiers / PART) || 1;
+  const people = Math.ceil(identifiers / PART_OF_PEOPLE) || 1;
+  for (let part = 0; part < people; part++)
+    await run(insertPeople('facts', people === 1 ? '1' : SLICE_OF_PEOPLE), { people, part });
   const all = rawRows('all', grounds, 'cityHash64(identifier) % {parts:UInt32} = {part:UInt32}');
   for (let part = 0; part < parts; part++)
     for (const [done, rows] of all.entries()) {
@@ -258,7 +263,8 @@ function insertPlaced(into: 'facts' | 'facts_wanted', select: string, rows: RawR
 
 /** One row for each device of everybody, so that people without facts are there. */
 function insertPeople(into: 'facts' | 'facts_wanted', profiles: string): string {
-  const chosen = profiles === '1' ? '1' : `${profiles} AND identifier IN (SELECT identifier FROM identities WHERE ${profiles})`;
+  const isAll = profiles === '1' || profiles === SLICE_OF_PEOPLE;
+  const chosen = isAll ? profiles : `${profiles} AND identifier IN (SELECT identifier FROM identities WHERE ${profiles})`;
   const columns = 'shard, profile, device, household, kind, item, value, name, once, id, revision';
   return `INSERT INTO ${into} (${columns}, ${SURE}) SETTINGS insert_deduplicate = 0
     SELECT toUInt8(household % 64), profile, device, household, 'person', anchor_text, kinds, unsure, key, key,

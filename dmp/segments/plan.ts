@@ -37,12 +37,12 @@ export interface FactsPlan {
 
 /** Leaves that differ in values only are answered together, however many they are: of each unit it is found once which values it has. */
 export interface Lookup {
-  /** The same of leaves that differ in values only. */
+  /** The same of leaves of a scope that differ in values only, whatever is bound. */
   readonly form: string;
   /** It holds of units that have any of these. */
   readonly values: readonly string[];
   /**
-   * Selects `value`, `unit`.
+   * Selects `value`, `unit`, also values that nobody asks for.
    *
    * @param from the table of facts, or one of the same columns with some of them
    * @param range a condition over it

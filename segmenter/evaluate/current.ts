@@ -95,11 +95,16 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const units = new Map<string, string>();
   const opposite = new Set<string>();
   const values: Valued[] = [];
-  const lookups = new Map<string, Looked[]>();
+  const lookups = lookupsOf(wants, compiler);
+  const isLooked = new Set(lookups.flatMap((same) => same.map(({ key }) => key)));
   /** Each asked once. */
   const told = new Map<string, readonly string[]>();
   const compared = new Map<string, Map<string, { plan: FactsPlan; places: readonly string[] }>>();
   for (const [n, { key, of, base }] of wants.entries()) {
+    if (isLooked.has(key)) {
+      names.set(key, `l${n}`);
+      continue;
+    }
     const plan = planWanted(of, compiler);
     if (plan === null) continue;
     if (isOfValues(key) && 'others' in plan && plan.others !== undefined) {
@@ -108,11 +113,6 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
     }
     const name = `l${n}`;
     names.set(key, name);
-    if (plan.lookup !== undefined) {
-      const same = lookups.get(plan.lookup.form);
-      if (same === undefined) lookups.set(plan.lookup.form, [{ name, plan, lookup: plan.lookup }]);
-      else same.push({ name, plan, lookup: plan.lookup });
-    }
     if ('units' in plan) units.set(name, plan.units);
     else if (base !== undefined && plan.others !== undefined) {
       const valued = { key: base.key, others: plan.others, rows: plan.rows };
@@ -131,16 +131,13 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const isTogether = facts < round.few || turn.level !== 'person';
   const ofValues = [...compared].map(([key, leaves]) => setsOfValues(key, leaves, bound));
   const found: LeafStatement[] = [];
-  for (const same of lookups.values()) {
-    if (same.length < MANY) continue;
-    const [{ plan }] = same as [Looked];
-    const sql = lookedUp(same, bound);
-    for (const { name } of same) {
-      sets.delete(name);
-      units.delete(name);
-    }
+  for (const same of lookups) {
+    const [{ of }] = same as [Looked];
+    const plan = planWanted(of, compiler) as LeafPlan;
+    const all = same.map(({ key }) => names.get(key) as string);
+    const sql = lookedUp(same, all, plan.lookup as Lookup, bound);
     if ('units' in plan) ofValues.push(sql('', '', new Set()));
-    else found.push({ names: same.map(({ name }) => name), kinds: isTogether ? [] : kindsOf(plan.rows), sql, ofNobody: null });
+    else found.push({ names: all, kinds: isTogether ? [] : kindsOf(plan.rows), sql, ofNobody: null });
   }
   const statements = [...compileSets(sets, compiler, { isTogether }), ...found];
   return { asking: { statements, units, ofValues, bound }, compiler, values, names, opposite };
@@ -150,15 +147,27 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
 const MANY = 20;
 
 interface Looked {
-  readonly name: string;
-  readonly plan: LeafPlan;
+  readonly key: string;
+  readonly of: Want['of'];
   readonly lookup: Lookup;
 }
 
+/** Those of which there are many, by form. What each of them would bind is not: each statement is sent all that is bound. */
+function lookupsOf(wants: readonly Want[], { scope }: Compiler): Looked[][] {
+  const forms = new Map<string, Looked[]>();
+  for (const { key, of, isLookup } of wants) {
+    const lookup = isLookup ? planWanted(of, { scope, bound: new Binder() })?.lookup : undefined;
+    if (lookup === undefined) continue;
+    const same = forms.get(lookup.form);
+    if (same === undefined) forms.set(lookup.form, [{ key, of, lookup }]);
+    else same.push({ key, of, lookup });
+  }
+  return [...forms.values()].filter((same) => same.length >= MANY);
+}
+
 /** The sets of leaves that differ in values only, by the values that units have. */
-function lookedUp(same: readonly Looked[], bound: Binder): LeafStatement['sql'] {
-  const [{ lookup }] = same as [Looked];
-  const names = bound.texts(same.flatMap(({ name, lookup: { values } }) => values.map(() => name)));
+function lookedUp(same: readonly Looked[], all: readonly string[], lookup: Lookup, bound: Binder): LeafStatement['sql'] {
+  const names = bound.texts(same.flatMap(({ lookup: one }, n) => one.values.map(() => all[n] as string)));
   const values = bound.texts(same.flatMap((one) => one.lookup.values));
   const leaves = `SELECT tupleElement(pair, 1) AS leaf, tupleElement(pair, 2) AS value FROM (SELECT arrayJoin(arrayZip(${names}, ${values})) AS pair)`;
   return (from, range) => `SELECT leaf, ${stretchOf('unit')} AS shard, groupBitmapState(unit) AS members FROM (

@@ -245,7 +245,7 @@ async function putEvents(from: number, events: number, ingested: number): Promis
 function run(sql: string): Promise<void> {
   return warehouse.command(
     { sql: `${sql.replace(/^(INSERT INTO \w+ \([^)]*\))/, '$1 SETTINGS insert_deduplicate = 0')}` },
-    { seconds: 1_200 },
+    { seconds: 7_200 },
   );
 }
 

@@ -72,10 +72,10 @@ export const attribute: NodeKind<Attribute> = {
       rows,
       ...(isListed && {
         lookup: {
-          form: rows,
+          form: `attribute ${JSON.stringify([name, sources ?? null])}`,
           values: listed.map(String),
-          units: (from: string, range: string, values: string) =>
-            `SELECT arrayJoin(arrayFilter(v -> v IN ${values}, arrayMap(v -> v.1, now))) AS value, unit
+          units: (from: string, range: string) =>
+            `SELECT arrayJoin(arrayMap(v -> v.1, now)) AS value, unit
               FROM (SELECT shard AS s, ${unit} AS unit, ${current} AS now FROM ${from} WHERE ${both(rows, range, there)} GROUP BY s, unit)`,
         },
       }),

@@ -21,7 +21,7 @@ export const list: NodeKind<string> = {
         WHERE identifier IN (SELECT identifier FROM list_entries WHERE ${where})) AS who USING identifier${counting === '' ? '' : ` WHERE ${counting}`}`;
     return {
       units: `SELECT unit FROM (${ofLists(`list = ${bound.add('String', id)}`)})`,
-      lookup: { form: `list ${counting}`, values: [id], units: (_from, _range, values) => ofLists(`list IN ${values}`) },
+      lookup: { form: 'list', values: [id], units: (_from, _range, values) => ofLists(`list IN ${values}`) },
       edges: 'always',
     };
   },
