@@ -74,7 +74,8 @@ const NONE: ReadonlyMap<string, string[]> = new Map();
 async function namesOf({ warehouse }: Deps, keys: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
   if (keys.length === 0) return NONE;
   const sql = `SELECT toString(node) AS key, groupUniqArray(toString(neighbour)) AS names FROM links
-    WHERE node IN {keys:Array(UUID)} AND source = '${NAME_SOURCE}' GROUP BY node`;
+    WHERE source = '${NAME_SOURCE}' AND node IN (SELECT i.identifier FROM identities AS i FINAL WHERE i.identifier IN {keys:Array(UUID)} AND shared = 1)
+    GROUP BY node`;
   const rows = await warehouse.query<{ key: string; names: string[] }>({ sql, params: { keys } }, LIMITS);
   return new Map(rows.map(({ key, names }) => [key, names]));
 }
