@@ -27,7 +27,7 @@ let bytes = Buffer.alloc(4_096);
 /** Longest text that fits one block with its padding. */
 const SHORT = BLOCK - 9;
 
-export function createHmac256(key: string | Uint8Array): Hmac {
+export function createHmac256(key: string): Hmac {
   const inner = new Int32Array(INITIAL);
   const outer = new Int32Array(INITIAL);
   const block = keyBlock(key);
@@ -102,7 +102,7 @@ function loadShort(text: string, hashed: number): boolean {
 }
 
 /** Keys longer than a block are hashed first. */
-function keyBlock(key: string | Uint8Array): Buffer {
+function keyBlock(key: string): Buffer {
   const given = Buffer.from(key);
   const block = Buffer.alloc(BLOCK);
   if (given.length <= BLOCK) {

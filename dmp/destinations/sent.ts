@@ -1,5 +1,5 @@
 import type { Statement, Warehouse } from '../clickhouse/warehouse.ts';
-import type { Sealed, Sealer } from '../identity/seal.ts';
+import type { Sealer } from '../identity/seal.ts';
 import { boundTo, SENDABLE_KINDS, type SendableKind } from '../identity/sendable.ts';
 import { keyRanges } from './key-ranges.ts';
 
@@ -93,14 +93,11 @@ const FIXED_BYTES = 8 + KEY_BYTES;
 
 /** Opens RowBinary: UInt32 person, UInt8 op, UInt8 kind, UInt16 segment (both counted from 1), FixedString(36), String. */
 function* opened(bytes: Buffer, sealer: Sealer, { segments, by }: Which): Generator<Sent[]> {
-  let rows: Omit<Sent, 'value'>[] = [];
-  let sealed: Sealed[] = [];
+  let rows: Sent[] = [];
   let last = '';
   const flush = (): Sent[] => {
-    const values = sealer.openAll(sealed);
-    const sent = rows.map((row, at) => ({ ...row, value: values[at] as string }));
+    const sent = rows;
     rows = [];
-    sealed = [];
     return sent;
   };
   for (let at = 0; at < bytes.length; ) {
@@ -110,12 +107,8 @@ function* opened(bytes: Buffer, sealer: Sealer, { segments, by }: Which): Genera
     const group = by === 'person' ? String(person) : identifier;
     if (rows.length >= TOGETHER && group !== last) yield flush();
     last = group;
-    rows.push({
-      segment: segments[bytes.readUInt16LE(at + 6) - 1] as string,
-      person,
-      kind,
-      op: bytes[at + 4] === 1 ? 1 : 0,
-    });
+    const segment = segments[bytes.readUInt16LE(at + 6) - 1] as string;
+    const op = bytes[at + 4] === 1 ? 1 : 0;
     at += FIXED_BYTES;
     let size = 0;
     for (let shift = 0; ; shift += 7) {
@@ -123,8 +116,9 @@ function* opened(bytes: Buffer, sealer: Sealer, { segments, by }: Which): Genera
       size |= (byte & 127) << shift;
       if (byte < 128) break;
     }
-    sealed.push({ text: bytes.toString('latin1', at, at + size), bound: boundTo(kind, identifier) });
+    const value = sealer.open(bytes.toString('latin1', at, at + size), boundTo(kind, identifier));
     at += size;
+    rows.push({ segment, person, kind, op, value });
   }
   if (rows.length > 0) yield flush();
 }
