@@ -330,6 +330,8 @@ test('a row that was refused before its person refused is not taken when it is t
 
 test('an erasure finds a person under all peppers, in refused rows of whom nothing else is known too', async () => {
   await sendTo('two', { type: 'page', at: 'never', identifiers: [mail('una')], url: 'https://shop.example/' });
+  // A receipt counts stored rows: those that were sent again may not have been merged yet.
+  await api.deps.warehouse.command({ sql: 'OPTIMIZE TABLE purchases FINAL' });
   for (const who of [amy, mail('una')]) {
     const { id, job } = await api.ok<{ id: string; job: string }>('POST', '/v1/erasures', { identifiers: [who] });
     await ended(job);
