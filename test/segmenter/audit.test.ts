@@ -19,7 +19,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.reset());
 
-const DAYS = 50;
+/** All windows but the longest end within twenty; fifty take three minutes. */
+const DAYS = Number(process.env['WALKIN_AUDIT_DAYS'] ?? (process.env['CI'] === undefined ? 50 : 20));
 const DAY_MS = 86_400_000;
 
 const RULES: readonly (readonly [rule: Rule, level?: Level])[] = [
@@ -79,7 +80,7 @@ async function eraseSomebody(identifiers: readonly string[], id: string): Promis
   expect((await erase(rig, async () => undefined, id, steps)).proof.found).toEqual([]);
 }
 
-test('over fifty days members of people who are asked again are those of everybody asked', { timeout: 900_000 }, async () => {
+test(`over ${DAYS} days members of people who are asked again are those of everybody asked`, { timeout: 900_000 }, async () => {
   const world = createWorld(rig, 7);
   const facts = createFacts(rig);
   for (const [n, [rule, level = 'person']] of RULES.entries())
