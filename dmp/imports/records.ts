@@ -81,15 +81,37 @@ export async function keepFile(redis: Redis, id: string, file: ImportFile): Prom
   await redis.hset(recordKey(id), { file: JSON.stringify(file) });
 }
 
-export async function putJob(redis: Redis, id: string, job: string): Promise<void> {
-  await redis.hset(recordKey(id), { job });
+/** KEYS[1] import. ARGV[1] job that is to take it, ARGV[2] the one that was to, '' for none. Returns who takes it now. */
+const PUT_JOB = `
+local job = redis.call('HGET', KEYS[1], 'job') or ''
+if job ~= ARGV[2] then return job end
+redis.call('HSET', KEYS[1], 'job', ARGV[1])
+return ARGV[1]`;
+
+/** To be done before the job can begin. False where meanwhile another than `before` takes the import. */
+export async function putJob(redis: Redis, id: string, job: string, before: string | null): Promise<boolean> {
+  return (await redis.eval(PUT_JOB, 1, recordKey(id), job, before ?? '')) === job;
 }
 
+/** KEYS[1] import. ARGV[1] epoch ms, ARGV[2] job. Returns 1; -1 where there is no such import, 0 where it is another job's. */
+const BEGIN = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
+if redis.call('HEXISTS', KEYS[1], 'done') == 1 then return 1 end
+redis.call('HSETNX', KEYS[1], 'job', ARGV[2])
+if redis.call('HGET', KEYS[1], 'job') ~= ARGV[2] then return 0 end
+redis.call('HSETNX', KEYS[1], 'begun', ARGV[1])
+return 1`;
+
 /** From here on the file cannot be replaced; also where it was begun before, by a process that died. */
-export async function beginRecord(redis: Redis, id: string, now: number): Promise<ImportRecord | null> {
-  if ((await redis.exists(recordKey(id))) === 0) return null;
-  await redis.hsetnx(recordKey(id), 'begun', now);
-  return readRecord(redis, id);
+export async function beginRecord(
+  redis: Redis,
+  id: string,
+  job: string,
+  now: number,
+): Promise<ImportRecord | 'missing' | 'taken'> {
+  const began = await redis.eval(BEGIN, 1, recordKey(id), now, job);
+  const record = began === 1 ? await readRecord(redis, id) : null;
+  return record ?? (began === 0 ? 'taken' : 'missing');
 }
 
 export async function keepProgress(redis: Redis, id: string, progress: ImportProgress): Promise<void> {

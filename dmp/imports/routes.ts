@@ -9,6 +9,7 @@ import type { DmpDeps } from '../deps.ts';
 import { readBody } from '../events/body.ts';
 import { DEFAULT_SOURCE } from '../events/event.ts';
 import { referenceFault } from '../http/references.ts';
+import { type JobView, newJobId } from '../jobs/jobs.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, type Principal, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
@@ -114,8 +115,7 @@ async function create(deps: DmpDeps, request: FastifyRequest, reply: FastifyRepl
   };
   await createRecord(deps.redis, record);
   if (input.address !== undefined) {
-    const job = await deps.jobs.enqueue('import', { import: record.id }, principal.id);
-    await putJob(deps.redis, record.id, job.id);
+    const job = await startJob(deps, record, principal.id);
     reply.code(201).header('location', `/v1/imports/${record.id}`);
     return bodyOf(deps, { ...record, job: job.id });
   }
@@ -184,16 +184,23 @@ async function upload(deps: DmpDeps, request: Call, reply: FastifyReply): Promis
   }
   const before = record.file?.name;
   if (before !== undefined && before !== file.name) await rm(join(deps.uploads, before), { force: true });
-  return answerJob(reply, await jobFor(deps, record, request.principal.id));
+  return answerJob(reply, await jobFor(deps, record.id, request.principal.id));
 }
 
-/** A job that still waits for its turn takes the newer file. */
-async function jobFor(deps: DmpDeps, record: ImportRecord, actor: string) {
+/** A job that had not begun when the newer file was put takes that one. */
+async function jobFor(deps: DmpDeps, id: string, actor: string): Promise<JobView> {
+  const record = await readRecord(deps.redis, id);
+  if (record === null) throw notFound(`import ${id}`);
   const waiting = record.job === null ? null : await deps.jobs.get(record.job);
-  if (waiting?.state === 'queued') return waiting;
-  const job = await deps.jobs.enqueue('import', { import: record.id }, actor);
-  await putJob(deps.redis, record.id, job.id);
-  return job;
+  return waiting?.state === 'queued' || waiting?.state === 'running' ? waiting : startJob(deps, record, actor);
+}
+
+/** The import names its job first: one that it does not name takes nothing, so no two of them ever write the same result. */
+async function startJob(deps: DmpDeps, { id, job: before }: ImportRecord, actor: string): Promise<JobView> {
+  const job = newJobId('import');
+  if (!(await putJob(deps.redis, id, job, before)))
+    throw new Problem(409, 'conflict', 'Another call started this import just now');
+  return deps.jobs.enqueue('import', { import: id }, actor, job);
 }
 
 const SAMPLE = { sent: 4 * 1024 ** 2, inflated: 4 * 1024 ** 2 };
@@ -225,9 +232,7 @@ async function resume(deps: DmpDeps, request: Call, reply: FastifyReply): Promis
     throw new Problem(409, 'missing_file', 'There is no file yet to go on with');
   if (before.state !== 'failed' && before.state !== 'cancelled')
     throw new Problem(409, 'conflict', `The import is ${before.state}`);
-  const job = await deps.jobs.enqueue('import', { import: record.id }, request.principal.id);
-  await putJob(deps.redis, record.id, job.id);
-  return answerJob(reply, job);
+  return answerJob(reply, await startJob(deps, record, request.principal.id));
 }
 
 function begun(): Problem {

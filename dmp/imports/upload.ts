@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Problem } from '../problem.ts';
@@ -22,13 +22,27 @@ export async function storeUpload(folder: string, id: string, body: Readable, ma
     const file = await write(handle, body, id, maxBytes);
     await handle.sync();
     await handle.close();
-    await rename(part, join(folder, file.name));
+    await place(part, join(folder, file.name), file.bytes);
     return file;
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(part, { force: true });
     throw problemOf(error);
   }
+}
+
+/**
+ * The same file sent again leaves the first where it is: a job may have begun to read it, to which a newer one of its name would be
+ * a file that was changed.
+ */
+async function place(part: string, path: string, bytes: number): Promise<void> {
+  try {
+    await link(part, path);
+  } catch (error) {
+    const there = (error as NodeJS.ErrnoException).code === 'EEXIST' ? await stat(path).catch(() => null) : null;
+    if (there?.size !== bytes) return rename(part, path);
+  }
+  await rm(part, { force: true });
 }
 
 async function write(handle: FileHandle, body: Readable, id: string, maxBytes: number): Promise<ImportFile> {

@@ -80,9 +80,10 @@ export const resultPath = (uploads: string, id: string): string => join(uploads,
  * changes nothing.
  */
 export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS, guard = createGuard(HERE)): JobWork<'import'> {
-  return async ({ import: id }, context) => {
-    const made = await beginRecord(deps.redis, id, deps.now());
-    if (made === null) throw new JobRefused('not_found', `there is no import ${id}`);
+  const take = async (id: string, context: JobContext): Promise<ImportResult> => {
+    const made = await beginRecord(deps.redis, id, context.id, deps.now());
+    if (made === 'missing') throw new JobRefused('not_found', `there is no import ${id}`);
+    if (made === 'taken') throw new JobRefused('conflict', 'another job takes this import');
     if (made.done !== null) {
       await dropFile(deps.uploads, id);
       return made.done;
@@ -107,6 +108,18 @@ export function importWork(deps: DmpDeps, batchRows = BATCH_ROWS, guard = create
     } finally {
       await tally.close(isRefused);
       if (isRefused) await forgetProgress(deps.redis, id);
+    }
+  };
+  // A machine that stood still for long is given its own job again: the run before ends first, so that one writes the result.
+  const running = new Map<string, Promise<unknown>>();
+  return async ({ import: id }, context) => {
+    const before = running.get(id);
+    const run = (before ?? Promise.resolve()).catch(() => undefined).then(() => take(id, context));
+    running.set(id, run);
+    try {
+      return await run;
+    } finally {
+      if (running.get(id) === run) running.delete(id);
     }
   };
 }

@@ -1,5 +1,7 @@
 /** Long work: queued in BullMQ, visible at /v1/jobs/{id}, safe to run again after a crash. */
 
+import { randomBytes } from 'node:crypto';
+
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 export interface JobProgress {
@@ -68,12 +70,20 @@ export const QUEUE_OF: Readonly<Record<JobType, 'imports' | 'segmenter' | 'expor
 export const ATTEMPTS_OF: Readonly<Partial<Record<JobType, number>>> = { export: 9 };
 
 export interface Jobs {
-  /** `actor` is the API key's id; advertiser-bound keys see only their own jobs. While a refresh waits, another is the same one. */
-  enqueue<T extends JobType>(type: T, payload: JobPayloads[T], actor: string): Promise<JobView>;
+  /**
+   * `actor` is the API key's id; advertiser-bound keys see only their own jobs. While a refresh waits, another is the same one.
+   * `id` of `newJobId`: for who must note it before the job can begin.
+   */
+  enqueue<T extends JobType>(type: T, payload: JobPayloads[T], actor: string, id?: string): Promise<JobView>;
   get(id: string): Promise<JobView | null>;
   /** False where there is no such job or it has ended. One that runs stops at its next checkpoint. */
   cancel(id: string): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** Names its type, by which its queue is found. */
+export function newJobId(type: JobType): string {
+  return `job_${type}_${randomBytes(9).toString('hex')}`;
 }
 
 export interface JobContext {

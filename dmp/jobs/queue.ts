@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -12,6 +11,7 @@ import {
   type JobType,
   type JobView,
   type JobWork,
+  newJobId,
   QUEUE_OF,
 } from './jobs.ts';
 import { CANCELLED, type JobData, readView } from './view.ts';
@@ -54,10 +54,10 @@ export function createJobs(options: JobsOptions): Jobs {
     return queue === null ? null : readView(queue, id);
   };
   return {
-    enqueue: async (type, payload, actor) => {
+    enqueue: async (type, payload, actor, wanted = newJobId(type)) => {
       const queue = queues[QUEUE_OF[type]];
       const waiting = type === 'refresh' ? await waitingOf(queue, type) : undefined;
-      const { id } = waiting ?? (await add(queue, type, payload, actor));
+      const { id } = waiting ?? (await add(queue, type, payload, actor, wanted));
       return (await readView(queue, id as string)) as JobView;
     },
     get,
@@ -174,12 +174,18 @@ function connect(to: Redis | string | undefined): Redis {
   return connection;
 }
 
-function add<T extends JobType>(queue: Queue<JobData>, type: T, payload: JobPayloads[T], actor: string): Promise<Job<JobData>> {
+function add<T extends JobType>(
+  queue: Queue<JobData>,
+  type: T,
+  payload: JobPayloads[T],
+  actor: string,
+  jobId: string,
+): Promise<Job<JobData>> {
   return queue.add(
     type,
     { payload, actor },
     {
-      jobId: `job_${type}_${randomBytes(9).toString('hex')}`,
+      jobId,
       attempts: ATTEMPTS_OF[type] ?? ATTEMPTS,
       backoff: { type: 'exponential', delay: BACKOFF_MS },
       removeOnComplete: { age: KEPT_SECONDS },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -458,12 +458,12 @@ describe('a file that is sent anew or taken again', () => {
   test('a job that died in the middle is run again and ends exact', async () => {
     await worker.close();
     const id = await create(RECEIPTS);
-    await call('PUT', `/v1/imports/${id}/file`, receipts(...rows));
+    const { body: sent } = await call('PUT', `/v1/imports/${id}/file`, receipts(...rows));
     const work = importWork(data.deps, 10_000);
     for (const batches of [0, 0, 0]) {
       let seen = 0;
       const dying: JobContext = {
-        id: 'job',
+        id: sent.id,
         checkpoint: async () => undefined,
         progress: async () => {
           if (seen++ === batches) throw new Error('killed');
@@ -481,6 +481,30 @@ describe('a file that is sent anew or taken again', () => {
     expect(await data.rows('SELECT count() AS n FROM quarantine FINAL')).toEqual([{ n: '1' }]);
     expect((await call('GET', `/v1/imports/${id}/result`)).text.trim().split('\n')).toHaveLength(25_001);
     expect((await readdir(data.deps.uploads)).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  test('the same file sent again, as after a lost answer, changes nothing for the job that reads it', async () => {
+    await worker.close();
+    const id = await create(RECEIPTS);
+    const { body: sent } = await call('PUT', `/v1/imports/${id}/file`, receipts(...rows));
+    const [name = ''] = (await readdir(data.deps.uploads)).filter((one) => one.startsWith(id));
+    const path = join(data.deps.uploads, name);
+    const before = await stat(path);
+    const { body: again } = await call('PUT', `/v1/imports/${id}/file`, receipts(...rows));
+    expect(again.id).toBe(sent.id);
+    expect((await stat(path)).ino).toBe(before.ino);
+    expect(await readdir(data.deps.uploads)).toContain(name);
+    expect((await readdir(data.deps.uploads)).filter((one) => one.endsWith('.part'))).toEqual([]);
+    // A job that the import does not name would write the same result beside the other.
+    const other: JobContext = { id: 'job_import_other', progress: async () => undefined, checkpoint: async () => undefined };
+    await expect(importWork(data.deps)({ import: id }, other)).rejects.toThrow('another job takes this import');
+    const context = { ...other, id: sent.id };
+    const work = importWork(data.deps, 10_000);
+    const both = await Promise.all([work({ import: id }, context), work({ import: id }, context)]);
+    expect(both).toMatchObject([{ accepted: 25_000 }, { accepted: 25_000 }]);
+    expect((await call('GET', `/v1/imports/${id}/result`)).text.trim().split('\n')).toHaveLength(25_001);
+    worker = startImportWorker(data.deps);
+    expect((await ended(sent.id)).result).toMatchObject({ accepted: 25_000 });
   });
 
   test('a cancelled import stops at its next batch', async () => {

@@ -244,7 +244,7 @@ describe('files', () => {
     await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: `${HEADER}\n${GOOD}\n` });
     const record = await readRecord(data.deps.redis, id);
     await writeFile(join(data.deps.uploads, record?.file?.name ?? ''), `${HEADER}\n${GOOD}\n${GOOD}\n`);
-    const context = { id: 'job', checkpoint: async () => undefined, progress: async () => undefined };
+    const context = { id: record?.job ?? '', checkpoint: async () => undefined, progress: async () => undefined };
     await expect(importWork(data.deps)({ import: id }, context)).rejects.toThrow('the file was changed since it was sent');
     worker = startImportWorker(data.deps);
   });
@@ -255,12 +255,12 @@ describe('files', () => {
     const { id } = (await data.app.inject({ method: 'POST', url: '/v1/imports', payload })).json();
     const lines = Array.from({ length: 30 }, (_, i) => GOOD.replace('r1', `r${i}`));
     await data.app.inject({ method: 'PUT', url: `/v1/imports/${id}/file`, payload: `${HEADER}\n${lines.join('\n')}\n` });
-    const { file } = (await readRecord(data.deps.redis, id)) ?? {};
+    const { file, job } = (await readRecord(data.deps.redis, id)) ?? {};
     let asked = 0;
     const checkpoint = async (): Promise<void> => {
       if (++asked === 2) await writeFile(join(data.deps.uploads, file?.name ?? ''), 'x'.repeat(file?.bytes ?? 0));
     };
-    const context = { id: 'job', checkpoint, progress: async () => undefined };
+    const context = { id: job ?? '', checkpoint, progress: async () => undefined };
     await expect(importWork(data.deps, 10)({ import: id }, context)).rejects.toThrow('the file was changed while it was read');
     expect(asked).toBeGreaterThan(2);
     worker = startImportWorker(data.deps);

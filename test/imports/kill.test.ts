@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openWarehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { createDataProcess, type DataProcess } from '../support/data-process.ts';
 import { KEY, SECRET, startS3Store } from './s3-store.ts';
@@ -13,10 +13,16 @@ const BATCH = 500;
 const NDJSON = { 'content-type': 'application/x-ndjson' };
 
 let dmp: DataProcess;
-beforeAll(async () => {
+let isOver = false;
+beforeEach(async () => {
+  isOver = false;
   dmp = await createDataProcess('dmp/main.ts', { WALKIN_FETCH_INSIDE: 'true' });
 });
-afterAll(() => dmp.close());
+// Whoever still sends to it ends first, also behind a test that failed.
+afterEach(async () => {
+  isOver = true;
+  await dmp.close();
+});
 
 const FILE = [
   'who,shop,basket,product,value,time',
@@ -33,6 +39,10 @@ async function makeImport(): Promise<string> {
   const made = await dmp.call('POST', '/v1/imports', JSON.stringify({ type: 'purchase', format: 'csv', mapping: MAPPING }));
   return ((await made.json()) as { id: string }).id;
 }
+
+/** One that failed says why. */
+const expectTaken = async (id: string, rows: number): Promise<void> =>
+  expect(await jsonOf(`/v1/imports/${id}`)).toMatchObject({ error: null, status: 'succeeded', result: { rows, accepted: rows } });
 
 /** True where the file is there: also where a kill kept the answer back. */
 async function sendFile(id: string): Promise<boolean> {
@@ -59,7 +69,6 @@ async function stream(until: () => boolean): Promise<number> {
 }
 
 test(`after ${KILLS} kills in the middle of uploads, imports and streaming, all that was acknowledged is there, once`, async () => {
-  let isOver = false;
   const streaming = stream(() => isOver);
   const imports: string[] = [];
   const unsent = new Set<string>();
@@ -78,8 +87,7 @@ test(`after ${KILLS} kills in the middle of uploads, imports and streaming, all 
   for (const id of unsent) expect(await sendFile(id)).toBe(true);
   await vi.waitFor(
     async () => {
-      for (const id of imports)
-        expect(await jsonOf(`/v1/imports/${id}`)).toMatchObject({ status: 'succeeded', result: { rows: ROWS, accepted: ROWS } });
+      for (const id of imports) await expectTaken(id, ROWS);
     },
     { timeout: 300_000, interval: 500 },
   );
@@ -129,11 +137,7 @@ test('a process that is killed in the middle of an object of S3 takes it once, w
   await dmp.kill();
   dies();
   await dmp.start();
-  await vi.waitFor(
-    async () =>
-      expect(await jsonOf(`/v1/imports/${id}`)).toMatchObject({ status: 'succeeded', result: { rows: 5_000, accepted: 5_000 } }),
-    { timeout: 120_000, interval: 200 },
-  );
+  await vi.waitFor(() => expectTaken(id, 5_000), { timeout: 120_000, interval: 200 });
   await dmp.end();
   store.close();
   const warehouse = await openWarehouse({ kind: 'embedded', path: join(dmp.folder, 'clickhouse'), database: 'walkin' });

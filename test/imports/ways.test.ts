@@ -260,10 +260,10 @@ test('of who is erased while a file is being taken no row comes in any more', as
   await worker.close();
   const { body: made } = await call('POST', '/v1/imports', INPUT);
   const lines = Array.from({ length: 5_000 }, (_, i) => `${i % 5 === 0 ? 'eve' : `7${i % 50}`},r${i},milk,1,2026-01-28`);
-  await call('PUT', `/v1/imports/${made.id}/file`, [HEADER, ...lines].join('\n'));
+  const { body: job } = await call('PUT', `/v1/imports/${made.id}/file`, [HEADER, ...lines].join('\n'));
   let batches = 0;
   const context = {
-    id: 'job',
+    id: job.id,
     progress: async () => undefined,
     checkpoint: async () => {
       if (batches++ !== 2) return;

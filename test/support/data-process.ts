@@ -15,7 +15,7 @@ export interface DataProcess {
   /** What it is given, for another process beside it. */
   readonly env: NodeJS.ProcessEnv;
   readonly redis: TestRedis;
-  /** Starts it and waits until it serves. */
+  /** Starts it and waits until it serves; one that a failed test left is killed first, since it holds the data. */
   start(): Promise<void>;
   /** kill -9. */
   kill(): Promise<void>;
@@ -57,6 +57,7 @@ export async function createDataProcess(
     const ending = child;
     child = null;
     if (ending === null) return null;
+    if (ending.exitCode !== null || ending.signalCode !== null) return ending.exitCode;
     const exit = once(ending, 'exit');
     ending.kill(signal);
     return ((await exit) as [number | null])[0];
@@ -68,6 +69,7 @@ export async function createDataProcess(
     call,
     address: { host: '127.0.0.1', port },
     start: async () => {
+      await endBy('SIGKILL');
       child = spawn(process.execPath, ['--enable-source-maps', main], { stdio: ['ignore', 'inherit', 'inherit'], env });
       const isReady = async (): Promise<void> => expect((await call('GET', '/readyz')).status).toBe(200);
       await vi.waitFor(isReady, { timeout: 90_000, interval: 50 });
