@@ -179,7 +179,6 @@ export function visitMemberships(value: Buffer, hour: number, now: number, visit
   if (length === 0 || format < 1 || format > FORMAT || length < (HEADERS[format] as number)) return false;
   const before = format === 1;
   const passed = before ? hour : hour - value.readUInt32LE(22);
-  const parts = before ? 1 : 3;
   let at = HEADERS[format] as number;
   if (format === FORMAT && (value[STREAMED] as number) > 0) {
     const end = at + (value[STREAMED] as number) * STREAMED_BYTES;
@@ -192,28 +191,57 @@ export function visitMemberships(value: Buffer, hour: number, now: number, visit
     }
   }
   let segment = 0;
-  let entered = 0;
-  let part = 0;
   while (at < length) {
-    // One varint; written out, since a function that returns two numbers would have to make something.
-    let byte = value[at++] as number;
-    let number = byte & 127;
-    for (let shift = 7; byte > 127; shift += 7) {
-      if (at >= length || shift > 28) return false;
-      byte = value[at++] as number;
-      if (shift === 28 && byte > 15) return false;
-      number = (number | ((byte & 127) << shift)) >>> 0;
+    const delta = varintAt(value, at);
+    if (delta <= 0) return false;
+    segment += delta;
+    if (segment > 0xffff_ffff) return false;
+    if (before) {
+      visitor.take(segment, UNKNOWN_AGE);
+      at = varintEnd;
+      continue;
     }
-    if (part === 0) {
-      if (number === 0) return false;
-      segment += number;
-      if (segment > 0xffff_ffff) return false;
-      if (before) visitor.take(segment, UNKNOWN_AGE);
-    } else if (part === 1) entered = number;
-    else if (passed < number) visitor.take(segment, entered === 0 ? UNKNOWN_AGE : ageOf(passed + entered - 1));
-    part = part + 1 === parts ? 0 : part + 1;
+    const entered = varintAt(value, varintEnd);
+    if (entered < 0) return false;
+    const left = varintAt(value, varintEnd);
+    if (left < 0) return false;
+    if (passed < left) visitor.take(segment, entered === 0 ? UNKNOWN_AGE : ageOf(passed + entered - 1));
+    at = varintEnd;
   }
-  return part === 0;
+  return true;
+}
+
+/** Where the varint ended that was read last: a function that returned both would have to make something. */
+let varintEnd = 0;
+
+/**
+ * -1 where none is whole. Most take one byte or two, and each of a membership's three as many as that of the one before: so these are told apart where they are
+ * read, and the processor guesses right.
+ */
+function varintAt(value: Buffer, at: number): number {
+  if (at >= value.length) return -1;
+  const first = value[at] as number;
+  if (first < 128) {
+    varintEnd = at + 1;
+    return first;
+  }
+  if (at + 1 >= value.length) return -1;
+  const second = value[at + 1] as number;
+  if (second > 127) return longVarintAt(value, at);
+  varintEnd = at + 2;
+  return (first & 127) | (second << 7);
+}
+
+function longVarintAt(value: Buffer, start: number): number {
+  let number = 0;
+  for (let at = start, unit = 1; at < value.length && at < start + 5; at++, unit *= 128) {
+    const byte = value[at] as number;
+    number += (byte & 127) * unit;
+    if (byte > 127) continue;
+    varintEnd = at + 1;
+    return number > 0xffff_ffff ? -1 : number;
+  }
+  return -1;
 }
 
 function ageOf(hours: number): number {

@@ -25,7 +25,7 @@ export function bannerOf(banner: JsonObject, instl: boolean, quirks: Quirks): Ba
     range,
     btype: integersOf(banner['btype'], quirks),
     battr: integersOf(banner['battr'], quirks),
-    mimes: mediaTypesOf(banner, quirks),
+    html: takesHtml(textsOf(banner['mimes'], quirks)),
     api: integersOf(banner['api'], quirks),
     pos: integerOf(banner['pos'], quirks),
   };
@@ -50,6 +50,14 @@ function rangeOf(banner: JsonObject, quirks: Quirks): BannerImp['range'] {
   if (wmax === 0 || hmax === 0) return null;
   return { wmin: amountOf(banner['wmin'], quirks), wmax, hmin: amountOf(banner['hmin'], quirks), hmax };
 }
+
+/** Sellers list what an HTML banner may show as well as HTML itself; who names nothing takes all. */
+function takesHtml(mimes: readonly string[]): boolean {
+  for (let at = 0; at < mimes.length; at++) if (SHOWS_HTML.test(mimes[at] as string)) return true;
+  return mimes.length === 0;
+}
+
+const SHOWS_HTML = /^\s*(text\/(html|javascript)|application\/(xhtml\+xml|javascript)|image\/.*)\s*$/i;
 
 /** Media types in lower case. */
 export function mediaTypesOf(media: JsonObject, quirks: Quirks): readonly string[] {

@@ -170,8 +170,8 @@ export interface BannerImp {
   readonly range: { readonly wmin: number; readonly wmax: number; readonly hmin: number; readonly hmax: number } | null;
   readonly btype: readonly number[];
   readonly battr: readonly number[];
-  /** Empty: any. */
-  readonly mimes: readonly string[];
+  /** Whether its media types allow HTML. */
+  readonly html: boolean;
   readonly api: readonly number[];
   readonly pos: number | null;
 }

@@ -24,7 +24,7 @@ export interface BidResult {
 export async function compareWithFloor(rig: Rig, { seconds, profile }: Options, how: BidderOptions): Promise<BidResult> {
   const bidder = await rig.startBidder(profile ? { ...how, flags: profileFlags(rig.folder) } : how);
   const calls: Calls = { next: 0 };
-  await warmUp(rig, bidder, calls, Math.min(10, 3 * seconds));
+  await warmUp(rig, bidder, calls, Math.min(5, seconds));
   const floor = await rig.startFloor(bidder);
   await warmUp(rig, floor, calls, Math.min(3, seconds));
   const before = await bidder.metrics();

@@ -17,7 +17,7 @@ import type { LiveExchange, LiveLineItem, Snapshot } from '../../proto/snapshot.
 const PEPPER = 'pepper-of-the-benchmarks';
 const NOW = Date.UTC(2026, 5, 2, 12);
 const QUESTIONS = 4_096;
-const WARM_UP = 2_000;
+const WARM_UP = 20_000;
 /** However slow they are. */
 const LEAST_DECISIONS = 200;
 
