@@ -7,12 +7,13 @@ import {
   type LiveStore,
   type LiveSupply,
   type Snapshot,
+  type Targeting,
 } from './snapshot.ts';
 
 /**
  * How a snapshot is published: as a head, under SNAPSHOT_KEY, and parts, in the hash SNAPSHOT_PARTS_KEY, each under the digest of its
  * bytes. A part is a JSON array of things of one kind, so from one snapshot to the next only those parts are new in which something
- * changed: who publishes writes those, and who follows reads those.
+ * changed: who publishes writes those, and who follows reads those. Each thing has a line of its own, so that it can be taken out as it is.
  *
  * A head is 'WKSN', UInt32 format, UInt32 version (little endian), SHA-256 of what follows, and the JSON of a `SnapshotHead`.
  */
@@ -67,7 +68,7 @@ export function* splitting(snapshot: Snapshot): Generator<void, SplitSnapshot> {
   const { version, at, exchanges, rates, stores, geofences, lineItems, lists, supply } = snapshot;
   const parts = new Map<string, Buffer>();
   const put = (kind: PartKind, things: readonly unknown[]): string => {
-    const bytes = Buffer.from(JSON.stringify(things));
+    const bytes = writeThings(things);
     // With its kind: an empty array of one kind is not that of another.
     const digest = digestOf(kind, bytes);
     parts.set(digest, bytes);
@@ -126,10 +127,58 @@ function hashOf(text: string): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** A line item's targeting is written as what it narrows: of thirty dimensions most take anything. */
-type Written = Omit<LiveLineItem, 'targeting'> & { readonly targeting: Partial<LiveLineItem['targeting']> };
+/** JSON has no line breaks of its own: within texts they are escaped. */
+function writeThings(things: readonly unknown[]): Buffer {
+  return Buffer.from(things.length === 0 ? '[]' : `[\n${things.map((thing) => JSON.stringify(thing)).join(',\n')}\n]`);
+}
 
-function narrowed(lineItem: LiveLineItem): Written {
+/** The part that line items are published in. */
+export function writeLineItems(lineItems: readonly LiveLineItem[]): Buffer {
+  return writeThings(lineItems.map(narrowed));
+}
+
+/** A line item as a part has it. Its targeting is written as what it narrows: of thirty dimensions most take anything. */
+export type WrittenLineItem = Omit<LiveLineItem, 'targeting'> & { readonly targeting: Partial<Targeting> };
+
+export function targetingOf({ targeting }: Pick<WrittenLineItem, 'targeting'>): Targeting {
+  return { ...ANY, ...targeting };
+}
+
+/** Line items of a part that was checked, and where each of them lies in its bytes. */
+export interface WrittenPage {
+  readonly bytes: Uint8Array;
+  readonly lineItems: readonly WrittenLineItem[];
+  /** Start and end of each, one after the other. Each begins with its id. */
+  readonly spans: Uint32Array;
+}
+
+export function readLineItems(bytes: Buffer): WrittenPage {
+  const lineItems = JSON.parse(bytes.toString()) as WrittenLineItem[];
+  const spans = linesOf(bytes, lineItems.length);
+  if (spans !== null) return { bytes, lineItems, spans };
+  // Published before lines were.
+  const written = writeThings(lineItems.map(({ id, ...rest }) => ({ id, ...rest })));
+  return { bytes: written, lineItems, spans: linesOf(written, lineItems.length) as Uint32Array };
+}
+
+const [LINE, COMMA] = [0x0a, 0x2c];
+const BEGINNING = Buffer.from('{"id":"');
+
+/** Null where it is not written in lines. */
+function linesOf(bytes: Buffer, count: number): Uint32Array | null {
+  const spans = new Uint32Array(2 * count);
+  let start = bytes.indexOf(LINE) + 1;
+  for (let at = 0; at < 2 * count; at += 2) {
+    const line = bytes.indexOf(LINE, start);
+    if (line < 0 || !BEGINNING.equals(bytes.subarray(start, start + BEGINNING.length))) return null;
+    spans[at] = start;
+    spans[at + 1] = bytes[line - 1] === COMMA ? line - 1 : line;
+    start = line + 1;
+  }
+  return spans;
+}
+
+function narrowed(lineItem: LiveLineItem): WrittenLineItem {
   const { targeting } = lineItem;
   const written: Record<string, unknown> = {};
   // By a loop: entries, filtered and made an object again, took a third of all that a snapshot took to split.
@@ -187,7 +236,7 @@ export function checkPart({ kind, digest }: NamedPart, bytes: Buffer | null): as
 /** The things of a part, which was checked when it was read. */
 export function thingsIn<Kind extends PartKind>(kind: Kind, bytes: Buffer): readonly PartOf[Kind][] {
   const things = JSON.parse(bytes.toString()) as PartOf[Kind][];
-  return kind === 'lineItems' ? ((things as Written[]).map(widened) as PartOf[Kind][]) : things;
+  return kind === 'lineItems' ? ((things as WrittenLineItem[]).map(widened) as PartOf[Kind][]) : things;
 }
 
 /** What kinds are called in errors. */
@@ -200,8 +249,8 @@ const NAMES: Readonly<Record<PartKind, string>> = {
 };
 
 /** In place: it was just parsed. A copy cost as much as the parsing. */
-function widened(lineItem: Written): LiveLineItem {
-  return Object.assign(lineItem, { targeting: { ...ANY, ...lineItem.targeting } });
+function widened(lineItem: WrittenLineItem): LiveLineItem {
+  return Object.assign(lineItem, { targeting: targetingOf(lineItem) });
 }
 
 function digestOf(kind: PartKind, bytes: Buffer): string {

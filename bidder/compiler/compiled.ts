@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { SNAPSHOT_KEY } from '../../proto/keys.ts';
 import { decodeHead, type SnapshotHead, surroundingsOf, versionIn } from '../../proto/snapshot-parts.ts';
-import { compilePrepared } from '../core/compile.ts';
+import { compilePages } from '../core/compile.ts';
 import type { Refusal } from '../messages.ts';
 import { createParts, type Parts } from './parts.ts';
 
@@ -45,7 +45,9 @@ export function createCompiler(redis: Redis): Compiler {
 }
 
 function compileParts(head: SnapshotHead, parts: Parts): ArrayBuffer {
-  return compilePrepared(surroundingsOf(head, parts.read), head.parts.lineItems.map(parts.prepared));
+  const { geofences, lineItems } = head.parts;
+  const around = surroundingsOf({ ...head, parts: { ...head.parts, geofences: [] } }, parts.read);
+  return compilePages({ ...around, geofences: geofences.flatMap(parts.geofences) }, lineItems.map(parts.page));
 }
 
 function orFault<Result>(make: () => Result): Result | string {

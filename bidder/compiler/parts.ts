@@ -9,7 +9,7 @@ import {
   type SnapshotHead,
   thingsIn,
 } from '../../proto/snapshot-parts.ts';
-import { type Prepared, prepare } from '../core/prepared.ts';
+import { type PreparedGeofence, type PreparedPage, prepareGeofence, preparePage } from '../core/prepared.ts';
 
 /** The parts of the snapshot that was compiled last: of the next one only what is new is read, parsed and prepared. */
 export interface Parts {
@@ -17,7 +17,9 @@ export interface Parts {
   load(head: SnapshotHead): Promise<string | null>;
   /** The things of a part that was loaded. */
   read<Kind extends PartKind>(kind: Kind, digest: string): readonly PartOf[Kind][];
-  prepared(digest: string): readonly Prepared[];
+  /** Those that are prepared are not kept as they were published. */
+  geofences(digest: string): readonly PreparedGeofence[];
+  page(digest: string): PreparedPage;
   /** Forgets all but the parts of this head. */
   keepOnly(head: SnapshotHead): void;
 }
@@ -26,11 +28,12 @@ export interface Parts {
 const AT_ONCE = 4;
 
 export function createParts(redis: Redis): Parts {
-  let kept = new Map<string, readonly unknown[]>();
+  let kept = new Map<string, readonly unknown[] | PreparedPage>();
   return {
     load,
     read: <Kind extends PartKind>(_kind: Kind, digest: string) => kept.get(digest) as readonly PartOf[Kind][],
-    prepared: (digest) => kept.get(digest) as readonly Prepared[],
+    geofences: (digest) => kept.get(digest) as readonly PreparedGeofence[],
+    page: (digest) => kept.get(digest) as PreparedPage,
     keepOnly,
   };
 
@@ -58,8 +61,7 @@ export function createParts(redis: Redis): Parts {
   function keep(part: NamedPart, bytes: Buffer | null): string | null {
     try {
       checkPart(part, bytes);
-      const { kind, digest } = part;
-      kept.set(digest, kind === 'lineItems' ? thingsIn(kind, bytes).map(prepare) : thingsIn(kind, bytes));
+      kept.set(part.digest, prepared(part.kind, bytes));
       return null;
     } catch (error) {
       return (error as Error).message;
@@ -67,6 +69,11 @@ export function createParts(redis: Redis): Parts {
   }
 
   function keepOnly(head: SnapshotHead): void {
-    kept = new Map(partsOf(head).map(({ digest }) => [digest, kept.get(digest) as readonly unknown[]]));
+    kept = new Map(partsOf(head).map(({ digest }) => [digest, kept.get(digest) as readonly unknown[] | PreparedPage]));
   }
+}
+
+function prepared(kind: PartKind, bytes: Buffer): readonly unknown[] | PreparedPage {
+  if (kind === 'lineItems') return preparePage(bytes);
+  return kind === 'geofences' ? thingsIn(kind, bytes).map(prepareGeofence) : thingsIn(kind, bytes);
 }

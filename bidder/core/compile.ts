@@ -1,11 +1,11 @@
-import type { LiveGeofence, LiveLineItem, LiveStore } from '../../proto/snapshot.ts';
-import type { Surroundings } from '../../proto/snapshot-parts.ts';
+import type { LiveLineItem, LiveStore, Targeting } from '../../proto/snapshot.ts';
+import { type Surroundings, targetingOf, writeLineItems } from '../../proto/snapshot-parts.ts';
 import { FLAGS, ROWS } from './clauses.ts';
 import { TEXT } from './dictionary.ts';
 import { ByteList, groupBy, NumberList, startsOf, writeSections } from './layout.ts';
 import type { Dimension, Meta } from './meta.ts';
-import { PlaceWriter } from './places.ts';
-import { type Prepared, prepare } from './prepared.ts';
+import { cellsOf, PlaceWriter } from './places.ts';
+import { type Prepared, type PreparedGeofence, type PreparedPage, prepareGeofence, preparePage } from './prepared.ts';
 import type { Shape } from './shapes.ts';
 import { TermWriter } from './terms.ts';
 
@@ -18,20 +18,33 @@ export function compileIndex({
   lineItems,
   ...around
 }: Surroundings & { readonly lineItems: Iterable<LiveLineItem> }): ArrayBuffer {
+  return compilePages({ ...around, geofences: around.geofences.map(prepareGeofence) }, pagesOf(lineItems));
+}
+
+/** What of a snapshot is compiled beside its line items. */
+type Around = Omit<Surroundings, 'geofences'> & { readonly geofences: readonly PreparedGeofence[] };
+
+/** The same, of what was prepared before. */
+export function compilePages(around: Around, pages: Iterable<PreparedPage>): ArrayBuffer {
   const compiler = new Compiler(around);
-  for (const lineItem of lineItems) compiler.add(prepare(lineItem));
+  for (const page of pages) compiler.addPage(page);
   return compiler.finish();
 }
 
-/** The same, of pages of line items that were prepared before. */
-export function compilePrepared(around: Surroundings, pages: Iterable<readonly Prepared[]>): ArrayBuffer {
-  const compiler = new Compiler(around);
-  for (const page of pages) for (const prepared of page) compiler.add(prepared);
-  return compiler.finish();
+const PAGE = 256;
+
+function* pagesOf(lineItems: Iterable<LiveLineItem>): Generator<PreparedPage> {
+  let page: LiveLineItem[] = [];
+  for (const lineItem of lineItems) {
+    if (page.push(lineItem) < PAGE) continue;
+    yield preparePage(writeLineItems(page));
+    page = [];
+  }
+  yield preparePage(writeLineItems(page));
 }
 
 class Compiler {
-  readonly #snapshot: Surroundings;
+  readonly #snapshot: Around;
   readonly #terms: TermWriter;
   readonly #places = new PlaceWriter();
   readonly #stores: ReadonlyMap<string, number>;
@@ -51,21 +64,31 @@ class Compiler {
   readonly #distances = new Map<string, number>();
   readonly #distancePairs: number[] = [];
   readonly #recordStart = new NumberList();
-  readonly #records = new ByteList();
+  readonly #recordLength = new NumberList();
+  /** Of pages, as they are: records are the most of an index. */
+  readonly #records: Uint8Array[] = [];
+  #recordBytes = 0;
   readonly #shapes = new Map<string, number>();
   readonly #shapedItems = new NumberList();
   readonly #itemShapes = new NumberList();
 
-  constructor(snapshot: Surroundings) {
+  constructor(snapshot: Around) {
     this.#snapshot = snapshot;
     this.#terms = new TermWriter(snapshot.lists);
     this.#stores = numbered('store', snapshot.stores);
     this.#geofences = numbered('geofence', snapshot.geofences);
   }
 
-  add(prepared: Prepared): void {
-    const { id, advertiser, bid, start, end, currency, childSafe, limited } = prepared;
+  addPage({ bytes, lineItems }: PreparedPage): void {
+    for (const lineItem of lineItems) this.#add(lineItem);
+    this.#records.push(bytes);
+    this.#recordBytes += bytes.length;
+  }
+
+  #add(prepared: Prepared): void {
+    const { id, advertiser, bid, start, end, currency, childSafe, caps, holdout, limited } = prepared;
     const item = this.#maxCpm.length;
+    const targeting = targetingOf(prepared);
     const { texts } = this.#terms;
     if (texts.add(TEXT.lineItem, id, item) !== item) throw new Error(`snapshot: line item ${id} is there twice`);
     texts.add(TEXT.advertiser, advertiser, item);
@@ -73,25 +96,24 @@ class Compiler {
     this.#start.push(start);
     this.#end.push(end);
     try {
-      this.#flags.push(this.#terms.add(prepared) | (limited ? FLAGS.limited : 0));
+      this.#flags.push(this.#terms.add({ targeting, caps, holdout }) | (limited ? FLAGS.limited : 0));
     } catch (error) {
       throw new Error(`${(error as Error).message}, which line item ${id} names`);
     }
     this.#currency.push(numberIn(this.#currencies, currency));
     if (childSafe) this.#childSafe.push(item);
-    this.#addPromoted(prepared);
-    this.#addPlaces(prepared, item);
-    this.#recordStart.push(this.#records.length);
-    this.#records.push(prepared.record);
+    this.#addPromoted(prepared, targeting);
+    this.#addPlaces(id, targeting, item);
+    this.#recordStart.push(this.#recordBytes + prepared.recordAt);
+    this.#recordLength.push(prepared.recordLength);
     for (const shape of prepared.shapes) {
       this.#shapedItems.push(item);
       this.#itemShapes.push(numberIn(this.#shapes, shape));
     }
   }
 
-  #addPromoted({ id, bid, targeting }: Prepared): void {
+  #addPromoted({ id, bid: { distance } }: Prepared, { promotedStores }: Targeting): void {
     this.#promotedStart.push(this.#promoted.length);
-    const { distance } = bid;
     if (distance === null) this.#promoted.push(0);
     else {
       const { halvesEvery, floorShare } = distance;
@@ -100,16 +122,16 @@ class Compiler {
       if (rule === known) this.#distancePairs.push(halvesEvery, floorShare);
       this.#promoted.push(rule + 1);
     }
-    for (const store of targeting.promotedStores) this.#promoted.push(known(this.#stores, store, 'store', id));
+    for (const store of promotedStores) this.#promoted.push(known(this.#stores, store, 'store', id));
   }
 
-  #addPlaces({ id, targeting }: Prepared, item: number): void {
+  #addPlaces(id: string, targeting: Targeting, item: number): void {
     for (const name of new Set(targeting.stores ?? [])) {
       const store = known(this.#stores, name, 'store', id);
       let place = this.#placeOfStore.get(store);
       if (place === undefined) {
         const { fence, cover } = this.#snapshot.stores[store] as LiveStore;
-        place = this.#places.add(fence, cover, store);
+        place = this.#places.add(fence, cellsOf(cover), store);
         this.#placeOfStore.set(store, place);
       }
       this.#places.bind(place, item);
@@ -118,8 +140,8 @@ class Compiler {
       const geofence = known(this.#geofences, name, 'geofence', id);
       let place = this.#placeOfGeofence.get(geofence);
       if (place === undefined) {
-        const { fence, cover } = this.#snapshot.geofences[geofence] as LiveGeofence;
-        place = this.#places.add(fence, cover, -1);
+        const { fence, cells } = this.#snapshot.geofences[geofence] as PreparedGeofence;
+        place = this.#places.add(fence, cells, -1);
         this.#placeOfGeofence.set(geofence, place);
       }
       this.#places.bind(place, item);
@@ -196,7 +218,8 @@ class Compiler {
     const shapeRow = count;
     count += this.#shapes.size;
     const rows = new Uint32Array(count * words);
-    const row = (number: number): Uint32Array => rows.subarray(number * words, (number + 1) * words);
+    const views = Array.from({ length: count }, (_, number) => rows.subarray(number * words, (number + 1) * words));
+    const row = (number: number): Uint32Array => views[number] as Uint32Array;
     const put = (bits: Uint32Array, item: number): void => setBit(bits, positions[item] as number);
     for (const item of this.#terms.broad.view()) put(row(ROWS.broad), item);
     for (const item of this.#terms.posted.view()) put(row(ROWS.posted), item);
@@ -237,11 +260,10 @@ class Compiler {
   }
 
   #recordSections(order: Uint32Array) {
-    this.#recordStart.push(this.#records.length);
     return {
       recordStart: order.map((item) => this.#recordStart.at(item)),
-      recordLength: order.map((item) => this.#recordStart.at(item + 1) - this.#recordStart.at(item)),
-      records: this.#records.parts(),
+      recordLength: order.map((item) => this.#recordLength.at(item)),
+      records: this.#records,
     };
   }
 

@@ -10,7 +10,7 @@
  */
 
 export const MAGIC = 0x5849_4b57;
-export const FORMAT = 1;
+export const FORMAT = 2;
 const HEAD = 24;
 const ENTRY = 16;
 
@@ -36,7 +36,7 @@ const SECTIONS = {
   promoted: Uint32Array,
   /** Pairs of `halvesEvery` and `floorShare`. */
   distances: Float64Array,
-  /** JSON of line items, see `records.ts`. */
+  /** JSON of line items as they were published, see `records.ts`. */
   recordStart: Uint32Array,
   recordLength: Uint32Array,
   records: Uint8Array,

@@ -1,6 +1,22 @@
 import { type Cover, type Fence, fenceRadius, splitCell } from '../../proto/fence.ts';
 import { groupBy, mixed, NumberList, slotsFor, startsOf } from './layout.ts';
 
+/** A cover as numbers: of each cell its high and its low half, those first that need no look at the fence. As texts cells were half of what a compiler keeps of fences. */
+export interface Cells {
+  readonly halves: readonly number[];
+  readonly inner: number;
+}
+
+export function cellsOf({ inner, boundary }: Cover): Cells {
+  const halves: number[] = [];
+  for (const cells of [inner, boundary])
+    for (const cell of cells) {
+      const { high, low } = splitCell(cell);
+      halves.push(high, low);
+    }
+  return { halves, inner: inner.length };
+}
+
 /** Writes fences as a hash of cells, and what of a fence must be asked exactly. Only of places that line items are bound to. */
 export class PlaceWriter {
   readonly #fences: Fence[] = [];
@@ -17,18 +33,17 @@ export class PlaceWriter {
   resolutions = 0;
 
   /** `store`: its number, or -1. Gives what `bind` is to be called with. */
-  add(fence: Fence, cover: Cover, store: number): number {
+  add(fence: Fence, { halves, inner }: Cells, store: number): number {
     this.#fences.push(fence);
     this.#stores.push(store + 1);
     this.#cellStarts.push(this.#asked.length);
     this.#along.push(Number.POSITIVE_INFINITY);
-    for (const cell of cover.inner) this.#addCell(cell, 0);
-    for (const cell of cover.boundary) this.#addCell(cell, 1);
+    for (let at = 0; at < halves.length; at += 2)
+      this.#addCell(halves[at] as number, halves[at + 1] as number, at < 2 * inner ? 0 : 1);
     return this.#fences.length - 1;
   }
 
-  #addCell(cell: string, asked: 0 | 1): void {
-    const { high, low } = splitCell(cell);
+  #addCell(high: number, low: number, asked: 0 | 1): void {
     this.#cellHigh.push(high);
     this.#cellLow.push(low);
     this.#asked.push(asked);
@@ -55,8 +70,10 @@ export class PlaceWriter {
       this.#items.view().map((item) => positions[item] as number),
       placeItemStart,
     );
-    for (let place = 0; place < order.length; place++)
-      placeItems.subarray(placeItemStart[place], placeItemStart[place + 1]).sort();
+    for (let place = 0; place < order.length; place++) {
+      const [from, to] = [placeItemStart[place] as number, placeItemStart[place + 1] as number];
+      if (to - from > 1) placeItems.subarray(from, to).sort();
+    }
     return {
       ...this.#cellSections(order),
       ...this.#shapeSections(order),

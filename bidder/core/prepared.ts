@@ -1,38 +1,64 @@
-import type { LiveLineItem } from '../../proto/snapshot.ts';
-import { isLimited, storedCreative, storedLineItem } from './records.ts';
-import { shapeOf } from './shapes.ts';
+import type { LiveGeofence } from '../../proto/snapshot.ts';
+import { readLineItems, type WrittenLineItem } from '../../proto/snapshot-parts.ts';
+import { type Cells, cellsOf } from './places.ts';
+import { isLimited, shapesOf } from './records.ts';
 
 /**
- * What a line item comes to by itself, before it is numbered among others: most of what there is to compile. From one snapshot to the next
- * little changes, so the compiler keeps it.
+ * What a line item comes to by itself, before it is numbered among others. From one snapshot to the next little changes, so the compiler
+ * keeps it; of its creatives, which are the most of it, only the shapes.
  */
 export interface Prepared
   extends Pick<
-    LiveLineItem,
+    WrittenLineItem,
     'id' | 'advertiser' | 'bid' | 'start' | 'end' | 'currency' | 'childSafe' | 'targeting' | 'caps' | 'holdout'
   > {
   readonly limited: boolean;
-  /** Its record, see `records.ts`. */
-  readonly record: Buffer;
+  /** Where its record lies in the bytes of its page, see `records.ts`. */
+  readonly recordAt: number;
+  readonly recordLength: number;
   /** JSON of the shapes of its creatives, each once. */
   readonly shapes: readonly string[];
 }
 
-export function prepare(live: LiveLineItem): Prepared {
-  const stored = storedLineItem(live, live.creatives.map(storedCreative));
+/** Line items that were published together. */
+export interface PreparedPage {
+  readonly bytes: Uint8Array;
+  readonly lineItems: readonly Prepared[];
+}
+
+export interface PreparedGeofence extends Pick<LiveGeofence, 'id' | 'fence'> {
+  readonly cells: Cells;
+}
+
+export function prepareGeofence({ id, fence, cover }: LiveGeofence): PreparedGeofence {
+  return { id, fence, cells: cellsOf(cover) };
+}
+
+/** @param part a part of line items, which was checked */
+export function preparePage(part: Buffer): PreparedPage {
+  const { bytes, lineItems, spans } = readLineItems(part);
   return {
-    id: live.id,
-    advertiser: live.advertiser,
-    bid: live.bid,
-    start: live.start,
-    end: live.end,
-    currency: live.currency,
-    childSafe: live.childSafe,
-    targeting: live.targeting,
-    caps: live.caps,
-    holdout: live.holdout,
-    limited: isLimited(live),
-    record: Buffer.from(JSON.stringify(stored)),
-    shapes: [...new Set(stored.creatives.map((creative) => JSON.stringify(shapeOf(creative))))],
+    bytes,
+    lineItems: lineItems.map((lineItem, at) => prepare(lineItem, spans[2 * at] as number, spans[2 * at + 1] as number)),
+  };
+}
+
+function prepare(written: WrittenLineItem, from: number, to: number): Prepared {
+  const { id, advertiser, bid, start, end, currency, childSafe, targeting, caps, holdout } = written;
+  return {
+    id,
+    advertiser,
+    bid,
+    start,
+    end,
+    currency,
+    childSafe,
+    targeting,
+    caps,
+    holdout,
+    limited: isLimited(written),
+    recordAt: from,
+    recordLength: to - from,
+    shapes: shapesOf(written),
   };
 }

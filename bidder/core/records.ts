@@ -1,89 +1,80 @@
 import { splitMacros } from '../../proto/macros.ts';
-import type { LiveCreative, LiveLineItem, Targeting } from '../../proto/snapshot.ts';
+import type { LiveCreative, LiveLineItem, LiveNative } from '../../proto/snapshot.ts';
+import type { WrittenLineItem } from '../../proto/snapshot-parts.ts';
 import { bannerKinds } from './fit-banner.ts';
 import { imageMime } from './fit-native.ts';
-import type { Creative, LineItem, Native } from './line-item.ts';
+import type { Creative, LineItem } from './line-item.ts';
+import { type Shape, shapeOf } from './shapes.ts';
 
 /**
- * A line item as it lies in the buffer: JSON of what is wanted once it may bid. It is made into a `LineItem` then, and kept for a
- * while; of the others nothing is on the heap.
+ * A line item lies in the buffer as it was published. It is made into a `LineItem` once it may bid, and kept for a while; of the others nothing
+ * is on the heap. To make all of them when a snapshot is compiled took half of the compiler's time.
  */
-type Stored = Omit<LineItem, 'position' | 'deals' | 'creatives'> & {
-  readonly deals: readonly string[] | null;
-  readonly creatives: readonly StoredCreative[];
-};
-type StoredCreative = Exclude<Creative, Native> | StoredNative;
-type StoredNative = Omit<Native, 'data'> & { readonly data: readonly (readonly [number, readonly string[]])[] };
-
-export function storedLineItem(live: LiveLineItem, creatives: readonly StoredCreative[]): Stored {
-  const { budget, targeting } = live;
+export function readLineItem(json: string, position: number): LineItem {
+  const written = JSON.parse(json) as WrittenLineItem;
+  const { targeting, holdout } = written;
   return {
-    id: live.id,
-    campaign: live.campaign,
-    advertiser: live.advertiser,
-    domains: live.domains.map((domain) => domain.toLowerCase()),
-    bundle: live.bundle,
-    adLabel: live.adLabel,
-    childSafe: live.childSafe,
-    categories: live.categories.map((category) => category.toUpperCase()),
-    currency: live.currency,
-    start: live.start,
-    end: live.end,
-    budget,
-    limited: isLimited(live),
-    bid: live.bid,
-    data: live.data ?? null,
-    caps: live.caps,
-    holdout: live.holdout !== null && live.holdout.share > 0 ? live.holdout : null,
-    deals: targeting.deals,
+    id: written.id,
+    position,
+    campaign: written.campaign,
+    advertiser: written.advertiser,
+    domains: written.domains.map((domain) => domain.toLowerCase()),
+    bundle: written.bundle,
+    adLabel: written.adLabel,
+    childSafe: written.childSafe,
+    categories: written.categories.map((category) => category.toUpperCase()),
+    currency: written.currency,
+    start: written.start,
+    end: written.end,
+    budget: written.budget,
+    limited: isLimited(written),
+    bid: written.bid,
+    data: written.data ?? null,
+    caps: written.caps,
+    holdout: holdout !== null && holdout.share > 0 ? holdout : null,
+    deals: targeting.deals === undefined || targeting.deals === null ? null : new Set(targeting.deals),
     spot: spotOf(targeting),
-    creatives,
+    creatives: written.creatives.map(creativeOf),
   };
 }
 
-export function isLimited({ budget }: LiveLineItem): boolean {
+/** What of a record its money is leased by: without its creatives it is made in a fraction of the time. */
+export function readSpender(
+  json: string,
+): Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid' | 'data'> {
+  const { id, campaign, budget, start, end, bid, data = null } = JSON.parse(json) as WrittenLineItem;
+  return { id, campaign, budget, limited: isLimited({ budget }), start, end, bid, data };
+}
+
+export function isLimited({ budget }: Pick<LiveLineItem, 'budget'>): boolean {
   return budget.campaign !== null || budget.total !== null || budget.daily !== null;
 }
 
-function spotOf({ positions, viewability, interstitial, rewarded }: Targeting): LineItem['spot'] {
+/** JSON of the shapes of its creatives, each once. */
+export function shapesOf({ creatives }: Pick<LiveLineItem, 'creatives'>): string[] {
+  const shapes = creatives.map((creative) => JSON.stringify(liveShape(creative)));
+  return shapes.length < 2 ? shapes : [...new Set(shapes)];
+}
+
+function liveShape(live: LiveCreative): Shape {
+  const { type } = live;
+  if (type === 'banner')
+    return shapeOf({ type, secure: isSecure(live.html), w: live.w, h: live.h, kinds: bannerKinds(live.html) });
+  return shapeOf({ type, secure: areSecure(type === 'native' ? live.images : live.media) });
+}
+
+function spotOf({
+  positions = null,
+  viewability = null,
+  interstitial = null,
+  rewarded = null,
+}: WrittenLineItem['targeting']): LineItem['spot'] {
   const any = positions === null && viewability === null && interstitial === null && rewarded === null;
   return any ? null : { positions, viewability, interstitial, rewarded };
 }
 
-/** The line item of a record. */
-export function readLineItem(json: string, position: number): LineItem {
-  const stored = JSON.parse(json) as Stored;
-  return {
-    id: stored.id,
-    position,
-    campaign: stored.campaign,
-    advertiser: stored.advertiser,
-    domains: stored.domains,
-    bundle: stored.bundle,
-    adLabel: stored.adLabel,
-    childSafe: stored.childSafe,
-    categories: stored.categories,
-    currency: stored.currency,
-    start: stored.start,
-    end: stored.end,
-    budget: stored.budget,
-    limited: stored.limited,
-    bid: stored.bid,
-    data: stored.data,
-    caps: stored.caps,
-    holdout: stored.holdout,
-    deals: stored.deals === null ? null : new Set(stored.deals),
-    spot: stored.spot,
-    creatives: stored.creatives.map(readCreative),
-  };
-}
-
-function readCreative(stored: StoredCreative): Creative {
-  return stored.type === 'native' ? { ...stored, data: new Map(stored.data) } : stored;
-}
-
 /** Assigned, not spread: fields that are written behind a spread took three times as long as all else. */
-export function storedCreative(live: LiveCreative): StoredCreative {
+function creativeOf(live: LiveCreative): Creative {
   return Object.assign(baseOf(live), ownOf(live));
 }
 
@@ -114,13 +105,16 @@ function ownOf(live: LiveCreative) {
       const { type, duration, media } = live;
       return { type, duration, title: splitMacros(live.title), media, secure: areSecure(media) };
     }
-    case 'native': {
-      const { type } = live;
-      const data = Object.entries(live.data).map(([asset, value]) => [Number(asset), splitMacros(value)] as const);
-      const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
-      return { type, title: splitMacros(live.title), data, images, secure: areSecure(images) };
-    }
+    case 'native':
+      return nativeOf(live);
   }
+}
+
+function nativeOf(live: LiveNative) {
+  const { type } = live;
+  const data = new Map(Object.entries(live.data).map(([asset, value]) => [Number(asset), splitMacros(value)] as const));
+  const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
+  return { type, title: splitMacros(live.title), data, images, secure: areSecure(images) };
 }
 
 /** Names of XML namespaces look like addresses and are none. */

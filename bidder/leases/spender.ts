@@ -1,5 +1,6 @@
 import type { Index } from '../core/index.ts';
 import type { LineItem } from '../core/line-item.ts';
+import { readSpender } from '../core/records.ts';
 
 /** What of a line item its money is leased by. */
 export type Spender = Pick<LineItem, 'id' | 'campaign' | 'budget' | 'limited' | 'start' | 'end' | 'bid' | 'data'>;
@@ -13,5 +14,5 @@ export function spenderAt(index: Index, position: number): Spender | null {
   const { recordStart, recordLength, records } = index.sections;
   const start = recordStart[position] as number;
   const bytes = Buffer.from(records.buffer, records.byteOffset + start, recordLength[position] as number);
-  return JSON.parse(bytes.toString()) as Spender;
+  return readSpender(bytes.toString());
 }

@@ -49,8 +49,8 @@ describe('an index', () => {
     for (const length of [0, 23, 24, 500, buffer.byteLength - 8])
       expect(() => openIndex(buffer.slice(0, length)), `${length}`).toThrow(/^index: /);
     const newer = buffer.slice(0);
-    new DataView(newer).setUint32(4, 2, true);
-    expect(() => openIndex(newer)).toThrow('index: format 2 is not 1');
+    new DataView(newer).setUint32(4, 3, true);
+    expect(() => openIndex(newer)).toThrow('index: format 3 is not 2');
     expect(() => openIndex(new TextEncoder().encode(JSON.stringify(whole)).buffer)).toThrow('index: not an index');
   });
 

@@ -6,6 +6,7 @@ import {
   decodeHead,
   encodeHead,
   partsOf,
+  readLineItems,
   splitSnapshot,
   surroundingsOf,
   thingsIn,
@@ -64,6 +65,36 @@ describe('a snapshot in parts', () => {
     const { head, parts } = splitSnapshot({ ...WHOLE, lineItems: Array.from({ length: 5_000 }, () => lineItem('a')) });
     const sizes = head.parts.lineItems.map((digest) => JSON.parse((parts.get(digest) as Buffer).toString()).length as number);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1_024);
+  });
+
+  it('has each line item as a text of its own, which begins with its id', () => {
+    const escaped = lineItem('li_\u2028', { bundle: 'a\n,\n"]\r\n{"id":"', domains: ['привет.example'] });
+    const { head, parts } = splitSnapshot({ ...WHOLE, lineItems: [escaped, ...WHOLE.lineItems.slice(0, 400)] });
+    for (const digest of head.parts.lineItems) {
+      const part = parts.get(digest) as Buffer;
+      const { bytes, lineItems, spans } = readLineItems(part);
+      const texts = lineItems.map((_, at) => Buffer.from(bytes.subarray(spans[2 * at], spans[2 * at + 1])).toString());
+      expect(bytes).toBe(part);
+      expect(texts.map((text) => JSON.parse(text))).toEqual(lineItems);
+      for (const [at, text] of texts.entries()) expect(text.startsWith(`{"id":"${lineItems[at]?.id}"`)).toBe(true);
+    }
+    expect(head.parts.lineItems.length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['in one line', (things: unknown) => JSON.stringify(things)],
+    ['in more lines', (things: unknown) => JSON.stringify(things, null, 1)],
+    [
+      'with the id behind',
+      (things: object[]) => JSON.stringify(things.map(({ id, ...rest }: { id?: string }) => ({ ...rest, id }))),
+    ],
+  ])('that was written %s is read all the same', (_how, write) => {
+    const { head, parts } = splitSnapshot(WHOLE);
+    const part = parts.get(head.parts.lineItems[0] as string) as Buffer;
+    const { bytes, lineItems, spans } = readLineItems(Buffer.from(write(JSON.parse(part.toString()) as object[])));
+    expect(lineItems).toEqual(JSON.parse(part.toString()));
+    const last = spans.subarray(-2);
+    expect(JSON.parse(Buffer.from(bytes.subarray(last[0], last[1])).toString())).toEqual(lineItems.at(-1));
   });
 
   it('is refused where any byte of its head or of a part is another one', () => {
