@@ -3,7 +3,7 @@ import { referenceFault } from '../http/references.ts';
 import { urlOf } from '../imports/ask.ts';
 import { type Fault, Problem } from '../problem.ts';
 import { isForbidden } from '../segments/guards.ts';
-import { type DestinationInput, isOfDevices } from './destination.ts';
+import { type DestinationInput, takesKinds } from './destination.ts';
 
 export function checkDestination(input: DestinationInput, { deps, current }: NounContext<'destination'>): Fault[] {
   const { things } = deps;
@@ -30,15 +30,18 @@ function repeated(ids: readonly string[]): Fault[] {
   );
 }
 
-const FREE: ReadonlySet<string> = new Set(['csv', 'parquet', 'webhook']);
+/** What may stand in `identifiers` where not all may. */
+const LISTS: Readonly<Partial<Record<DestinationInput['kind'], string>>> = {
+  google_customer_match: 'a list at Google is one of contacts (null) or one of devices (["ifa"])',
+  yandex_audience: 'a list at Yandex is one of contacts (null) or one of devices (["idfa", "gaid"])',
+  xandr: 'xandr takes exchange, idfa and gaid',
+};
 
 function kindFaults(input: DestinationInput): Fault[] {
-  const { kind, identifiers, exchange, origins, signingSecret, schedule } = input;
+  const { kind, exchange, origins, signingSecret, schedule } = input;
   const faults: Fault[] = [];
   const refuse = (pointer: string, message: string): void => void faults.push({ pointer, code: 'unknown_property', message });
-  if (kind === 'google_customer_match' && identifiers !== null && !isOfDevices(input))
-    refuse('/identifiers', 'a list at Google is one of contacts (null) or one of devices (["ifa"])');
-  else if (identifiers !== null && !FREE.has(kind) && !isOfDevices(input)) refuse('/identifiers', `${kind} takes its own`);
+  if (!takesKinds(input)) refuse('/identifiers', LISTS[kind] ?? `${kind} takes its own`);
   if (kind === 'xandr' && exchange === null)
     faults.push({ pointer: '/exchange', code: 'required', message: 'says whose user ids are those of Xandr' });
   if (kind !== 'xandr' && exchange !== null) refuse('/exchange', 'is for xandr');

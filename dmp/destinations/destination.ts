@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Id, Name, nullable, oneOf, variants } from '../http/schema.ts';
 import type { Sealer } from '../identity/seal.ts';
-import { KINDS_OF, SENDABLE_KINDS, type SendableKind } from '../identity/sendable.ts';
+import { isPlatformKind, KINDS_OF, PLATFORM_KINDS, SENDABLE_KINDS, type SendableKind } from '../identity/sendable.ts';
 import { DESTINATION_KINDS } from '../sources/purposes.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -71,7 +71,7 @@ export const DestinationInput = Type.Object(
     identifiers: nullable(Type.Array(oneOf(SENDABLE_KINDS), { minItems: 1, uniqueItems: true }), {
       default: null,
       description:
-        'csv, parquet, webhook: what people are named by; null: email_uid2, phone_uid2, ifa. google_customer_match: ["ifa"] for a list of mobile device ids, null for one of contacts',
+        'csv, parquet, webhook: what people are named by; null: email_uid2, phone_uid2, ifa. google_customer_match: ["ifa"] for a list of mobile device ids, yandex_audience: ["idfa", "gaid"]; null for one of contacts. xandr: ["exchange", "idfa", "gaid"]; null: exchange alone',
     }),
     exchange: nullable(Id('xandr: the exchange whose user ids are those of Xandr'), { default: null }),
     expirationDays: Type.Integer({
@@ -110,16 +110,35 @@ export interface Destination extends Omit<DestinationInput, 'accessKeySecret' | 
 
 const DEFAULT_KINDS = ['email_uid2', 'phone_uid2', 'ifa'] as const;
 
-/** Of Google: a list there is one of contacts or one of devices. */
-const CONTACTS = ['email_google', 'phone_google'] as const;
-export const isOfDevices = ({ kind, identifiers }: Pick<Destination, 'kind' | 'identifiers'>): boolean =>
-  kind === 'google_customer_match' && identifiers !== null && identifiers.length === 1 && identifiers[0] === 'ifa';
+type Kinds = Pick<Destination, 'kind' | 'identifiers'>;
+
+/** Of Google and Yandex: a list there is one of contacts or one of devices. */
+const CONTACTS: Readonly<Partial<Record<Destination['kind'], readonly SendableKind[]>>> = {
+  google_customer_match: ['email_google', 'phone_google'],
+  yandex_audience: ['phone_yandex', 'email_yandex'],
+};
+/** Yandex reads whose an advertising id is from its letters. */
+const DEVICES: Readonly<Partial<Record<Destination['kind'], readonly SendableKind[]>>> = {
+  google_customer_match: ['ifa'],
+  yandex_audience: PLATFORM_KINDS,
+};
+const FREE: ReadonlySet<string> = new Set(['csv', 'parquet', 'webhook']);
+
+export function isOfDevices({ kind, identifiers }: Kinds): boolean {
+  return identifiers !== null && identifiers.length > 0 && identifiers.every((one) => DEVICES[kind]?.includes(one) === true);
+}
+
+/** Whether the destination can name people by what it lists; null: it always can. */
+export function takesKinds({ kind, identifiers }: Kinds): boolean {
+  if (identifiers === null || FREE.has(kind) || isOfDevices({ kind, identifiers })) return true;
+  return kind === 'xandr' && identifiers.every((one) => one === 'exchange' || isPlatformKind(one));
+}
 
 /** Kinds of identifier that it takes. */
-export function kindsOf(destination: Pick<Destination, 'kind' | 'identifiers'>): readonly SendableKind[] {
-  const { kind, identifiers } = destination;
-  if (kind === 'google_customer_match') return isOfDevices(destination) ? ['ifa'] : CONTACTS;
-  return KINDS_OF[kind] ?? identifiers ?? DEFAULT_KINDS;
+export function kindsOf({ kind, identifiers }: Kinds): readonly SendableKind[] {
+  if (kind === 'xandr') return identifiers ?? ['exchange'];
+  if (isOfDevices({ kind, identifiers })) return identifiers ?? [];
+  return CONTACTS[kind] ?? KINDS_OF[kind] ?? identifiers ?? DEFAULT_KINDS;
 }
 
 export const secretOf = (id: string, name: 'access' | 'signing'): string => `destination ${name}\n${id}`;

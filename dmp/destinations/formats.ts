@@ -57,11 +57,27 @@ const YANDEX: readonly Column[] = [
   ['email', 'email_yandex'],
 ];
 
+/**
+ * Yandex Audience, device ids: an id a line and no header. Whose it is its letters say, lower case for Android and upper case for Apple
+ * (yandex.com/dev/audience/doc/intro/data-requirements).
+ */
+const YANDEX_DEVICES: Format = {
+  extension: 'csv',
+  files: 'segment',
+  by: 'identifier',
+  header: '',
+  lines: (sent) => {
+    let text = '';
+    for (const { value } of sent) text += `${cell(value)}\n`;
+    return { text, rows: sent.length, identifiers: sent.length, skipped: 0 };
+  },
+};
+
 export function formatOf(destination: Destination): Format {
   const kind: DestinationKind = destination.kind;
   if (kind === 'google_customer_match') return table(isOfDevices(destination) ? GOOGLE_DEVICES : GOOGLE);
   if (kind === 'meta_custom_audience') return table(META);
-  if (kind === 'yandex_audience') return table(YANDEX);
+  if (kind === 'yandex_audience') return isOfDevices(destination) ? YANDEX_DEVICES : table(YANDEX);
   if (kind === 'parquet') return { ...csv(destination), extension: 'parquet' };
   return kind === 'xandr' ? xandr(destination) : csv(destination);
 }
@@ -91,10 +107,13 @@ const SEPARATORS = [':', ';', ','] as const;
 const MINUTES_A_DAY = 1_440;
 const XANDR_ID = /^\d{1,20}$/;
 
+/** Behind the last separator: what a device's id is. */
+const XANDR_DEVICES: Readonly<Partial<Record<SendableKind, string>>> = { idfa: '^3', gaid: '^8' };
+
 /**
- * Xandr's batch segment service, text: `<user id>:<code>,<expiration>,<value>;…`, expiration in minutes, −1 removes
- * (learn.microsoft.com/xandr/digital-platform-api/legacy-bss-file-format). Separators are set with the account: these are the ones
- * that the import preset segments-xandr reads too. A line a user, as the service asks its senders to deduplicate.
+ * Xandr's batch segment service, text: `<user id>:<code>,<expiration>,<value>;…`, expiration in minutes, −1 removes; of a device's id
+ * whose it is at the end (learn.microsoft.com/xandr/digital-platform-api/legacy-bss-file-format). Separators are set with the account: these
+ * are the ones that the import preset segments-xandr reads too. A line a user, as the service asks its senders to deduplicate.
  */
 function xandr({ exchange, expirationDays, segments }: Destination): Format {
   const [afterId, between, within] = SEPARATORS;
@@ -106,14 +125,18 @@ function xandr({ exchange, expirationDays, segments }: Destination): Format {
     by: 'identifier',
     header: '',
     lines: (sent) => {
-      const own = sent.filter(({ value }) => value.startsWith(prefix) && XANDR_ID.test(value.slice(prefix.length)));
-      const users = grouped(own, (one) => one.value);
+      const own = sent.filter(
+        ({ kind, value }) => kind !== 'exchange' || (value.startsWith(prefix) && XANDR_ID.test(value.slice(prefix.length))),
+      );
+      const users = grouped(own, ({ kind, value }) => `${kind}:${value}`);
       let text = '';
       for (const user of users) {
         const blocks = user.map(({ segment, op }) =>
           [codes.get(segment) ?? segment, op === 1 ? expirationDays * MINUTES_A_DAY : -1, op].join(within),
         );
-        text += `${user[0]?.value.slice(prefix.length)}${afterId}${blocks.join(between)}\n`;
+        const { kind, value } = user[0] as Sent;
+        const [id, domain] = kind === 'exchange' ? [value.slice(prefix.length), ''] : [value, XANDR_DEVICES[kind] ?? ''];
+        text += `${id}${afterId}${blocks.join(between)}${domain}\n`;
       }
       return { text, rows: users.length, identifiers: own.length, skipped: sent.length - own.length };
     },

@@ -1,6 +1,6 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { grantedProfiles, refusedProfiles } from '../consents/state.ts';
-import type { SendableKind } from '../identity/sendable.ts';
+import { PLATFORM_KINDS, type SendableKind } from '../identity/sendable.ts';
 import { keyRanges } from './key-ranges.ts';
 
 /** What is to be compared with what a destination holds. */
@@ -42,24 +42,36 @@ const IN_ORDER = 'SETTINGS optimize_aggregation_in_order = 1';
 const OWN = 'destination = {destination:String} AND segment = {segment:String}';
 const HERE = 'identifier BETWEEN {first:UUID} AND {last:UUID}';
 
-/** Members of the version, as the log of who entered and left says. */
+/** Members of the version who may have a key in the range, as the log of who entered and left says: memory holds these and not all. */
 const MEMBERS = `SELECT profile FROM memberships WHERE segment = {segment:String} AND version <= {version:UInt32}
+    AND profile IN (SELECT profile FROM identities WHERE ${HERE})
   GROUP BY profile HAVING argMax(status, version) = 1`;
 const OPTED_OUT = `SELECT profile FROM identities FINAL WHERE identifier IN (SELECT identifier FROM opt_outs FINAL WHERE active = 1)`;
 
 /** More than the number of any export: what may be sent now is newer than all that was. */
 const NOW = 2 ** 32;
 
-/** Whom a file may name, of a range of keys: members who did not withdraw, opt out or get erased, by identifiers that are theirs alone. */
-const ALLOWED = `SELECT s.kind AS kind, s.identifier AS identifier, s.sealed AS sealed, i.profile AS person, toUInt8(1) AS op,
-    ${NOW} + toUnixTimestamp(s.ingested) AS rank
+/** A device has one platform: of several that sources say the last counts. */
+const PLATFORMS = `kind IN (${PLATFORM_KINDS.map((kind) => `'${kind}'`).join(', ')})`;
+const ONE_PLATFORM = `(NOT ${PLATFORMS} OR (identifier, kind) IN (
+      SELECT identifier, argMax(kind, ingested) FROM sealed WHERE ${PLATFORMS} AND source IN {sources:Array(String)} AND ${HERE} GROUP BY identifier))`;
+
+/**
+ * Whom a file may name, of a range of keys: members who did not withdraw, opt out or get erased, by identifiers that are theirs alone.
+ *
+ * @param and a further condition over `sealed`
+ */
+function allowed(and: string): string {
+  return `SELECT s.kind AS kind, s.identifier AS identifier, s.sealed AS sealed, i.profile AS person, toUInt8(1) AS op,
+      ${NOW} + toUnixTimestamp(s.ingested) AS rank
   FROM (SELECT kind, identifier, source, sealed, ingested FROM sealed
-    WHERE kind IN {kinds:Array(String)} AND source IN {sources:Array(String)} AND ${HERE}) AS s
+    WHERE kind IN {kinds:Array(String)} AND source IN {sources:Array(String)} AND ${HERE}${and}) AS s
   INNER JOIN (
     SELECT identifier, profile FROM identities FINAL WHERE ${HERE} AND shared = 0 AND person_sure >= {sure:UInt8} AND profile IN (${MEMBERS})
       AND profile NOT IN (${OPTED_OUT}) AND profile NOT IN (${refusedProfiles(['ads', 'profiles', 'personalised_ads'])})) AS i
     ON i.identifier = s.identifier
   WHERE s.source NOT IN {recorded:Array(String)} OR i.profile IN (${grantedProfiles('profiles')})`;
+}
 
 /** All that the destination was told of a range of keys. */
 const TOLD = `SELECT kind, identifier, sealed, person, op, toUInt64(number) AS rank FROM sent WHERE ${OWN} AND number <= {last_number:UInt32} AND ${HERE}`;
@@ -79,7 +91,8 @@ export async function writeDifference(warehouse: Warehouse, difference: Differen
   const [left] = await warehouse.query({ sql: `SELECT 1 FROM sent WHERE ${stale} LIMIT 1`, params });
   if (left !== undefined) await warehouse.command({ sql: `DELETE FROM sent WHERE ${stale}`, params }, LIMITS);
   const [told] = await warehouse.query<{ n: string }>({ sql: `SELECT count() AS n FROM sent WHERE ${OWN}`, params }, LIMITS);
-  const candidates = wanted === 'none' ? TOLD : `${ALLOWED} UNION ALL ${TOLD}`;
+  const platforms = PLATFORM_KINDS.every((kind) => difference.kinds.includes(kind)) ? ` AND ${ONE_PLATFORM}` : '';
+  const candidates = wanted === 'none' ? TOLD : `${allowed(platforms)} UNION ALL ${TOLD}`;
   const sql = `INSERT INTO sent (destination, segment, kind, identifier, number, op, sealed, person) SETTINGS insert_deduplicate = 0
     SELECT {destination:String}, {segment:String}, kind, identifier, {number:UInt32}, isWanted AS op, sealed, person FROM (
       SELECT kind, identifier, argMax(c.sealed, rank) AS sealed, argMax(c.person, rank) AS person, max(rank) >= ${NOW} AS isWanted,

@@ -70,7 +70,7 @@ export function registerLookupRoutes(app: FastifyInstance, deps: DmpDeps): void 
   });
   app.post(
     '/v1/memberships::lookup',
-    { schema: SCHEMA, config: { idempotent: false, audited: 'none' } },
+    { schema: SCHEMA, config: { idempotent: false, audited: 'none', limitedBeside: true } },
     async (request, reply) => {
       requireScope(request, 'memberships:read');
       const { identifiers, advertiser: asked } = request.body as {
@@ -86,7 +86,7 @@ export function registerLookupRoutes(app: FastifyInstance, deps: DmpDeps): void 
         if (!allows(origin, advertiser)) throw new Problem(403, 'forbidden', `Pages of ${origin.slice(0, 200)} may not ask`);
         share(reply, origin);
       }
-      const found = await lookup.of(advertiser, identifiers);
+      const [found] = await Promise.all([lookup.of(advertiser, identifiers), request.limit]);
       for (const told of found) uses.note(advertiser, told);
       return { segments: found.map(({ code }) => code) };
     },

@@ -4,6 +4,7 @@ import { profileKey } from '../../proto/keys.ts';
 import { olderPeppers } from '../../proto/pepper.ts';
 import { hourOf, isOptedOut, isProfile, type MembershipVisitor, visitMemberships } from '../../proto/profile.ts';
 import type { DmpDeps } from '../deps.ts';
+import { Problem } from '../problem.ts';
 import { readGuards } from '../segments/guards.ts';
 import type { Things } from '../things/things.ts';
 import { codesOf } from './formats.ts';
@@ -30,9 +31,11 @@ interface OfferLife {
   readonly freshMs: number;
   /** Where ClickHouse is busy no page waits for it: a segment that shrank is told for so long at most. */
   readonly keptMs: number;
+  /** No page waits longer for a Redis that hangs. */
+  readonly patienceMs: number;
 }
 
-const LIFE: OfferLife = { freshMs: 5_000, keptMs: 60_000 };
+const LIFE: OfferLife = { freshMs: 5_000, keptMs: 60_000, patienceMs: 500 };
 /** Offers that were asked for are looked at by themselves, so that whoever comes to a quiet page does not wait either. */
 const KEPT_WARM_MS = 3_600_000;
 const WARM_MS = 1_000;
@@ -49,7 +52,8 @@ export interface Lookup {
 type Deps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'pepper' | 'now' | 'log'>;
 
 /** Answers out of the values that bidders read: one question to Redis. */
-export function createLookup(deps: Deps, { freshMs, keptMs }: OfferLife = LIFE): Lookup {
+export function createLookup(deps: Deps, life: Partial<OfferLife> = {}): Lookup {
+  const { freshMs, keptMs, patienceMs } = { ...LIFE, ...life };
   const offers = new Map<string, Promise<Offer>>();
   const ready = new Map<string, Offer>();
   const asked = new Map<string, number>();
@@ -104,11 +108,20 @@ export function createLookup(deps: Deps, { freshMs, keptMs }: OfferLife = LIFE):
       const offer = await offerOf(advertiser);
       const keys = identifiers.flatMap((identifier) => peppers.flatMap((pepper) => keyIdentifier(identifier, pepper) ?? []));
       if (offer.codes.size === 0 || keys.length === 0) return [];
-      const values = await deps.redis.mgetBuffer(...keys.map(profileKey));
+      const values = await inTime(deps.redis.mgetBuffer(...keys.map(profileKey)), patienceMs);
       return membershipsIn(values, offer.codes, deps.now());
     },
     close: () => clearInterval(timer),
   };
+}
+
+async function inTime<T>(answer: Promise<T>, patienceMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const away = new Problem(503, 'unavailable', 'Redis does not answer', { headers: { 'retry-after': '2' } });
+    timer = setTimeout(() => reject(away), patienceMs);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
 function membershipsIn(values: readonly (Buffer | null)[], codes: Offer['codes'], now: number): Coded[] {

@@ -61,7 +61,7 @@ async function statementsOf(warehouse: Warehouse, { what, by, ...which }: Which)
   const chosen = isNow ? (by === 'person' ? peopleNow(own, what) : keysNow(own, what)) : changesOf(own, what, by);
   const columns = `person, toUInt8(op), toUInt8(indexOf({kinds:Array(String)}, toString(kind))), toUInt16(indexOf({segments:Array(String)}, toString(segment))),
     toFixedString(toString(identifier), ${KEY_BYTES}), sealed`;
-  const order = by === 'person' ? 'person, segment, kind, identifier' : 'identifier, segment, kind';
+  const order = by === 'person' ? 'person, segment, kind, identifier' : 'identifier, kind, segment';
   return ranges.map((range, part) => ({
     sql: `SELECT ${columns} FROM (${chosen}) ORDER BY ${order} SETTINGS optimize_aggregation_in_order = 1`,
     params: { ...which, ...range, part, parts: ranges.length, kinds: SENDABLE_KINDS },

@@ -31,6 +31,13 @@ const Identifiers = Type.Array(
         maxLength: 1024,
         description: 'Raw: it is normalised and keyed, never stored. exchange: <exchange id>:<user id>',
       }),
+      os: Type.Optional(
+        Type.String({
+          maxLength: 512,
+          description:
+            'ifa: what device.os of OpenRTB says of its device (iOS, Android), so that it can be sent where the two are told apart',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),

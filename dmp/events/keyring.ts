@@ -12,7 +12,7 @@ import {
 } from '../../proto/identifier.ts';
 import { everyPepper, olderPeppers, oldestPepper } from '../../proto/pepper.ts';
 import { createSealer, type Sealer } from '../identity/seal.ts';
-import { kindsFor, type SealedValue, sealedValues } from '../identity/sendable.ts';
+import { isPlatformKind, kindsFor, platformOf, type SealedValue, sealedForPlatform, sealedValues } from '../identity/sendable.ts';
 import { commonPeppers, type Peppers } from '../identity/tenant.ts';
 import { type Source, termsOf } from '../sources/source.ts';
 
@@ -45,8 +45,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
  * holds the source. Lives as long as one call or one file, so that raw values do not stay in memory.
  */
 export interface Keyring {
-  /** The key by which people are joined. Null where the value names nobody. */
-  keyOf(kind: IdentifierKind, raw: string): string | null;
+  /**
+   * The key by which people are joined. Null where the value names nobody.
+   *
+   * @param os of the device that an advertising id is of, as `device.os` of OpenRTB says it
+   */
+  keyOf(kind: IdentifierKind, raw: string, os?: string): string | null;
   /** Of an e-mail or phone that was keyed here: what partners may send in its place. */
   hashesOf(key: string): readonly KeyedIdentifier[];
   /** The same identifier under the peppers that are still honoured, the newest first. Of a key that was made here. */
@@ -118,34 +122,23 @@ export function createKeyring(peppers: Peppers | string, namespace = '', contrac
     return how.lasting;
   };
   const keyIn = (kind: IdentifierKind, value: string): string => identifierKey(kind, value, ringOf(kind));
+  const addSealed = (key: string, values: readonly SealedValue[]): void => {
+    if (sealed.size >= CAPACITY) sealed.clear();
+    sealed.set(key, [...(sealed.get(key) ?? NO_VALUES), ...values]);
+  };
+  /** The platform is another word than the id, which may have been named without it before. */
+  const addPlatform = (key: string, raw: string, os: string): void => {
+    const platform = platformOf(os);
+    if (platform === null || sealer === null || !sendable.has(platform) || taken.has(`${platform} ${key}`)) return;
+    if (sealed.get(key)?.some(({ kind }) => kind === platform) === true) return;
+    const value = sealedForPlatform(key, normalizeIdentifier('ifa', raw) ?? '', platform, sealer);
+    if (value !== null) addSealed(key, [value]);
+  };
   let holder: Sealer | null = null;
   return {
-    keyOf: (kind, raw) => {
-      const known = keys.get(kind) ?? new Map<string, string | null>();
-      if (known.size === 0) keys.set(kind, known);
-      const found = known.get(raw);
-      if (found !== undefined) return found;
-      const value = normalizeIdentifier(kind, raw);
-      const named = value === null ? null : inNamespace(kind, value, namespace);
-      const key = named === null ? null : keyIn(kind, named);
-      if (key !== null) remember(kind, named as string, key);
-      if (key !== null && (kind === 'email' || kind === 'phone')) {
-        if (hashes.size >= CAPACITY) hashes.clear();
-        hashes.set(
-          key,
-          hashesOf(kind, value as string).map((hash) => {
-            const hashKey = keyIn(hash.kind, hash.value);
-            remember(hash.kind, hash.value, hashKey);
-            return { kind: hash.kind, key: hashKey };
-          }),
-        );
-      }
-      if (sealer !== null && key !== null && !taken.has(key)) {
-        if (sealed.size >= CAPACITY) sealed.clear();
-        sealed.set(key, sealedValues(kind, value as string, sendable, sealer, keyIn));
-      }
-      if (known.size >= CAPACITY) known.clear();
-      known.set(raw, key);
+    keyOf: (kind, raw, os) => {
+      const key = keyWithout(kind, raw);
+      if (os !== undefined && key !== null && kind === 'ifa') addPlatform(key, raw, os);
       return key;
     },
     hashesOf: (key) => hashes.get(key) ?? NO_HASHES,
@@ -168,10 +161,38 @@ export function createKeyring(peppers: Peppers | string, namespace = '', contrac
       sealed.delete(key);
       if (taken.size >= CAPACITY) taken.clear();
       taken.add(key);
+      for (const { kind } of values) if (isPlatformKind(kind)) taken.add(`${kind} ${key}`);
       return values;
     },
     unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, oldestPepper(own)),
   };
+
+  function keyWithout(kind: IdentifierKind, raw: string): string | null {
+    const known = keys.get(kind) ?? new Map<string, string | null>();
+    if (known.size === 0) keys.set(kind, known);
+    const found = known.get(raw);
+    if (found !== undefined) return found;
+    const value = normalizeIdentifier(kind, raw);
+    const named = value === null ? null : inNamespace(kind, value, namespace);
+    const key = named === null ? null : keyIn(kind, named);
+    if (key !== null) remember(kind, named as string, key);
+    if (key !== null && (kind === 'email' || kind === 'phone')) {
+      if (hashes.size >= CAPACITY) hashes.clear();
+      hashes.set(
+        key,
+        hashesOf(kind, value as string).map((hash) => {
+          const hashKey = keyIn(hash.kind, hash.value);
+          remember(hash.kind, hash.value, hashKey);
+          return { kind: hash.kind, key: hashKey };
+        }),
+      );
+    }
+    if (sealer !== null && key !== null && !taken.has(key))
+      addSealed(key, sealedValues(kind, value as string, sendable, sealer, keyIn));
+    if (known.size >= CAPACITY) known.clear();
+    known.set(raw, key);
+    return key;
+  }
 }
 
 /** Parts what a refused row names somebody by from what leads on from there. */
@@ -210,10 +231,10 @@ export function isIdentifierKind(kind: unknown): kind is IdentifierKind {
 }
 
 /** Those that name somebody, each once, the strongest first; the order they came in does not matter. */
-export function keyAll(identifiers: readonly Identifier[], keyring: Keyring): KeyedIdentifier[] {
+export function keyAll(identifiers: readonly (Identifier & { readonly os?: string })[], keyring: Keyring): KeyedIdentifier[] {
   const keyed: KeyedIdentifier[] = [];
-  for (const { kind, value } of identifiers) {
-    const key = keyring.keyOf(kind, value);
+  for (const { kind, value, os } of identifiers) {
+    const key = keyring.keyOf(kind, value, os);
     if (key !== null && !keyed.some((other) => other.key === key)) keyed.push({ kind, key });
   }
   return keyed.length < 2 ? keyed : keyed.sort((a, b) => byStrength(a, b, keyring));

@@ -11,6 +11,8 @@ export interface MatchRateQuery {
   readonly exchanges: readonly string[];
   /** Members of this segment alone; null: everybody known. */
   readonly segment: string | null;
+  /** In percent: an identifier that is less surely the person's names nobody, as bidders are told of it. */
+  readonly sure: number;
   /** Epoch ms: bids since then count. */
   readonly since: number;
   /** Who is told. */
@@ -50,6 +52,7 @@ export async function matchRate(warehouse: Warehouse, query: MatchRateQuery): Pr
   const params = {
     kinds: [...ADDRESSABLE_KINDS, ''],
     segment: query.segment ?? '',
+    sure: query.sure,
     sources: query.sources ?? [],
     anySource: query.sources === null ? 1 : 0,
     exchanges: query.exchanges,
@@ -59,12 +62,12 @@ export async function matchRate(warehouse: Warehouse, query: MatchRateQuery): Pr
   const read = (sql: string): Promise<Row[]> => warehouse.query<Row>({ sql: `WITH ${PEOPLE} ${sql}`, params }, LIMITS);
   const [all] = await read(`SELECT '' AS name, ${COUNTS} FROM known`);
   const sources = await read(
-    `SELECT source AS name, ${COUNTS} FROM known AS k INNER JOIN named USING identifier GROUP BY source ORDER BY source`,
+    `SELECT source AS name, ${COUNTS} FROM known AS k INNER JOIN named USING identifier WHERE isSure GROUP BY source ORDER BY source`,
   );
-  const kinds = await read(`SELECT k.kind AS name, ${COUNTS} FROM known AS k GROUP BY k.kind ORDER BY name`);
+  const kinds = await read(`SELECT k.kind AS name, ${COUNTS} FROM known AS k WHERE isSure GROUP BY k.kind ORDER BY name`);
   const exchanges = await read(
     `SELECT exchange AS name, 0 AS identifiers, uniqExact(profile) AS people, people AS addressable
-     FROM (SELECT profile, exchange FROM current INNER JOIN met USING identifier)
+     FROM (SELECT profile, exchange FROM current INNER JOIN met USING identifier WHERE isSure)
      WHERE profile IN (SELECT profile FROM known) GROUP BY exchange`,
   );
   const { to } = query;
@@ -80,8 +83,9 @@ export async function matchRate(warehouse: Warehouse, query: MatchRateQuery): Pr
   };
 }
 
+/** Somebody of whom all identifiers are doubted is one of the people all the same: nobody can meet them. */
 const COUNTS =
-  'uniqExact(identifier) AS identifiers, uniqExact(profile) AS people, uniqExactIf(profile, addressable) AS addressable';
+  'uniqExactIf(identifier, isSure) AS identifiers, uniqExact(profile) AS people, uniqExactIf(profile, addressable) AS addressable';
 
 const PEOPLE = `
   named AS (
@@ -89,10 +93,10 @@ const PEOPLE = `
     WHERE NOT startsWith(source, 'sync:') AND NOT ${isBridge('source')} AND ({anySource:UInt8} = 1 OR source IN {sources:Array(String)})
     GROUP BY node, source
   ),
-  current AS (SELECT identifier, kind, profile FROM identities FINAL),
-  reach AS (SELECT profile, max(kind IN {kinds:Array(String)}) AS addressable FROM current GROUP BY profile),
+  current AS (SELECT identifier, kind, profile, person_sure >= {sure:UInt8} AS isSure FROM identities FINAL),
+  reach AS (SELECT profile, max(isSure AND kind IN {kinds:Array(String)}) AS addressable FROM current GROUP BY profile),
   known AS (
-    SELECT identifier, toString(kind) AS kind, profile, addressable FROM current INNER JOIN reach USING profile
+    SELECT identifier, toString(kind) AS kind, profile, isSure, addressable FROM current INNER JOIN reach USING profile
     WHERE ({segment:String} = '' OR profile IN (
         SELECT profile FROM memberships WHERE segment = {segment:String} GROUP BY profile HAVING argMax(status, version) = 1))
       AND ({anySource:UInt8} = 1 OR identifier IN (SELECT identifier FROM named)) AND identifier NOT IN (${NAMES})

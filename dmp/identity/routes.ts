@@ -7,6 +7,7 @@ import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Id, nullable, oneOf } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { invalid, notFound } from '../problem.ts';
+import { percentOf } from '../segments/unit.ts';
 import { maySeeSource } from '../sources/access.ts';
 import { keyringsFor, keysIn } from './asking.ts';
 import { matchRate } from './match-rate.ts';
@@ -54,7 +55,7 @@ function registerMatchRate(app: FastifyInstance, { warehouse, things, now }: Dmp
     operationId: 'getMatchRate',
     summary: 'How many people bidding can meet: by source, by kind of identifier, by exchange',
     description:
-      'Before a campaign is booked. A person counts as addressable who has an identifier that bid requests carry. Counts of fewer than ten people are null; to a key of an advertiser counts are to the nearest ten.',
+      'Before a campaign is booked. A person counts as addressable who has an identifier that bid requests carry; of a segment with a confidence, one that is theirs as surely. Counts of fewer than ten people are null; to a key of an advertiser counts are to the nearest ten.',
     querystring: Query,
     response: { 200: { description: 'It', content: { 'application/json': { schema: View } } }, ...PROBLEM_RESPONSES },
   };
@@ -72,6 +73,8 @@ function registerMatchRate(app: FastifyInstance, { warehouse, things, now }: Dmp
       sources,
       exchanges: things.list('exchange').map(({ id }) => id),
       segment: query.segment ?? null,
+      // Whatever the segment counts together (devices, people, households), it is people who are met.
+      sure: percentOf(segment?.body.confidence),
       since: now() - query.days * DAY_MS,
       to: principal,
     });

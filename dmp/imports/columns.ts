@@ -55,6 +55,8 @@ export interface Records<Row> {
 }
 
 const NO_MAPPING: Mapping = { columns: {} };
+/** Of the device that an advertising id is of. */
+const OS: Target = { kind: 'text', required: false };
 
 export function compileField<Row>(
   name: string,
@@ -142,7 +144,7 @@ export function columnsOf(mapping: Mapping): string[] {
   );
   return [
     ...Object.values(mapping.columns).flatMap((source) => ofRule(ruleOf(source))),
-    ...(mapping.identifiers ?? []).map(({ column }) => column),
+    ...(mapping.identifiers ?? []).flatMap(({ column, os }) => [column, ...(os === undefined ? [] : ofRule(ruleOf(os)))]),
     ...switches,
   ];
 }
@@ -153,10 +155,11 @@ export function compileRow<Row>(reading: Reading, records: Records<Row>): (row: 
   const fields = Object.entries(mapping.columns).map(([name, source]) =>
     compileField(name, targetOf(type, name) as Target, source, records, reading),
   );
-  const identifiers = (mapping.identifiers ?? []).map(({ kind, column, prefix = '' }) => ({
+  const identifiers = (mapping.identifiers ?? []).map(({ kind, column, prefix = '', os }) => ({
     kind,
     prefix,
     pick: records.pick(column),
+    os: os === undefined ? null : compileField('identifiers', OS, os, records, reading),
   }));
   const doesOf = compileSwitch(mapping, records);
   const signOf = compileSign(mapping, records);
@@ -171,9 +174,12 @@ export function compileRow<Row>(reading: Reading, records: Records<Row>): (row: 
       if (text !== '') value[field.name] = readField(field, text, field.name, faults);
     }
     if (isAboutPeople(type)) {
-      value['identifiers'] = identifiers.flatMap(({ kind, prefix, pick }) => {
+      value['identifiers'] = identifiers.flatMap(({ kind, prefix, pick, os }) => {
         const text = pick(row, faults);
-        return text === '' ? [] : [{ kind, value: `${prefix}${text}` }];
+        if (text === '') return [];
+        const system = os === null ? '' : os.pick(row, faults);
+        const said = os === null || system === '' ? {} : { os: readField(os, system, 'identifiers', faults) };
+        return [{ kind, value: `${prefix}${text}`, ...said }];
       });
     }
     if (segments !== null) Object.assign(value, segmentAttributes(segments.pick(row, faults), segments.prefix, faults));

@@ -70,10 +70,22 @@ export const Mapping = Type.Object(
       }),
     ),
     identifiers: Type.Optional(
-      Type.Array(Type.Object({ kind: Type.String({ maxLength: 32 }), column: Column, prefix: Type.Optional(Column) }, closed), {
-        maxItems: 32,
-        description: '`prefix` stands before the value: `<exchange id>:` of kind exchange',
-      }),
+      Type.Array(
+        Type.Object(
+          {
+            kind: Type.String({ maxLength: 32 }),
+            column: Column,
+            prefix: Type.Optional(Column),
+            os: Type.Optional(Type.Unsafe<FieldSource>({ anyOf: [ColumnText, Rule] })),
+          },
+          closed,
+        ),
+        {
+          maxItems: 32,
+          description:
+            '`prefix` stands before the value: `<exchange id>:` of kind exchange. `os` of kind ifa: a column with what `device.os` says, or `{"constant": "Android"}`',
+        },
+      ),
     ),
     anonymous: Type.Optional(Type.Boolean({ description: 'purchase: receipts that name nobody are taken too' })),
     sign: Type.Optional(

@@ -36,6 +36,7 @@ export function compileLines(
   const who = mapping?.identifiers ?? [];
   const [identifier] = who;
   if (type !== 'purchase' || mapping === undefined || identifier === undefined || who.length !== 1) return null;
+  if (identifier.os !== undefined) return null;
   if (mapping.sign !== undefined || mapping.delete !== undefined || mapping.only !== undefined || mapping.anonymous === true)
     return null;
   if (Object.keys(mapping.columns).some((name) => name.startsWith(PRIVACY) || name === 'confidence')) return null;

@@ -144,11 +144,13 @@ function identifierFaults({ mapping, type }: ResolvedImport): Fault[] {
     return identifiers.length === 0 ? [] : [fault('/mapping/identifiers', 'unknown_field', `a ${type} is about nobody`)];
   if (identifiers.length === 0 && mapping?.anonymous !== true)
     return [fault('/mapping/identifiers', 'missing_field', `a ${type} is about somebody`)];
-  return identifiers.flatMap(({ kind }, index) =>
-    isIdentifierKind(kind)
-      ? []
-      : [fault(`/mapping/identifiers/${index}/kind`, 'unknown_identifier_kind', 'is no kind of identifier')],
-  );
+  return identifiers.flatMap(({ kind, os }, index) => {
+    if (!isIdentifierKind(kind))
+      return [fault(`/mapping/identifiers/${index}/kind`, 'unknown_identifier_kind', 'is no kind of identifier')];
+    if (os !== undefined && kind !== 'ifa')
+      return [fault(`/mapping/identifiers/${index}/os`, 'unknown_property', 'is for ifa: an advertising id')];
+    return [];
+  });
 }
 
 function fault(pointer: string, code: Fault['code'], message: string): Fault {

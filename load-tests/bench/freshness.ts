@@ -50,14 +50,18 @@ interface Api {
 }
 
 interface Data extends Api {
+  readonly port: number;
   stop(): Promise<void>;
 }
 
-export async function startData({ folder, pinning }: Rig, { env }: Options): Promise<Data> {
+/** @param cores it runs on, as taskset takes them; by default that of the bench */
+export async function startData({ folder, pinning }: Rig, { env }: Options, cores: string | null = null): Promise<Data> {
   const dataDir = join(folder, 'data');
   await mkdir(dataDir, { recursive: true });
   const [port, metricsPort] = [await freePort(), await freePort()];
-  const child = startChild(pinning?.rest ?? null, ownCommand('segmenter/embedded'), {
+  const command = ownCommand('segmenter/embedded');
+  const core = cores === null ? (pinning?.rest ?? null) : null;
+  const child = startChild(core, cores === null ? command : ['taskset', '-c', cores, ...command], {
     ...env,
     REDIS_URL: join(folder, 'redis.sock'),
     WALKIN_DATA_DIR: dataDir,
@@ -80,7 +84,7 @@ export async function startData({ folder, pinning }: Rig, { env }: Options): Pro
     if (!response.ok) throw new BenchError(`${method} ${path}: ${response.status} ${text}`);
     return (text === '' ? null : JSON.parse(text)) as T;
   };
-  return { call, stop: () => child.stop() };
+  return { port, call, stop: () => child.stop() };
 }
 
 /** One line item that bids on whoever opened a page of the shop within a day, and on nobody else. */

@@ -1,72 +1,64 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createDraw } from './draw.ts';
 import { startData } from './freshness.ts';
+import { doubtsOf, type OpenLoopResult, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
 import { setUpRig } from './rig.ts';
-import { BenchError, say } from './say.ts';
+import { BenchError, say, sayShare } from './say.ts';
 
+/** From the moment at which a page was to ask to its whole answer, ms; `evaluating…` while segments are evaluated and published. */
 export interface LookupTimes {
-  /** From the call of a page to the whole answer, one call at a time. */
   readonly lookupP50Ms: number;
   readonly lookupP99Ms: number;
-  /** The same of many pages at once: `CALLERS`, each of which asks again every `PACE_MS`. */
-  readonly togetherP50Ms: number;
-  readonly togetherP99Ms: number;
+  readonly lookupP999Ms: number;
+  readonly evaluatingP50Ms: number;
+  readonly evaluatingP99Ms: number;
+  readonly evaluatingP999Ms: number;
+  /** Pages that ask in a second, at random moments. */
+  readonly lookupsPerS: number;
 }
+
+type Data = Awaited<ReturnType<typeof startData>>;
 
 /** It asks for one key of Redis, whatever else is in there. */
 const SMALL = 0.001;
-const VISITORS = 200;
-const WARM = 200;
-const CALLERS = 16;
-const PACE_MS = 40;
+const RATE = 200;
+const VISITORS = 2_000;
+/** What the evaluations count. */
+const PEOPLE = 50_000;
+const PAGES = 300_000;
+const SEGMENTS = 40;
+const TOGETHER = 2_000;
+const SENDERS = 4;
+const ORIGIN = 'https://shop.example';
+/** An answer that comes later is of no use to a page. */
+const LATE_MS = 5;
+const DAY_MS = 86_400_000;
 
-/** A page asks which segments its visitor is in, of a dmp that runs as it does for real. */
+/**
+ * Pages ask which segments their visitor is in, of a dmp that runs as it does for real: each with the key of the shop, which has a limit, and
+ * from the shop's site. First of a quiet one, then of one that evaluates segments and publishes them again and again.
+ */
 export async function benchLookup(options: Options): Promise<LookupTimes> {
   const rig = await setUpRig({ ...options, scale: SMALL });
-  const data = await startData(rig, options);
+  const { pinning } = rig;
+  // The engine has both cores, as it has where it runs for real.
+  const data = await startData(rig, options, pinning === null ? null : `${pinning.server},${pinning.rest}`);
   try {
-    const visitors = Array.from({ length: VISITORS }, (_, n) => ({ kind: 'cookie', value: `visitor-${n}` }));
-    await data.call('PUT', 'advertisers/shop', { name: 'Shop', domains: ['shop.example'] });
-    await data.call('PUT', 'sources/site', { name: 'Site', party: '1p', destinations: ['lookup'] });
-    const segment = { advertiser: 'shop', name: 'Met', rule: { attribute: { name: 'met' } } };
-    await data.call('PUT', 'segments/met', segment);
-    await data.call('PUT', 'destinations/site', {
-      advertiser: 'shop',
-      name: 'Site',
-      kind: 'lookup',
-      segments: [{ segment: 'met' }],
-    });
-    const at = new Date().toISOString();
-    const events = visitors.map((visitor) => ({ type: 'identify', at, identifiers: [visitor], attributes: { met: 1 } }));
-    await data.call('POST', 'events?source=site', events);
-    const { id } = await data.call<{ id: string }>('POST', 'refresh', {});
-    for (let state = 'queued'; state !== 'succeeded'; ) {
-      await sleep(100);
-      ({ state } = await data.call<{ state: string }>('GET', `jobs/${id}`));
-      if (state === 'failed' || state === 'cancelled') throw new BenchError(`the refresh ${state}`);
-    }
-    const ask = (n: number) =>
-      data.call<{ segments: string[] }>('POST', 'memberships:lookup', {
-        advertiser: 'shop',
-        identifiers: [visitors[n % VISITORS]],
-      });
-    const timeOne = async (n: number): Promise<number> => {
-      const began = performance.now();
-      const { segments } = await ask(n);
-      if (segments.length !== 1) throw new BenchError('a visitor is not in the segment');
-      return performance.now() - began;
-    };
-    for (let n = 0; n < WARM; n++) await timeOne(n);
-    const alone: number[] = [];
-    const half = options.seconds * 500;
-    for (let n = 0, until = performance.now() + half; performance.now() < until || n < 100; n++) alone.push(await timeOne(n));
-    const together = await timeTogether(timeOne, half);
-    say(`${alone.length} lookups over HTTP one after the other, then ${together.length} of ${CALLERS} pages at once`);
+    const message = messagesOf(data.port, await openShop(data));
+    await refresh(data);
+    await checkOne(data);
+    await askFor(data, message, 2, options.seed);
+    const quiet = await askFor(data, message, options.seconds, options.seed + 1);
+    tell('Quiet', quiet);
+    await browse(data, options);
+    const { busy, rounds } = await whileEvaluating(data, () => askFor(data, message, options.seconds, options.seed + 2));
+    tell(`While ${SEGMENTS} segments were evaluated ${rounds} times`, busy);
+    const [a, b] = [quantilesOf(quiet), quantilesOf(busy)];
     return {
-      lookupP50Ms: quantile(alone, 0.5),
-      lookupP99Ms: quantile(alone, 0.99),
-      togetherP50Ms: quantile(together, 0.5),
-      togetherP99Ms: quantile(together, 0.99),
+      ...{ lookupP50Ms: a.p50, lookupP99Ms: a.p99, lookupP999Ms: a.p999 },
+      ...{ evaluatingP50Ms: b.p50, evaluatingP99Ms: b.p99, evaluatingP999Ms: b.p999 },
+      lookupsPerS: RATE,
     };
   } finally {
     await data.stop();
@@ -74,23 +66,136 @@ export async function benchLookup(options: Options): Promise<LookupTimes> {
   }
 }
 
-/** Each caller asks when its time has come, and again at once where the answer before came later than that. */
-async function timeTogether(timeOne: (n: number) => Promise<number>, ms: number): Promise<number[]> {
-  const times: number[] = [];
-  const began = performance.now();
-  const caller = async (_: unknown, index: number): Promise<void> => {
-    for (let n = 0; performance.now() - began < ms || n < 10; n++) {
-      const due = began + n * PACE_MS + (index * PACE_MS) / CALLERS;
-      if (due > performance.now()) await sleep(due - performance.now());
-      times.push(await timeOne(index + n * CALLERS));
-    }
-  };
-  await Promise.all(Array.from({ length: CALLERS }, caller));
-  return times;
+const visitorOf = (n: number) => ({ kind: 'cookie', value: `visitor-${n % VISITORS}` });
+
+/** A segment that the shop's pages are told of, and its visitors. Returns the key of the pages. */
+async function openShop({ call }: Data): Promise<string> {
+  await call('PUT', 'advertisers/shop', { name: 'Shop', domains: ['shop.example'] });
+  await call('PUT', 'sources/site', { name: 'Site', party: '1p', destinations: ['lookup'] });
+  await call('PUT', 'segments/met', { advertiser: 'shop', name: 'Met', rule: { attribute: { name: 'met' } } });
+  const site = { advertiser: 'shop', name: 'Site', kind: 'lookup', segments: [{ segment: 'met' }], origins: [ORIGIN] };
+  await call('PUT', 'destinations/site', site);
+  const at = new Date().toISOString();
+  for (let from = 0; from < VISITORS; from += TOGETHER) {
+    const events = Array.from({ length: TOGETHER }, (_, n) => ({
+      ...{ type: 'identify', at, attributes: { met: 1 } },
+      identifiers: [visitorOf(from + n)],
+    }));
+    await call('POST', 'events?source=site', events);
+  }
+  const limits = { rateLimit: { perSecond: 10 * RATE, burst: 10 * RATE } };
+  const pages = { name: 'Pages', advertiser: 'shop', role: 'publishable', ...limits };
+  return (await call<{ key: string }>('POST', 'api-keys', pages)).key;
 }
 
-function quantile(times: readonly number[], share: number): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  const found = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
-  return Math.round(found * 100) / 100;
+/** Pages of the last months, which the evaluated segments count. */
+async function browse({ call }: Data, { scale, seed }: Options): Promise<void> {
+  const draw = createDraw(seed, 9);
+  const [people, pages] = [PEOPLE, PAGES].map((n) => Math.max(2_000, Math.round(n * scale))) as [number, number];
+  const now = Date.now();
+  let sent = 0;
+  const sender = async (): Promise<void> => {
+    while (sent < pages) {
+      const first = sent;
+      sent += TOGETHER;
+      const events = Array.from({ length: TOGETHER }, (_, n) => ({
+        ...{ type: 'page', id: `page-${first + n}`, at: Math.round(now - draw.next() * 90 * DAY_MS) },
+        ...{ url: `${ORIGIN}/${Math.floor(draw.next() * 500)}` },
+        identifiers: [{ kind: 'cookie', value: `browser-${Math.floor(draw.next() * people)}` }],
+      }));
+      await call('POST', 'events?source=site', events);
+      sayShare('Pages', Math.min(sent, pages), pages);
+    }
+  };
+  await Promise.all(Array.from({ length: SENDERS }, sender));
+  const flight = { start: new Date(now - DAY_MS).toISOString(), end: new Date(now + 30 * DAY_MS).toISOString() };
+  await call('PUT', 'campaigns/now', { advertiser: 'shop', name: 'Now', ...flight });
+  const banner = { w: 300, h: 250, html: '<a href="${CLICK_URL}">x</a>', landing: `${ORIGIN}/` };
+  await call('PUT', 'creatives/banner', { advertiser: 'shop', name: 'Banner', ...banner });
+  for (let n = 0; n < SEGMENTS; n++) await putRule(call, n, 0);
+  // Some live line item needs them, so that they are published too.
+  const targeting = { segments: [Array.from({ length: SEGMENTS }, (_, n) => `pages-${n}`)] };
+  const lineItem = { campaign: 'now', name: 'Now', bid: { maxCpmMicros: 1_000_000 }, creatives: ['banner'], targeting };
+  await call('PUT', 'line-items/now', lineItem);
+}
+
+/** Another rule each round, so that everybody is evaluated anew. */
+function putRule(call: Data['call'], n: number, round: number): Promise<unknown> {
+  const rule = {
+    pages: { urlContains: `/${n % 10}`, window: { days: 10 + ((n + 7 * round) % 80) }, count: { min: 1 + (n % 3) } },
+  };
+  return call('PUT', `segments/pages-${n}`, { advertiser: 'shop', name: `Pages ${n}`, rule });
+}
+
+async function whileEvaluating(
+  data: Data,
+  ask: () => Promise<OpenLoopResult>,
+): Promise<{ readonly busy: OpenLoopResult; readonly rounds: number }> {
+  await refresh(data);
+  let isOver = false;
+  let rounds = 0;
+  const evaluating = (async () => {
+    for (let round = 1; !isOver; round++) {
+      for (let n = 0; n < SEGMENTS && !isOver; n++) await putRule(data.call, n, round);
+      await refresh(data);
+      rounds++;
+    }
+  })();
+  try {
+    return { busy: await ask(), rounds };
+  } finally {
+    isOver = true;
+    await evaluating;
+  }
+}
+
+async function refresh({ call }: Data): Promise<void> {
+  const { id } = await call<{ id: string }>('POST', 'refresh', {});
+  for (let state = 'queued'; state !== 'succeeded'; ) {
+    await sleep(100);
+    ({ state } = await call<{ state: string }>('GET', `jobs/${id}`));
+    if (state === 'failed' || state === 'cancelled') throw new BenchError(`the refresh ${state}`);
+  }
+}
+
+async function checkOne({ call }: Data): Promise<void> {
+  const asked = { advertiser: 'shop', identifiers: [visitorOf(0)] };
+  const { segments } = await call<{ segments: string[] }>('POST', 'memberships:lookup', asked);
+  if (segments.length !== 1) throw new BenchError('a visitor is not in the segment');
+}
+
+/** What a browser sends, by the number of the visitor. */
+function messagesOf(port: number, key: string): readonly Buffer[] {
+  return Array.from({ length: VISITORS }, (_, n) => {
+    const body = JSON.stringify({ identifiers: [visitorOf(n)] });
+    const head = [
+      'POST /v1/memberships:lookup HTTP/1.1',
+      `host: 127.0.0.1:${port}`,
+      `authorization: Bearer ${key}`,
+      `origin: ${ORIGIN}`,
+      'content-type: application/json',
+      `content-length: ${body.length}`,
+    ];
+    return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`);
+  });
+}
+
+async function askFor({ port }: Data, messages: readonly Buffer[], seconds: number, seed: number): Promise<OpenLoopResult> {
+  const message = (call: number): Buffer => messages[call % messages.length] as Buffer;
+  const result = await runOpenLoop({ port, message, rate: RATE, seconds, seed, lateMs: LATE_MS });
+  if (result.errors > 0) throw new BenchError(`${result.errors} of ${result.scheduled} lookups were not answered`);
+  return result;
+}
+
+function quantilesOf({ latency }: OpenLoopResult) {
+  const at = (percent: number): number => Math.round(latency.getValueAtPercentile(percent) / 10) / 100;
+  return { p50: at(50), p99: at(99), p999: at(99.9), most: Math.round(latency.maxValue / 10) / 100 };
+}
+
+function tell(when: string, result: OpenLoopResult): void {
+  const { p50, p99, p999, most } = quantilesOf(result);
+  say(
+    `${when}: ${result.answered} lookups, ${RATE} a second: p50 ${p50}, p99 ${p99}, p99.9 ${p999}, at most ${most} ms; ${result.late} after ${LATE_MS} ms`,
+  );
+  for (const doubt of doubtsOf(result)) say(`  but ${doubt}`);
 }

@@ -1,4 +1,5 @@
 // Times exports of a large segment. Argument: an ExportsTask; its last line is an Exporting. Started by `benchExports`.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { DmpDeps } from '../../dmp/deps.ts';
@@ -40,17 +41,15 @@ async function time(): Promise<Exporting> {
   await putThings();
   await putPeople();
   await putVersion(1, '1', 1, task.members);
-  const before = process.memoryUsage.rss();
-  let most = before;
-  const watch = setInterval(() => {
-    most = Math.max(most, process.memoryUsage.rss());
-  }, 20);
-  const csvS = await send('csv');
-  const parquetS = await send('parquet');
+  const before = process.memoryUsage.rss() / 1024 ** 2;
+  const csv = await send('csv', before);
+  const parquet = await send('parquet', before);
   await putVersion(2, 'number % 100 = 0', -1, task.members - Math.ceil(task.members / 100));
-  const deltaS = await send('csv');
-  clearInterval(watch);
-  return { csvS, parquetS, deltaS, rssMb: Math.round((most - before) / 1024 ** 2) };
+  const delta = await send('csv', before);
+  return {
+    ...{ csvS: csv.seconds, parquetS: parquet.seconds, deltaS: delta.seconds },
+    rssMb: Math.max(csv.mostMb, parquet.mostMb, delta.mostMb),
+  };
 }
 
 async function putThings(): Promise<void> {
@@ -96,23 +95,43 @@ async function putVersion(version: number, chosen: string, status: 1 | -1, membe
   await warehouse.insert('segment_runs', [{ ...run, entered: 0, left_count: 0, error: '' }]);
 }
 
-async function send(destination: string): Promise<number> {
+/** Seconds of an export, and the most memory over that before all of them. */
+async function send(destination: string, idleMb: number): Promise<{ readonly seconds: number; readonly mostMb: number }> {
   const began = performance.now();
-  const cpu = process.cpuUsage();
   const stages: string[] = [];
-  const progress = async ({ stage }: { readonly stage?: string }): Promise<void> => {
-    stages.push(`${stage} at ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  let stage = '';
+  let since = { at: began, cpu: process.cpuUsage() };
+  let mostMb = 0;
+  const passed = (next: string): void => {
+    const { user, system } = process.cpuUsage(since.cpu);
+    const seconds = ((performance.now() - since.at) / 1000).toFixed(1);
+    const overMb = Math.round(peakMb() - idleMb);
+    mostMb = Math.max(mostMb, overMb);
+    if (stage !== '') stages.push(`${stage} ${seconds} s, ${((user + system) / 1e6).toFixed(1)} of the processor, ${overMb} MB`);
+    stage = next;
+    since = { at: performance.now(), cpu: process.cpuUsage() };
   };
   const { id } = await queueExport(deps, destination, 'bench');
+  peakMb();
+  const progress = async (progressed: { readonly stage?: string }): Promise<void> => passed(progressed.stage ?? '');
   await exportWork(deps)({ export: id }, { id: 'job', progress, checkpoint: async () => undefined } as never);
+  passed('');
   const seconds = (performance.now() - began) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
   const record = await readExport(warehouse, id);
   const [file] = record?.files ?? [];
   if (record?.state !== 'delivered' || file === undefined) throw new Error(`the export is ${record?.state}: ${record?.error}`);
   const size = `${file.rows.toLocaleString('en')} rows, ${Math.round(file.bytes / 1024 ** 2)} MB`;
-  console.log(
-    `${file.name}: ${size} in ${seconds.toFixed(1)} s, ${((user + system) / 1e6).toFixed(1)} s of the processor (${stages.join(', ')})`,
-  );
-  return Math.round(seconds * 100) / 100;
+  console.log(`${file.name}: ${size} in ${seconds.toFixed(1)} s; ${stages.join('; ')}`);
+  return { seconds: Math.round(seconds * 100) / 100, mostMb };
+}
+
+/** The most memory of this process since it was asked last, the engine's with it; what it has now where the system tells no more. */
+function peakMb(): number {
+  try {
+    const [, kb = '0'] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    writeFileSync('/proc/self/clear_refs', '5');
+    return Number(kb) / 1024;
+  } catch {
+    return process.memoryUsage.rss() / 1024 ** 2;
+  }
 }

@@ -9,10 +9,12 @@ import type { IdentifierKind } from '../../proto/identifier.ts';
 import { createIdentity } from '../../segmenter/identity.ts';
 import type { TestApi } from '../support/api.ts';
 
+type Named = readonly [kind: IdentifierKind, value: string, os?: string];
+
 /** People with identifiers, and memberships as evaluations write them, for tests of what is sent. */
 export interface SendRig {
   /** What a source says of people, each a list of identifiers. */
-  identify(source: string, people: readonly (readonly (readonly [kind: IdentifierKind, value: string])[])[]): Promise<void>;
+  identify(source: string, people: readonly (readonly Named[])[]): Promise<void>;
   /** Makes these, and nobody else, members of the segment in a new version. */
   members(segment: string, of: readonly (readonly [kind: IdentifierKind, value: string])[]): Promise<void>;
   /** Asks for an export and runs it. */
@@ -35,7 +37,7 @@ export function sendRig(api: TestApi): SendRig {
     identify: async (source, people) => {
       const events = people.map((identifiers) => ({
         ...{ type: 'identify', at: '2026-01-02T00:00:00Z', attributes: { met: 1 } },
-        identifiers: identifiers.map(([kind, value]) => ({ kind, value })),
+        identifiers: identifiers.map(([kind, value, os]) => ({ kind, value, ...(os === undefined ? {} : { os }) })),
       }));
       const taken = await api.ok<{ quarantined: number; errors: unknown }>('POST', `/v1/events?source=${source}`, events);
       if (taken.quarantined > 0) throw new Error(JSON.stringify(taken.errors));

@@ -274,6 +274,28 @@ describe('other files', () => {
     ]);
   });
 
+  test('advertising ids by column, whose platform a column or the mapping says', async () => {
+    await data.deps.warehouse.command({ sql: 'TRUNCATE TABLE sealed' });
+    const source = { name: 'Devices', party: '1p', destinations: ['yandex_audience'] } as const;
+    await data.deps.things.put('source', 'devices', source as never, { actor: 'test' });
+    const mapping = {
+      columns: { at: { constant: '2017-01-01' } },
+      identifiers: [
+        { kind: 'ifa', column: 'idfa', os: { constant: 'iOS' } },
+        { kind: 'ifa', column: 'ad_id', os: 'system' },
+        { kind: 'ifa', column: 'any', os: { column: 'sort', values: { A: 'android', I: 'ios', '-': 'tizen' } } },
+      ],
+    };
+    const [one, two, three] = [1, 2, 3].map((n) => `6d92078a-8246-4ba4-ae5b-00000000000${n}`);
+    const file = `idfa,ad_id,system,any,sort\n${one},,,,A\n,${two},Android,,-\n,,,${three},A\n,${three},,,X\n`;
+    const { job } = await bring({ type: 'identify', format: 'csv', source: 'devices', mapping }, file);
+    expect(job.result).toMatchObject({ accepted: 4 });
+    const as = (value: string | undefined, kind: string) =>
+      `${keyIdentifier({ kind: 'ifa', value: value ?? '' }, PEPPER)} ${kind}`;
+    const rows = await data.rows("SELECT concat(toString(identifier), ' ', kind) AS row FROM sealed FINAL ORDER BY row");
+    expect(rows).toEqual([as(one, 'idfa'), as(two, 'gaid'), as(three, 'gaid')].sort().map((row) => ({ row })));
+  });
+
   test('pings, with consent', async () => {
     const mapping = {
       columns: { at: 't', lat: 'lat', lon: 'lon', consent: 'ok' },
@@ -388,6 +410,12 @@ describe('what an import may say', () => {
       csv({ columns, identifiers: [{ kind: 'fax', column: 'c' }] }),
       '/mapping/identifiers/0/kind',
       'unknown_identifier_kind',
+    ],
+    [
+      'a platform of what has none',
+      csv({ columns, identifiers: [{ kind: 'cookie', column: 'c', os: 'o' }] }),
+      '/mapping/identifiers/0/os',
+      'unknown_property',
     ],
     ['people in a catalogue', csv({ columns: { product: 'p' }, ...who }, 'product'), '/mapping/identifiers', 'unknown_field'],
     ['a source that is not known', { type: 'page', format: 'ndjson', source: 'nobody' }, '/source', 'unknown_source'],

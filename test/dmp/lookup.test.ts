@@ -95,6 +95,16 @@ test('a page does not wait for ClickHouse where it is busy, for as long as what 
   for (const lookup of lookups) lookup.close();
 });
 
+test('a page does not wait for a Redis that hangs', async () => {
+  const redis = Object.create(api.deps.redis, { mgetBuffer: { value: () => new Promise(() => undefined) } });
+  const lookup = createLookup(
+    { ...api.deps, redis, things: { ...api.deps.things, onChange: () => undefined } },
+    { patienceMs: 1 },
+  );
+  await expect(lookup.of('shop', [{ kind: 'cookie', value: 'visitor-1' }])).rejects.toMatchObject({ status: 503 });
+  lookup.close();
+});
+
 test('bidders are told of the segments too, so that there is something to ask', () => {
   expect([...segmentsNeeded(api.deps.things, Date.now())].sort()).toEqual(['regulars', 'small']);
 });
@@ -137,9 +147,18 @@ test('a destination that is paused answers no more', async () => {
 test('a key that asks more often than it may is told to wait', async () => {
   const body = { id: 'slow', name: 'Slow', advertiser: 'shop', role: 'publishable', rateLimit: { perSecond: 0.01, burst: 2 } };
   const slow = (await api.ok<{ key: string }>('POST', '/v1/api-keys', body)).key;
-  const statuses = [];
-  for (let n = 0; n < 3; n++) statuses.push((await ask([visitor], { key: slow })).statusCode);
-  expect(statuses).toEqual([200, 200, 429]);
+  const told = [];
+  for (let n = 0; n < 3; n++) {
+    const { statusCode, headers } = await ask([visitor], { key: slow });
+    told.push([statusCode, headers['ratelimit-remaining']]);
+  }
+  expect(told).toEqual([
+    [200, '1'],
+    [200, '0'],
+    [429, '0'],
+  ]);
+  const last = await ask([visitor], { key: slow });
+  expect([last.json().segments, last.headers['retry-after']]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
 });
 
 test('what is wrong is told', async () => {

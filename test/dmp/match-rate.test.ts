@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createIdentity } from '../../segmenter/identity.ts';
+import { createRefresh } from '../../segmenter/refresh.ts';
+import { createVisits } from '../../segmenter/visits.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
@@ -82,6 +84,46 @@ test('a segment’s members alone are asked about', async () => {
     sources: [],
   });
   expect((await api.call('GET', '/v1/reports/match-rate?segment=nosuch')).statusCode).toBe(404);
+});
+
+test('of a segment with a confidence those are met who are surely theirs, as its reach says', async () => {
+  const people = Array.from({ length: 36 }, (_, n) => n);
+  const card = (n: number) => ({ kind: 'loyalty', value: `sure-${n}` });
+  await send(
+    'app',
+    people.flatMap((n) => [
+      { type: 'identify', at, identifiers: [card(n), { kind: 'customer', value: `sure-${n}` }], attributes: { met: 1 } },
+      // Of a third the browser is doubted: they are members all the same.
+      {
+        ...{ type: 'identify', at, identifiers: [card(n), { kind: 'cookie', value: `browser-${n}` }] },
+        confidence: n % 3 === 0 ? 0.85 : 1,
+      },
+    ]),
+  );
+  const rule = { attribute: { name: 'met' } };
+  const levels = ['person', 'household'];
+  for (const [name, confidence] of Object.entries({ any: 0, sure: 0.9 }))
+    for (const level of levels) {
+      const segment = { advertiser: 'adv', name, rule, confidence, level, minimumSize: 1 };
+      await api.ok('PUT', `/v1/segments/${name}-${level}`, segment);
+    }
+  const steps = { progress: async () => undefined, checkpoint: async () => undefined };
+  await createRefresh(api.deps, createIdentity(api.deps), createVisits(api.deps)).all(steps);
+  const told = (id: string) => api.ok<Report>('GET', `/v1/reports/match-rate?segment=${id}`);
+  for (const level of levels) {
+    expect((await told(`any-${level}`)).all).toEqual({ identifiers: 108, people: 36, addressable: 36, rate: 1 });
+    const sure = await told(`sure-${level}`);
+    expect(sure.all).toEqual({ identifiers: 96, people: 36, addressable: 24, rate: 24 / 36 });
+    expect(sure.kinds).toEqual([
+      { kind: 'cookie', identifiers: 24, people: 24, addressable: 24, rate: 1 },
+      { kind: 'customer', identifiers: 36, people: 36, addressable: 24, rate: 24 / 36 },
+      { kind: 'loyalty', identifiers: 36, people: 36, addressable: 24, rate: 24 / 36 },
+    ]);
+    const body = { rule, confidence: 0.9, level, include: ['reach'] };
+    const { reach } = await api.ok<{ reach: object }>('POST', '/v1/segments:estimate', body);
+    // Told in tens.
+    expect(reach).toMatchObject({ people: 40, addressable: 20 });
+  }
 });
 
 test('an advertiser’s key sees the sources that it may use', async () => {
