@@ -19,6 +19,7 @@ import { useApiDocs } from './http/api-docs.ts';
 import { PROBLEM_TYPE, problemBody, problemOf, sendProblem, useProblems } from './http/errors.ts';
 import { registerHealth } from './http/health.ts';
 import { useIdempotency } from './http/idempotency.ts';
+import { useJson } from './http/json-body.ts';
 import { useMetrics } from './http/metrics.ts';
 import { useUnknownRoute } from './http/unknown-route.ts';
 import { SCHEMA_COMPILERS } from './http/validation.ts';
@@ -128,13 +129,6 @@ function useRedisGuard(app: FastifyInstance, { redis }: DmpDeps): void {
     if (isAway && request.method !== 'GET' && request.method !== 'HEAD')
       throw new Problem(503, 'unavailable', 'Redis is away', { headers: { 'retry-after': '2' } });
   });
-}
-
-/** JSON and JSON Merge Patch; routes that take more add their own parsers. */
-function useJson(app: FastifyInstance): void {
-  app.removeContentTypeParser('text/plain');
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parse);
 }
 
 /** Bytes that are not HTTP have no request to answer to. */

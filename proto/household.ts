@@ -35,6 +35,14 @@ export function networkOf(value: string): string | null {
   const address = IPV6.test(value) && value.includes(':') ? readIPv6(value) : null;
   if (address === null) return null;
   const groups = groupsOf(address);
+  // As a server that listens on both writes an address of the old kind.
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
+    return networkOf(
+      groups
+        .slice(6)
+        .flatMap((group) => [group >>> 8, group & 0xff])
+        .join('.'),
+    );
   // Global unicast is 2000::/3.
   if (((groups[0] as number) & 0xe000) !== 0x2000) return null;
   return `${groups

@@ -51,7 +51,9 @@ export interface Identifier {
 const ZERO_IFA = /^[0-]*$/;
 const REPEATED = /^(.)\1*$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
-const EDGE_SPACE = /^[\s\u00a0\u200b\ufeff]+|[\s\u00a0\u200b\ufeff]+$/g;
+const EDGE_SPACE = /^[\s\p{Cc}\u00a0\u200b\ufeff]+|[\s\p{Cc}\u00a0\u200b\ufeff]+$/gu;
+/** Half a pair is no character: all of them would be keyed as one. */
+const HALF_PAIR = /\p{Surrogate}/u;
 const PLACEHOLDERS = new Set(['', 'null', 'undefined', 'nil', 'none', 'unknown', 'optout', 'n/a', '-1', '0']);
 const LONGEST_PLACEHOLDER = Math.max(...[...PLACEHOLDERS].map(({ length }) => length));
 /** Without spaces around it, and no macro. */
@@ -67,7 +69,7 @@ export function normalizeIdentifier(kind: IdentifierKind, raw: string): string |
   if (kind === 'ifa' && NORMAL_IFA.test(raw) && raw[0] !== raw[9]) return raw;
   const isPlain = PLAIN.test(raw);
   const value = isPlain ? raw : raw.replace(EDGE_SPACE, '');
-  if (value.length > 512 || (!isPlain && (value.includes('${') || value.includes('{{')))) return null;
+  if (value.length > 512 || (!isPlain && (value.includes('${') || value.includes('{{') || HALF_PAIR.test(value)))) return null;
   if (isPlaceholder(value, 0)) return null;
   switch (kind) {
     case 'ifa': {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Statement } from '../clickhouse/warehouse.ts';
 import type { DmpDeps } from '../deps.ts';
-import { PageQuery, pageOf } from '../http/page.ts';
+import { isCursorTime, PageQuery, pageOf } from '../http/page.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { Time } from '../http/schema.ts';
 import { requireScope } from '../keys/auth.ts';
@@ -168,7 +168,7 @@ function writeCursor({ at, kind, id, revision }: Row): string {
 function readCursor(text: string): Cursor {
   try {
     const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    if (Array.isArray(value) && /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/.test(value[0]) && Number.isInteger(value[3]))
+    if (Array.isArray(value) && isCursorTime(value[0]) && Number.isInteger(value[3]) && value[3] >= 0 && value[3] <= 0xffff_ffff)
       return [value[0], String(value[1]), String(value[2]), value[3]];
   } catch {
     // Said below.

@@ -31,6 +31,8 @@ interface Heard {
 const LIMITS = { seconds: 30 };
 const FOREVER = '2299-01-01T00:00:00.000Z';
 const AHEAD_MS = 86_400_000;
+/** What a DateTime64(3) holds begins with it, and nobody alive has agreed to anything before. */
+const EARLIEST = Date.UTC(1900, 0, 1);
 
 export function hear(
   deps: Deps,
@@ -39,16 +41,19 @@ export function hear(
   advertiser: string | null,
   pointer: string,
 ): Heard | { readonly faults: Fault[] } {
-  const who = keysIn(keyrings, input.identifiers);
+  // A network is a household's: what one of its people says is not the others' word.
+  const identifiers = input.identifiers.filter(({ kind }) => kind !== 'ip');
+  const who = keysIn(keyrings, identifiers);
   const [nearest] = keyrings;
-  const named = nearest === undefined ? [] : keyAll(input.identifiers, nearest);
+  const named = nearest === undefined ? [] : keyAll(identifiers, nearest);
   const at = input.at === undefined ? deps.now() : Date.parse(input.at);
   const faults: Fault[] = [];
   const fault = (name: string, code: Fault['code'], message: string): void => {
     faults.push({ pointer: `${pointer}/${name}`, code, message });
   };
-  if (who.length === 0) fault('identifiers', 'no_identifier', 'none of them names anybody');
+  if (who.length === 0) fault('identifiers', 'no_identifier', 'none of them names a person');
   if (at > deps.now() + AHEAD_MS) fault('at', 'bad_time', 'is more than a day ahead');
+  if (at < EARLIEST) fault('at', 'bad_time', 'is before 1900');
   if (input.status === 'granted' && input.proof === undefined) fault('proof', 'required', 'what is granted needs a proof');
   if (input.status === 'withdrawn' && input.expires !== undefined) fault('expires', 'unknown_property', 'is of what is granted');
   if (input.expires !== undefined && Date.parse(input.expires) <= at) fault('expires', 'end_before_start', 'is not after at');
@@ -66,6 +71,11 @@ export function hear(
   ];
   const id = `con_${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 18)}`;
   return { input, who, named: named.length, id, at: new Date(at).toISOString() };
+}
+
+/** An end that no table can hold, as 9999-12-31, is none. */
+function endOf({ expires }: ConsentInput): string {
+  return expires === undefined || Date.parse(expires) > Date.parse(FOREVER) ? FOREVER : new Date(expires).toISOString();
 }
 
 const NONE: ReadonlyMap<string, string[]> = new Map();
@@ -97,7 +107,7 @@ export async function record(deps: Deps, heard: readonly Heard[], advertiser: st
       .flatMap(({ key, kind }) =>
         input.purposes.map((purpose) => ({
           ...{ identifier: key, kind, purpose, advertiser: advertiser ?? '', at, granted: input.status === 'granted' ? 1 : 0 },
-          ...{ expires: input.expires ?? FOREVER, source: input.source ?? '', actor, id, recorded },
+          ...{ expires: endOf(input), source: input.source ?? '', actor, id, recorded },
           ...{ document: input.proof?.document ?? '', version: input.proof?.version ?? '', channel: input.proof?.channel ?? '' },
         })),
       ),

@@ -64,7 +64,7 @@ function registerReads(app: FastifyInstance, deps: DmpDeps): void {
     querystring: Type.Object(
       {
         limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
-        below: Type.Optional(Type.Integer({ minimum: 1, description: '`page.next` of the page before' })),
+        below: Type.Optional(Type.Integer({ minimum: 1, maximum: 0xffff_ffff, description: '`page.next` of the page before' })),
       },
       closed,
     ),

@@ -207,6 +207,8 @@ function addAttributes(identify: Identify, fact: Fact, tables: Tables | null): F
       faults.push(fault(pointer, 'personal_attribute', 'belongs in identifiers'));
     } else if (name === '' || name.length > 128 || !isText(name) || (typeof value === 'string' && !isText(value))) {
       faults.push(fault(pointer, 'bad_encoding', 'is not a readable text'));
+    } else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      faults.push(fault(pointer, 'bad_number', 'is beyond 2^53 and has lost digits: it must be a text'));
     }
   }
   if (faults.length > 0 || tables === null) return faults;

@@ -18,7 +18,8 @@ const BOM = Buffer.from('\ufeff');
 export async function readBody(stream: Readable, headers: IncomingHttpHeaders, limits: BodyLimits): Promise<Buffer> {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity' && encoding !== 'gzip') throw undone(stream, 415, 'unsupported_media_type', 'Only gzip is known');
-  if (Number(headers['content-length'] ?? 0) > limits.sent) throw tooLarge(stream, limits.sent);
+  const promised = Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  if (headers['content-length'] !== undefined && promised > limits.sent) throw tooLarge(stream, limits.sent, promised);
   const sent = await collect(stream, limits.sent);
   const body = encoding === 'gzip' ? await unpack(sent, limits.inflated) : sent;
   return body.subarray(0, BOM.length).equals(BOM) ? body.subarray(BOM.length) : body;
@@ -55,14 +56,16 @@ async function unpack(sent: Buffer, limit: number): Promise<Buffer> {
   }
 }
 
-function tooLarge(stream: Readable, limit: number): Problem {
+/** Of a body that is not much too large the rest is read, so that a sender who writes on comes to the answer. */
+const BORNE = 10;
+
+function tooLarge(stream: Readable, limit: number, promised = Number.POSITIVE_INFINITY): Problem {
   stream.resume();
-  return large(limit);
+  return large(limit, promised <= limit * BORNE ? {} : { connection: 'close' });
 }
 
-function large(limit: number): Problem {
-  const options = { detail: `at most ${limit} bytes`, headers: { connection: 'close' } };
-  return new Problem(413, 'body_too_large', 'The body is over the limit', options);
+function large(limit: number, headers: Readonly<Record<string, string>> = {}): Problem {
+  return new Problem(413, 'body_too_large', 'The body is over the limit', { detail: `at most ${limit} bytes`, headers });
 }
 
 function undone(stream: Readable, status: number, code: 'unsupported_media_type', detail: string): Problem {

@@ -80,7 +80,13 @@ function event<Name extends EventType, Members extends Record<string, TSchema>>(
 
 const PurchaseLine = Type.Object(
   {
-    line: Type.Optional(Type.Unsafe<string | number>({ type: ['string', 'integer'], minLength: 1, maxLength: 128 })),
+    // A number beyond 2^53 has lost digits before anybody could look at it.
+    line: Type.Optional(
+      Type.Unsafe<string | number>({
+        type: ['string', 'integer'],
+        ...{ minLength: 1, maxLength: 128, minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
+      }),
+    ),
     product: Type.Optional(Word),
     category: Type.Optional(Word),
     department: Type.Optional(Word),

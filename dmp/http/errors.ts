@@ -81,8 +81,10 @@ export function stale(current: number): Problem {
   });
 }
 
+const PARTS: Readonly<Record<string, string>> = { params: 'address', querystring: 'query', headers: 'header' };
+
 function invalidCall(errors: Parameters<typeof faultsOf>[0], context: string | undefined): Problem {
   if (context === 'body') return new Problem(422, 'validation', 'The body is not valid', { errors: faultsOf(errors) });
   const faults: Fault[] = faultsOf(errors).map((fault) => ({ ...fault, pointer: `?${fault.pointer.slice(1)}` }));
-  return new Problem(400, 'validation', `The ${context ?? 'call'} is not valid`, { errors: faults });
+  return new Problem(400, 'validation', `The ${PARTS[context ?? ''] ?? 'call'} is not valid`, { errors: faults });
 }

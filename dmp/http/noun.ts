@@ -36,6 +36,8 @@ export interface Noun<K extends Kind, Input extends object> {
   advertiserOf(input: Input, id: string, things: Things): string | null;
   /** Whether the rest of the world allows it: references, domain rules. The shape is checked before. */
   check(input: Input, context: NounContext<K>): readonly Fault[] | Promise<readonly Fault[]>;
+  /** Of `check` what others of the kind that are written at the same time may have made untrue: asked once more when no other can be. */
+  still?(input: Input, context: NounContext<K>): readonly Fault[];
   /** What is kept; without it, what was written. */
   store?(input: Input, context: NounContext<K>): ThingBodies[K] | Promise<ThingBodies[K]>;
   /** What is made, with members that are shown this once only. Its answers are not kept for an Idempotency-Key. */

@@ -43,6 +43,18 @@ function writeCursor(cursor: Cursor): string {
   return Buffer.from(JSON.stringify(cursor)).toString('base64url');
 }
 
+const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/;
+
+/** Whether a member of a cursor that somebody may have written himself is a time as ClickHouse tells and reads it. */
+export function isCursorTime(value: unknown): value is string {
+  return typeof value === 'string' && TIME.test(value) && isHeld(Date.parse(`${value.replace(' ', 'T')}Z`));
+}
+
+/** What a DateTime64(3) holds. */
+function isHeld(at: number): boolean {
+  return at >= Date.UTC(1900, 0, 1) && at < Date.UTC(2299, 11, 31);
+}
+
 function readCursor(text: string): Cursor {
   try {
     const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());

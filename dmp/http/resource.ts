@@ -4,7 +4,7 @@ import type { DmpDeps } from '../deps.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { type Fault, invalid, notFound, Problem } from '../problem.ts';
 import { usersOf } from '../things/references.ts';
-import { type Kind, RevisionConflict, type Thing, type ThingBodies } from '../things/things.ts';
+import { type Kind, RevisionConflict, type Thing, type ThingBodies, type Write } from '../things/things.ts';
 import { stale } from './errors.ts';
 import { idempotencySeed } from './idempotency.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
@@ -153,14 +153,20 @@ async function remove<K extends Kind, Input extends object>(
   requireScope(request, noun.write);
   const thing = findOwn(deps, noun, request);
   const expected = expectedRevision(request, thing);
-  const users = usersOf(deps.things, noun.kind, thing.id).map(
-    (user): Fault => ({ pointer: '', code: 'in_use', message: `${user.kind} ${user.id} refers to it` }),
-  );
-  const holds = [...users, ...((await noun.holds?.(thing, deps)) ?? [])];
-  if (holds.length > 0) throw new Problem(409, 'in_use', `The ${noun.title} is in use`, { errors: holds.slice(0, 100) });
+  const users = (): Fault[] =>
+    usersOf(deps.things, noun.kind, thing.id).map((user) => ({
+      pointer: '',
+      code: 'in_use',
+      message: `${user.kind} ${user.id} refers to it`,
+    }));
+  const expectFree = (holds: readonly Fault[]): void => {
+    if (holds.length > 0) throw new Problem(409, 'in_use', `The ${noun.title} is in use`, { errors: holds.slice(0, 100) });
+  };
+  expectFree([...users(), ...((await noun.holds?.(thing, deps)) ?? [])]);
   if (request.query.validateOnly !== true)
     await deps.things.remove(noun.kind, thing.id, {
       actor: request.principal.id,
+      still: () => expectFree(users()),
       ...(expected === undefined ? {} : { expected }),
     });
   return reply.code(204).send();
@@ -182,7 +188,8 @@ async function make<K extends Kind, Input extends object>(
   const issued = noun.issue?.(input, context);
   const body = issued?.body ?? (await kept(noun, input, context));
   try {
-    const thing = await deps.things.put(noun.kind, id, body, { actor: request.principal.id, expected: 0 });
+    const write = { actor: request.principal.id, expected: 0, ...stillOf(noun, input, context) };
+    const thing = await deps.things.put(noun.kind, id, body, write);
     return { ...(await answer(deps, noun, thing, request, reply, 201)), ...issued?.once };
   } catch (error) {
     if (error instanceof RevisionConflict) return null;
@@ -206,7 +213,7 @@ async function change<K extends Kind, Input extends object>(
     await expectAllowed(noun, input, context);
     if (request.query.validateOnly === true) return { id: current.id, ...without(input, noun.writeOnly) };
     try {
-      const write = { actor: request.principal.id, expected: current.revision };
+      const write = { actor: request.principal.id, expected: current.revision, ...stillOf(noun, input, context) };
       const thing = await deps.things.put(noun.kind, current.id, await kept(noun, input, context), write);
       return await answer(deps, noun, thing, request, reply, 200);
     } catch (error) {
@@ -229,6 +236,22 @@ async function expectAllowed<K extends Kind, Input extends object>(
     faults.push({ pointer: '/advertiser', code: 'unknown_advertiser', message: 'there is no such advertiser' });
   }
   if (faults.length > 0) throw invalid(faults, `The ${noun.title} is not valid`);
+}
+
+/** What two calls at once could both pass by `check` alone. */
+function stillOf<K extends Kind, Input extends object>(
+  noun: Noun<K, Input>,
+  input: Input,
+  context: NounContext<K>,
+): Pick<Write, 'still'> {
+  const { still } = noun;
+  if (still === undefined) return {};
+  return {
+    still: () => {
+      const faults = still(input, context);
+      if (faults.length > 0) throw invalid(faults, `The ${noun.title} is not valid`);
+    },
+  };
 }
 
 function immutableFaults<K extends Kind, Input extends object>(

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import formats from 'ajv-formats';
 import type { FastifySchemaCompiler, FastifyServerOptions } from 'fastify';
+import { parseRfc3339 } from '../events/time.ts';
 import type { ErrorCode, Fault } from '../problem.ts';
 
 const COMMON = {
@@ -53,7 +54,8 @@ export function createChecker(schema: object): (value: unknown) => Fault[] {
 
 function withFormats(ajv: Ajv): Ajv {
   formats.default(ajv);
-  return ajv;
+  // RFC 3339 as it can be counted with: what has no number here (23:59:60, an offset without minutes) would be a time that is none.
+  return ajv.addFormat('date-time', (text) => parseRfc3339(text) !== null);
 }
 
 const CODE_OF: Readonly<Record<string, ErrorCode>> = {
@@ -104,6 +106,8 @@ function faultOf(error: Partial<ErrorObject>, prefix: string): Fault {
 function messageOf(keyword: string, params: Record<string, unknown>, message = 'is not valid'): string {
   if (keyword === 'required') return 'is missing';
   if (keyword === 'additionalProperties') return 'is not a known member';
+  if (keyword === 'format' && params['format'] === 'date-time')
+    return 'is not a time with a zone, as 2026-03-01T00:00:00Z (RFC 3339)';
   if (keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`;
   if (keyword === 'discriminator') return `must have a known "${String(params['tag'])}"`;
   return message;

@@ -70,7 +70,7 @@ export function readAddress(text: string, allowInside: boolean): URL {
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refused('is neither https nor http nor s3');
   if (url.username !== '' || url.password !== '') throw refused('holds a user or password');
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = url.hostname.replace(/^\[|\]$|\.$/g, '');
   if (!allowInside && (isIP(host) !== 0 ? isInside(host) : host === 'localhost' || host.endsWith('.localhost')))
     throw refused(`${host} points inside`);
   return url;

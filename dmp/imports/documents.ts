@@ -136,7 +136,17 @@ function textOf(value: unknown, path: string, faults: Fault[]): string {
     case 'boolean':
       return String(value);
     default:
-      return value === null || value === undefined ? '' : JSON.stringify(value);
+      return value === null || value === undefined ? '' : partText(value, path, faults);
+  }
+}
+
+/** A list or object as text, whose depth nobody has bounded. */
+function partText(value: unknown, path: string, faults: Fault[]): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    faults.push({ pointer: `/${path.replaceAll('.', '/')}`, code: 'type', message: 'is nested too deeply' });
+    return '';
   }
 }
 

@@ -27,7 +27,7 @@ const Address = Type.Object(
     endpoint: Type.Optional(
       Type.String({ maxLength: 512, description: 's3: of a store that is compatible with S3; default Amazon’s' }),
     ),
-    region: Type.Optional(Type.String({ maxLength: 64, description: 's3; default us-east-1' })),
+    region: Type.Optional(Type.String({ pattern: '^[a-z0-9-]{1,64}$', description: 's3; default us-east-1' })),
     accessKeyId: Type.Optional(Type.String({ maxLength: 256 })),
     secretAccessKey: Type.Optional(Type.String({ maxLength: 512, description: 'never shown again' })),
   },
@@ -46,7 +46,11 @@ export const Import = Type.Object(
     advertiser: Type.Optional(Id('the advertiser whose stores they are')),
     encoding: Type.Optional(oneOf(ENCODINGS, { description: 'CSV, NDJSON; default UTF-8, or what the byte order mark says' })),
     delimiter: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 1, description: 'CSV; default the most frequent of , ; tab | in the first line' }),
+      // One unit of UTF-16, by which cells are cut, and none that means something else to CSV.
+      Type.String({
+        pattern: '^[^"\\r\\n\\u{10000}-\\u{10ffff}]$',
+        description: 'CSV; default the most frequent of , ; tab | in the first line',
+      }),
     ),
     mode: Type.Optional(
       oneOf(['incremental', 'whole'], {

@@ -169,9 +169,16 @@ function referenceFaults(deps: DmpDeps, principal: Principal, input: ResolvedImp
   return faults;
 }
 
+/** The contract may have ended, or the access been taken away, since the import was made: then nothing of its file is kept. */
+function expectStillAllowed(deps: DmpDeps, { principal }: Call, { input }: ImportRecord): void {
+  const faults = referenceFaults(deps, principal, input);
+  if (faults.length > 0) throw invalid(faults, 'The import may not be taken any more');
+}
+
 async function upload(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<object> {
   requireScope(request, 'imports:write');
   const record = await recordOf(deps, request);
+  expectStillAllowed(deps, request, record);
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity' && encoding !== 'gzip')
     throw new Problem(415, 'unsupported_media_type', 'The content encoding is not known', { detail: 'only gzip is' });
@@ -227,6 +234,7 @@ async function hasFile({ uploads }: DmpDeps, { file }: ImportRecord): Promise<bo
 async function resume(deps: DmpDeps, request: Call, reply: FastifyReply): Promise<object> {
   requireScope(request, 'imports:write');
   const record = await recordOf(deps, request);
+  expectStillAllowed(deps, request, record);
   const before = record.job === null ? null : await deps.jobs.get(record.job);
   if (before === null || (record.file === null && record.input.address === undefined))
     throw new Problem(409, 'missing_file', 'There is no file yet to go on with');

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { DmpDeps } from '../deps.ts';
 import type { QuarantineRow } from '../events/rows.ts';
-import { PageQuery } from '../http/page.ts';
+import { isCursorTime, PageQuery } from '../http/page.ts';
 import { nullable } from '../http/schema.ts';
 import { answerJob } from '../jobs/view.ts';
 import { requireScope } from '../keys/auth.ts';
@@ -119,7 +119,7 @@ function rowBody(row: KeptRow): object {
 function readCursor(text: string): Cursor {
   try {
     const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    if (Array.isArray(value) && /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/.test(value[0]) && /^[0-9a-f]{32}$/.test(value[1]))
+    if (Array.isArray(value) && isCursorTime(value[0]) && typeof value[1] === 'string' && /^[0-9a-f]{32}$/.test(value[1]))
       return [value[0], value[1]];
   } catch {
     // Said below.

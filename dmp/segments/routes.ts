@@ -29,6 +29,8 @@ export function registerSegmentsRoutes(app: FastifyInstance, deps: DmpDeps): voi
 
 function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
   const lastRun = createRunLookup(deps.warehouse);
+  const ruleFaults = ({ rule, advertiser }: SegmentInput, self: string) =>
+    checkRule(rule, { things: deps.things, advertiser, self });
   return {
     kind: 'segment',
     path: 'segments',
@@ -44,8 +46,10 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
     check: (input, context) => [
       ...termsFaults(input, context),
       ...(input.advertiser === null ? [] : referenceFault(deps.things, 'advertiser', input.advertiser, '/advertiser', null)),
-      ...checkRule(input.rule, { things: deps.things, advertiser: input.advertiser, self: context.id }),
+      ...ruleFaults(input, context.id),
     ],
+    // Two that each name the other would both pass alone.
+    still: (input, { id }) => ruleFaults(input, id),
     store: async (input, { current }) => ({ ...input, number: current?.body.number ?? (await nextNumber(deps)) }),
     show: async (segment, _, principal) => {
       const run = await lastRun(segment.id);

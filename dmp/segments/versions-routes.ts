@@ -4,7 +4,7 @@ import type { DmpDeps } from '../deps.ts';
 import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { answerJob } from '../jobs/view.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
-import { invalid, notFound } from '../problem.ts';
+import { invalid, notFound, Problem } from '../problem.ts';
 import { checkRule } from './check.ts';
 import { runOfVersion } from './runs.ts';
 import type { Segment } from './segment.ts';
@@ -17,7 +17,7 @@ const SCHEMA = {
     'The members of the last ten rules are kept and put back as they were before the rule is evaluated; of older versions the rule alone.',
   params: Type.Object({ id: Type.String({ maxLength: 200 }) }),
   body: Type.Object(
-    { version: Type.Integer({ minimum: 1, description: 'as in the runs of the segment' }) },
+    { version: Type.Integer({ minimum: 1, maximum: 0xffff_ffff, description: 'as in the runs of the segment' }) },
     { additionalProperties: false },
   ),
   response: { ...PROBLEM_RESPONSES },
@@ -32,6 +32,10 @@ export function registerSegmentVersionsRoutes(app: FastifyInstance, deps: DmpDep
     const segment = things.get('segment', id);
     if (segment === undefined || !maySee(request.principal, segment.body.advertiser)) throw notFound('segment');
     const { version } = request.body as { version: number };
+    const own = request.principal.advertiser;
+    // What is nobody's may be seen, but not changed.
+    if (own !== null && segment.body.advertiser !== own)
+      throw new Problem(403, 'forbidden', 'A key that is bound to an advertiser cannot change this segment');
     const run = await runOfVersion(warehouse, id, version);
     const old = run === null ? null : await readBody(deps, id, run.revision);
     if (old === null) throw invalid([{ pointer: '/version', code: 'not_found', message: `no version ${version} is known` }]);

@@ -124,7 +124,8 @@ function maySeeQuality({ things }: DmpDeps, { principal }: FastifyRequest, sourc
 
 function isDay(day: string): boolean {
   const at = Date.parse(`${day}T00:00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
+  // ClickHouse knows no day before 1900.
+  return day >= '1900' && !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
 }
 
 function daysFaults({ from, to }: { from: string; to: string }): Fault[] {

@@ -48,7 +48,7 @@ export async function openThings(options: ThingsOptions): Promise<Things> {
     if (!(said.revision <= latest.revisionOf(said.kind, said.id))) refresh.ask(said.kind, said.id);
   };
 
-  const write = (kind: Kind, changes: readonly Change[], { actor, expected }: Write): Promise<Head[]> =>
+  const write = (kind: Kind, changes: readonly Change[], { actor, expected, still }: Write): Promise<Head[]> =>
     lock.run(kind, async () => {
       const ids = changes.map((change) => change.id);
       const before = new Map((await readHeads(warehouse, kind, ids)).map((head) => [head.id, head]));
@@ -61,6 +61,7 @@ export async function openThings(options: ThingsOptions): Promise<Things> {
         if (body === undefined && current === 0) return [];
         return [{ kind, id, revision: (head?.revision ?? 0) + 1, at, actor, body, deleted: body === undefined }];
       });
+      still?.();
       await appendRevisions(warehouse, revisions);
       const heads = revisions.map((revision) => headAfter(revision, before.get(revision.id)));
       take(heads);

@@ -70,6 +70,11 @@ export interface Write {
   readonly actor: string;
   /** Expected current revision, 0 = must not exist. Absent: whatever it is. */
   readonly expected?: number;
+  /**
+   * Asked when its turn has come, where all that was written of the kind before is known and nothing more can be: throws where what was
+   * checked before does not hold any more. Absent: it cannot come to that.
+   */
+  readonly still?: () => void;
 }
 
 /** The latest of every thing, in memory, kept fresh over THINGS_CHANNEL; writes go to ClickHouse first. */

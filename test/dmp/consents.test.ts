@@ -62,6 +62,30 @@ test('the same word again changes nothing, and one that has run out is told so',
   expect([purposes, history.length]).toEqual([{ profiles: 'expired' }, 1]);
 });
 
+test('a word of a time that nobody can have spoken is refused, and an end that no table holds is none', async () => {
+  const word = { ...person('dee@example.org'), purposes: ['profiles'], status: 'granted', ...form };
+  for (const at of ['0001-01-01T00:00:00Z', '1899-12-31T23:59:59Z', '9999-12-31T23:59:59Z']) {
+    const call = await api.call('POST', '/v1/consents', { ...word, at });
+    expect([call.statusCode, call.json().errors[0]]).toMatchObject([422, { pointer: '/consents/0/at', code: 'bad_time' }]);
+  }
+  await api.ok('POST', '/v1/consents', { ...word, at: '1987-05-04T10:00:00+03:00', expires: '9999-12-31T23:59:59Z' });
+  const { purposes, history } = await find('dee@example.org');
+  expect(purposes).toEqual({ profiles: 'granted' });
+  expect(history).toMatchObject([{ at: '1987-05-04T07:00:00.000Z', expires: null }]);
+});
+
+test('a network stands for a household, and nobody there has spoken for the others', async () => {
+  const ip = { kind: 'ip', value: '93.184.216.34' };
+  const word = { purposes: ['ads'], status: 'withdrawn' };
+  const alone = await api.call('POST', '/v1/consents', { ...word, identifiers: [ip] });
+  expect([alone.statusCode, alone.json().errors[0]]).toMatchObject([422, { code: 'no_identifier' }]);
+  const { identifiers } = person('eve@example.org');
+  await api.ok('POST', '/v1/consents', { ...word, identifiers: [...identifiers, ip] });
+  expect((await find('eve@example.org')).purposes).toEqual({ ads: 'withdrawn' });
+  const kinds = await api.deps.warehouse.query({ sql: "SELECT kind FROM consents WHERE kind = 'ip'" });
+  expect(kinds).toEqual([]);
+});
+
 test('all that is wrong is told at once, and nothing is written', async () => {
   const call = await api.call('POST', '/v1/consents', {
     consents: [

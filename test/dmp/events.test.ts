@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { keyIdentifier } from '../../proto/identifier.ts';
@@ -240,6 +243,30 @@ describe('what is refused', () => {
       '/attributes/tags',
       'type',
     ],
+    [
+      'a line whose number has lost digits',
+      { ...purchase, lines: [{ line: 2 ** 53, amountMicros: 1 }] },
+      '/lines/0/line',
+      'maximum',
+    ],
+    [
+      'an attribute whose number has lost digits',
+      { type: 'identify', at, identifiers: [ifa], attributes: { number: 2 ** 53 } },
+      '/attributes/number',
+      'bad_number',
+    ],
+    [
+      'an identifier of half a pair',
+      { ...ping, identifiers: [{ kind: 'cookie', value: 'a\ud800' }] },
+      '/identifiers',
+      'no_identifier',
+    ],
+    [
+      'an identifier of zero bytes',
+      { ...ping, identifiers: [{ kind: 'loyalty', value: '\0\0' }] },
+      '/identifiers',
+      'no_identifier',
+    ],
     ['an unnamed page', { type: 'page', at, identifiers: [ifa], url: '' }, '/url', 'too_short'],
   ];
   test.each(cases)('%s', async (_what, event, pointer, code) => {
@@ -360,6 +387,20 @@ describe('calls that cannot be taken', () => {
     const result = await call();
     expect(result).toMatchObject({ status, body: { code } });
     expect(await data.rows('SELECT count() AS n FROM pings')).toEqual([{ n: '0' }]);
+  });
+
+  test('25 MB from a sender who writes all of it before looking for an answer', async () => {
+    await data.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = data.app.server.address() as AddressInfo;
+    const body = Buffer.alloc(25 * 1024 ** 2, 0x20);
+    const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const call = request({ port, host: '127.0.0.1', method: 'POST', path: '/v1/events', headers, agent: false });
+    const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+    await new Promise<void>((resolve, reject) => call.once('error', reject).end(body, () => resolve()));
+    const [answer] = await answered;
+    expect(answer.statusCode).toBe(413);
+    answer.resume();
+    await once(answer, 'end');
   });
 
   test('a key without the scope', async () => {

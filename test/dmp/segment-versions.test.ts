@@ -66,6 +66,13 @@ test('a version is restored: its rule, and with it its members; runs tell what e
   const kept = await warehouse.query({ sql: 'SELECT DISTINCT version FROM segment_members FINAL ORDER BY version' });
   expect(kept).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
 
+  // A shared segment is the operator's: an advertiser's key sees it, and gives it no other rule.
+  await api.ok('POST', '/v1/advertisers', { id: 'adv_a', name: 'A', domains: ['a.example'] });
+  const { key } = await api.ok<{ key: string }>('POST', '/v1/api-keys', { name: 'A', advertiser: 'adv_a', role: 'marketer' });
+  expect((await api.call('GET', '/v1/segments/seg_1', undefined, { key })).statusCode).toBe(200);
+  expect((await api.call('POST', '/v1/segments/seg_1/restore', { version: 1 }, { key })).statusCode).toBe(403);
+  expect(await api.ok('GET', '/v1/segments/seg_1')).toMatchObject({ revision: 3 });
+
   const unknown = await api.call('POST', '/v1/segments/seg_1/restore', { version: 9 });
   expect([unknown.statusCode, unknown.json()]).toMatchObject([422, { errors: [{ pointer: '/version', code: 'not_found' }] }]);
   expect((await api.call('POST', '/v1/segments/seg_2/restore', { version: 1 })).statusCode).toBe(404);

@@ -106,6 +106,17 @@ test('a cycle is refused where it would close', async () => {
   expect((await api.call('DELETE', '/v1/segments/seg_x', undefined, { headers: { 'if-match': '*' } })).statusCode).toBe(409);
 });
 
+test('two that name each other at the same time are no cycle: the second is refused', async () => {
+  const put = (id: string, other: object) =>
+    api.call('PUT', `/v1/segments/${id}`, { name: id, rule: other }, { headers: { 'if-match': '*' } });
+  for (let turn = 0; turn < 3; turn++) {
+    for (const id of ['seg_p', 'seg_q']) await put(id, rule);
+    const both = await Promise.all([put('seg_p', { segment: 'seg_q' }), put('seg_q', { segment: 'seg_p' })]);
+    const faults = both.flatMap((one) => (one.statusCode < 300 ? [] : one.json().errors));
+    expect(faults).toMatchObject([{ pointer: '/rule/segment', code: 'segment_cycle' }]);
+  }
+});
+
 test('an estimate tells the reach, but not of fewer than ten', async () => {
   const estimate = (body: object) => api.ok('POST', '/v1/segments:estimate', body);
   expect(await estimate({ rule })).toMatchObject({

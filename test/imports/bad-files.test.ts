@@ -177,6 +177,7 @@ describe('documents, one a line', () => {
       row({ n: 'r7', ...wide }),
       row({ n: 'r8' }).replace('"v":1', '"v":1,"v":2'),
       row({ n: 'r9', s: '=cmd|calc' }),
+      row({ n: 'r11' }).replace('"st"', `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`),
       '[]',
       '"text"',
     ];
@@ -188,8 +189,8 @@ describe('documents, one a line', () => {
       { receipt: 'r8', store: 'st', amount: '2000000' },
       { receipt: 'r9', store: '=cmd|calc', amount: '1000000' },
     ]);
-    expect(job.result).toMatchObject({ accepted: 5, quarantined: 7 });
-    expect(codes(job)).toEqual({ not_json: 1, bad_time: 2, bad_amount: 2, type: 2 });
+    expect(job.result).toMatchObject({ accepted: 5, quarantined: 8 });
+    expect(codes(job)).toEqual({ not_json: 1, bad_time: 2, bad_amount: 2, type: 3 });
   });
 });
 

@@ -192,6 +192,8 @@ describe('networks of households', () => {
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['2001:0DB8:1:2::1', '2001:db8:1:2::/64'],
     ['2a00::', '2a00:0:0:0::/64'],
+    ['::ffff:93.184.216.34', '93.184.216.34'],
+    ['::FFFF:5db8:d822', '93.184.216.34'],
   ])('%s is %s', (value, network) => {
     expect(normalizeIdentifier('ip', value)).toBe(network);
   });
@@ -208,6 +210,8 @@ describe('networks of households', () => {
     'fc00::1',
     '1.2.3',
     '1.2.3.4/24',
+    '::ffff:10.1.2.3',
+    '::fffe:93.184.216.34',
   ])('%s is nobody’s', (value) => {
     expect(normalizeIdentifier('ip', value)).toBeNull();
   });
