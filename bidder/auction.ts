@@ -1,7 +1,6 @@
-import type { AdEvent, BidRecord } from '../proto/ad-event.ts';
+import type { AdEvent } from '../proto/ad-event.ts';
 import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
-import { consentHash } from '../proto/privacy/consent-hash.ts';
 import type { Consents } from '../proto/privacy/permission.ts';
 import type { LiveExchange } from '../proto/snapshot.ts';
 import type { Admission, Refusal } from './admission.ts';
@@ -13,10 +12,10 @@ import { decide, shutOut } from './core/decide.ts';
 import type { Index } from './core/index.ts';
 import type { LineItem } from './core/line-item.ts';
 import type { Person } from './core/person.ts';
-import { auctionTypeOf } from './core/ways.ts';
 import type { RequestSample } from './debug/sample.ts';
-import { type Bid, type EncodeOptions, MTYPES, responseOf } from './encode.ts';
+import { type Bid, type EncodeOptions, responseOf } from './encode.ts';
 import { type Headers, isSignedBy, isTokenOf } from './exchange-token.ts';
+import { keepGhosts } from './ghosts.ts';
 import type { Leases } from './leases/lease.ts';
 import type { MatchCounts } from './match-counts.ts';
 import type { Metrics } from './metrics.ts';
@@ -27,6 +26,7 @@ import type { BidRequest } from './openrtb/request.ts';
 import { writeResponse } from './openrtb/write.ts';
 import type { Outbox } from './outbox.ts';
 import { type Permission, permissionOf } from './privacy.ts';
+import { recordOf, wholeMetres } from './record.ts';
 import { isSampled } from './sampling.ts';
 import type { Users } from './users.ts';
 
@@ -263,72 +263,6 @@ function reserve(auction: Auction, choice: Choice): Bid | null {
   if (!lineItem.limited || auction.request.test) return { choice, record: recordOf(auction, choice, '') };
   const lease = auction.deps.leases.reserve(lineItem, cost, auction.now);
   return lease === null ? null : { choice, record: recordOf(auction, choice, lease) };
-}
-
-function recordOf({ deps, exchange, request, permission, person, now }: Auction, choice: Choice, lease: string): BidRecord {
-  const { lineItem, creative, store, imp, price, currency, offered, deal } = choice;
-  return {
-    bid: deps.nextBid(),
-    bidAt: now,
-    exchange: exchange.id,
-    auction: request.id,
-    imp: imp.id,
-    lineItem: lineItem.id,
-    campaign: lineItem.campaign,
-    advertiser: lineItem.advertiser,
-    creative: creative.id,
-    // Who and where are told together only where both may be kept.
-    store: permission.storeLocation || person.identifier === '' ? (store?.id ?? '') : '',
-    identifier: person.identifier,
-    anchor: person.anchor,
-    price,
-    lease,
-    test: request.test,
-    currency,
-    offered,
-    multiplier: imp.multiplier,
-    deal: deal?.id ?? '',
-    mtype: MTYPES[creative.type],
-    privacy: permission.why,
-    consent: consentHash(request.regs),
-    auctionType: auctionTypeOf(request.at, exchange),
-    billedBy: exchange.billing,
-  };
-}
-
-/** Null also where it may not be kept where somebody was. */
-function wholeMetres({ store, metres }: Choice, { storeLocation }: Permission): number | null {
-  return store === null || metres === null || !storeLocation ? null : Math.round(metres);
-}
-
-/**
- * Ghosts are what lift is measured against, so they are durable before the answer. Where that is not known in time they go to
- * the outbox: an event is known by (type, bid), so one that was written after all is not counted twice.
- */
-async function keepGhosts(auction: Auction, ghosts: readonly Choice[]): Promise<boolean> {
-  const { deps, deadline, now, permission } = auction;
-  const events = ghosts.map((choice) =>
-    eventOf(recordOf(auction, choice, ''), 'ghost', now, { metres: wholeMetres(choice, permission) }),
-  );
-  const durable = await inTime(deps.writeGhosts(events), deadline);
-  deps.metrics.ghosts.inc({ result: durable ? 'durable' : 'late' }, events.length);
-  if (!durable) for (const event of events) deps.outbox.push(event);
-  return durable;
-}
-
-/** Whether the work succeeds by the deadline (monotonic ms). */
-async function inTime(work: Promise<void>, deadline: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()));
-  });
-  const done = work.then(
-    () => true,
-    () => false,
-  );
-  const result = await Promise.race([done, late]);
-  clearTimeout(timer);
-  return result;
 }
 
 function count(metrics: Metrics, call: Call, known: LiveExchange | null, verdict: Verdict, { quirks }: DecodeNotes): void {

@@ -229,6 +229,7 @@ export class Match {
 
   /** Whether a line item may be offered, whatever the shapes of its creatives. */
   mayOffer(position: number): boolean {
+    if (this.isCounted(position)) return false;
     const bound = ((this.#sections.flags[position] as number) & FLAGS.fenced) !== 0;
     return this.rows.hold(position) && this.#holds(position) && (!bound || this.here.holds(position));
   }

@@ -1,11 +1,15 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { GeoName, LiveLineItem, LiveList, SegmentLiteral, Targeting } from '../../proto/snapshot.ts';
 import { FLAGS, LATE, NONE_OF, type Part, PERSONAL, partNumber } from './clauses.ts';
-import { DictionaryBuilder, NONE, TEXT } from './dictionary.ts';
+import { DictionaryBuilder, TEXT } from './dictionary.ts';
 import type { LateTerm } from './late.ts';
-import { ByteList, groupBy, mixed, NumberList, slotsFor, startsOf } from './layout.ts';
+import { LateTerms } from './late-terms.ts';
+import { NumberList } from './layout.ts';
+import { ListTerms } from './list-terms.ts';
 import { type AskedKind, DIMENSIONS, type DimensionName } from './meta.ts';
+import { TEXT_PARTS, VALUE_PARTS } from './named-parts.ts';
 import { numberOf } from './reason.ts';
+import { SegmentTerms } from './segment-terms.ts';
 
 /** More values of a dimension than this are terms: a row costs a bit for every line item. */
 const MOST_VALUES = 128;
@@ -69,19 +73,16 @@ export class TermWriter {
   readonly postedItems = new NumberList();
   readonly posted = new NumberList();
   readonly broad = new NumberList();
-  readonly #segments = new Map<number, Map<number, number>>();
-  readonly #listTerms = new Map<string, number>();
-  readonly #late = new Map<string, number>();
-  readonly #lateBytes = new ByteList();
-  readonly #lateStarts = new NumberList();
-  readonly #listedEntries = new NumberList();
-  readonly #listedTerms = new NumberList();
-  #entries = 0;
+  readonly #segments = new SegmentTerms();
+  readonly #lists: ListTerms;
+  readonly #late = new LateTerms();
   #item = 0;
   #access: Access = { share: Number.POSITIVE_INFINITY, literals: [] };
 
   constructor(lists: readonly LiveList[]) {
-    for (const list of lists) this.#addList(list);
+    this.#lists = new ListTerms(this.texts);
+    for (const list of lists) this.#lists.add(list, this.terms++);
+    if (lists.length > 0) this.asks.lists = true;
   }
 
   /** The clauses of the next line item, in the order in which it would tell why it does not bid. */
@@ -137,7 +138,7 @@ export class TermWriter {
           'inventory',
           'lists',
           0,
-          include.map((id) => this.#listTerm(id) * 2),
+          include.map((id) => this.#lists.termOf(id) * 2),
           SHARES.list,
         );
       if (exclude.length > 0)
@@ -145,7 +146,7 @@ export class TermWriter {
           'inventory',
           'lists',
           NONE_OF,
-          exclude.map((id) => this.#listTerm(id) * 2),
+          exclude.map((id) => this.#lists.termOf(id) * 2),
         );
     }
     if (content === null) return;
@@ -241,14 +242,7 @@ export class TermWriter {
   }
 
   #addLate(reason: NoBidReason, part: Part, term: LateTerm): void {
-    const json = JSON.stringify(term);
-    let number = this.#late.get(json);
-    if (number === undefined) {
-      number = this.#late.size;
-      this.#late.set(json, number);
-      this.#lateStarts.push(this.#lateBytes.length);
-      this.#lateBytes.push(Buffer.from(json));
-    }
+    const number = this.#late.numberOf(term);
     this.#addClause(reason, part, 0, [(LATE | (number * 2)) >>> 0]);
   }
 
@@ -259,110 +253,33 @@ export class TermWriter {
   }
 
   #segmentTerm(segment: number, withinHours: number | null): number {
-    const hours = withinHours ?? NONE;
-    const ages = this.#segments.get(segment) ?? new Map<number, number>();
-    if (ages.size === 0) this.#segments.set(segment, ages);
-    const known = ages.get(hours);
-    if (known !== undefined) return known;
-    ages.set(hours, this.terms);
-    return this.terms++;
-  }
-
-  #listTerm(id: string): number {
-    const term = this.#listTerms.get(id);
-    if (term === undefined) throw new Error(`snapshot: there is no list ${id}`);
+    const term = this.#segments.add(segment, withinHours, this.terms);
+    if (term === this.terms) this.terms++;
     return term;
-  }
-
-  #addList({ id, kind, entries }: LiveList): void {
-    const term = this.terms++;
-    this.#listTerms.set(id, term);
-    this.asks.lists = true;
-    const textKind = LISTED[kind];
-    const fold = kind === 'domain' || kind === 'bundle';
-    for (const line of entries.split('\n')) {
-      const entry = fold ? line.trim().toLowerCase() : line.trim();
-      if (entry === '') continue;
-      const number = this.texts.add(textKind, entry, this.#entries);
-      if (number === this.#entries) this.#entries++;
-      this.#listedEntries.push(number);
-      this.#listedTerms.push(term);
-    }
-  }
-
-  lateSections() {
-    this.#lateStarts.push(this.#lateBytes.length);
-    return { lateStart: this.#lateStarts.view(), lateBytes: this.#lateBytes.parts() };
   }
 
   get lateTerms(): number {
     return this.#late.size;
   }
 
+  lateSections() {
+    return this.#late.sections();
+  }
+
   listSections() {
-    const keys = this.#listedEntries.view();
-    const listedStart = startsOf(keys, this.#entries);
-    return { listedStart, listed: groupBy(keys, this.#listedTerms.view(), listedStart) };
+    return this.#lists.sections();
   }
 
   segmentSections() {
-    const segmentSlots = new Uint32Array(2 * slotsFor(this.#segments.size));
-    const mask = segmentSlots.length / 2 - 1;
-    const starts = new NumberList();
-    const hours = new NumberList();
-    const terms = new NumberList();
-    for (const [segment, ages] of this.#segments) {
-      let slot = mixed(segment) & mask;
-      while (segmentSlots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
-      segmentSlots[slot * 2] = segment;
-      segmentSlots[slot * 2 + 1] = starts.length + 1;
-      starts.push(hours.length);
-      for (const [age, term] of ages) {
-        hours.push(age);
-        terms.push(term);
-      }
-    }
-    starts.push(hours.length);
-    return { segmentSlots, segmentStart: starts.view(), segmentHours: hours.view(), segmentTerms: terms.view() };
+    return this.#segments.sections();
   }
 }
 
-const LISTED = {
-  domain: TEXT.domainEntry,
-  bundle: TEXT.bundleEntry,
-  site: TEXT.siteEntry,
-  app: TEXT.appEntry,
-  publisher: TEXT.publisherEntry,
-} as const satisfies Record<LiveList['kind'], number>;
-
-export const VALUE_PARTS = {
-  exchange: 'exchanges',
-  inventory: 'inventory',
-  deviceType: 'deviceTypes',
-  os: 'os',
-  connectionType: 'connectionTypes',
-  language: 'languages',
-} as const satisfies Record<DimensionName, Part>;
-
-const TEXT_PARTS = {
-  make: 'makes',
-  model: 'models',
-  browser: 'browsers',
-  carrier: 'carriers',
-  geo: 'geo',
-  category: 'content',
-  contentLanguage: 'content',
-  userData: 'userData',
-  eid: 'eids',
-  deal: 'deals',
-  lists: 'lists',
-} as const satisfies Record<AskedKind, Part>;
-
 /** Which parts of a place's name are given: 1 region, 2 city, 4 zip. */
-export function patternOf({ region, city, zip }: GeoName): number {
+function patternOf({ region, city, zip }: GeoName): number {
   return (region === null ? 0 : 1) | (city === null ? 0 : 2) | (zip === null ? 0 : 4);
 }
 
-export function geoText({ country, region, city, zip }: GeoName): string {
+function geoText({ country, region, city, zip }: GeoName): string {
   return `${country}|${region ?? ''}|${city ?? ''}|${zip ?? ''}`;
 }

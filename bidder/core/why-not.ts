@@ -1,10 +1,10 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { FLAGS, HEAD_WORDS, PARTS, type Part, PERSONAL } from './clauses.ts';
 import type { Index } from './index.ts';
+import { VALUE_PARTS } from './named-parts.ts';
 import { STATE_REASONS } from './person.ts';
 import { REASONS } from './reason.ts';
 import { ROW_REASONS } from './rows.ts';
-import { VALUE_PARTS } from './terms.ts';
 
 /** One thing about a line item that does not hold. */
 export interface Failure {

@@ -3,10 +3,10 @@ import type { LineItemCounts, PassedOver } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import { wordsFor } from '../core/compile.ts';
 import type { Index } from '../core/index.ts';
+import { VALUE_PARTS } from '../core/named-parts.ts';
 import { REASONS } from '../core/reason.ts';
 import { ROW_REASONS } from '../core/rows.ts';
 import { BIDS, COUNTS } from '../core/stock.ts';
-import { VALUE_PARTS } from '../core/terms.ts';
 
 /** What became of line items since the worker started, whatever index it served. */
 export interface Counts {

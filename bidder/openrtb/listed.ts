@@ -30,6 +30,12 @@ function isBare(text: string): boolean {
   return isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1));
 }
 
+/** Whether a text that is bare could be as another is, in some form, by its first and last letter: upper and lower case of ASCII differ in one bit. */
+function endsAs(bare: string, text: string): boolean {
+  const last = text.length - 1;
+  return (bare.charCodeAt(0) | 32) === (text.charCodeAt(0) | 32) && (bare.charCodeAt(last) | 32) === (text.charCodeAt(last) | 32);
+}
+
 function isInk(code: number): boolean {
   return code > 0x20 && code < 0x7f;
 }
@@ -58,10 +64,14 @@ class Given implements Listed {
   #isAmong(text: string): boolean {
     this.#looks++;
     const texts = this.#texts;
+    // Small letters are never more than those that they are made of, but for one that is no ASCII then.
+    const grows = this.#form !== lower || !isPlain(text);
     for (let at = 0; at < texts.length; at++) {
       const given = texts[at] as string;
-      // No form is shorter than what is given but for spaces around it, nor longer where that is ASCII.
-      if (given.length > text.length ? isBare(given) : given.length < text.length && isPlain(given)) continue;
+      // No form is shorter than what is given but for spaces around it.
+      if (given.length < text.length && (!grows || isPlain(given))) continue;
+      if (given.length > text.length && isBare(given)) continue;
+      if (given.length === text.length && isBare(given) && !endsAs(given, text)) continue;
       if (this.#form(given.trim()) === text) return true;
     }
     return false;

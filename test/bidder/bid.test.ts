@@ -166,18 +166,6 @@ describe('a bid', () => {
     await client.hset(capsKey(anchor), capField('capped', HOUR, Date.now()), 2, capField('capped', HOUR, Date.now() + HOUR), 2);
     expect((await bidder.onlyBid(request)).price).toBe(2);
   });
-
-  it('is made with one round trip for all requests of a tick', async () => {
-    const client = redis.connect();
-    const calls = async (): Promise<number> =>
-      Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
-    await bidder.bid();
-    const before = await client.info('commandstats');
-    await client.config('RESETSTAT');
-    await Promise.all(Array.from({ length: 20 }, (_, at) => bidder.bid(wireRequest({ device: { ifa: `tick-${at}` } }))));
-    expect(before).toContain('cmdstat_eval');
-    expect(await calls()).toBeLessThan(5);
-  });
 });
 
 describe('the bid endpoint', () => {
