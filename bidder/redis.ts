@@ -7,6 +7,11 @@ interface ConnectionOptions {
   readonly connectionName: string;
   /** Milliseconds after which a command fails. */
   readonly commandTimeout?: number;
+  /**
+   * Milliseconds without a byte, while something is asked for, after which the connection is given up with all that waits on it. A Redis that hangs takes what
+   * it is sent, and works it off when it goes on.
+   */
+  readonly socketTimeout?: number;
 }
 
 /** A client for one purpose, since a slow command holds up all others on its connection. */

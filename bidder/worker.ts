@@ -73,15 +73,28 @@ const PERSON_CACHE_MS = 1_000;
 /** A notice must not wait longer for Redis: the exchange calls again. */
 const COMMAND_MS = 1_000;
 const BACKGROUND_MS = 10_000;
+/**
+ * A Redis that is silent for so long hangs: it is asked for nothing more until it takes a new connection. What was asked for in a minute, the same events again and
+ * again among it, was worked off in the first moment after it.
+ */
+const SILENT_MS = 2_000;
 const DRAIN_MS = 1_500;
 const FLUSH_MS = 1_000;
 
 export function createWorker(options: WorkerOptions, metrics: Metrics, log: Logger): Worker {
   const { redisUrl, noticeSecret, pepper } = options;
   const reads = connectRedis(redisUrl, { connectionName: 'bidder-reads' }, log);
-  const writes = connectRedis(redisUrl, { connectionName: 'bidder-writes', commandTimeout: COMMAND_MS }, log);
+  const writes = connectRedis(
+    redisUrl,
+    { connectionName: 'bidder-writes', commandTimeout: COMMAND_MS, socketTimeout: SILENT_MS },
+    log,
+  );
   // A large snapshot on its way must not hold up notices.
-  const background = connectRedis(redisUrl, { connectionName: 'bidder-background', commandTimeout: BACKGROUND_MS }, log);
+  const background = connectRedis(
+    redisUrl,
+    { connectionName: 'bidder-background', commandTimeout: BACKGROUND_MS, socketTimeout: SILENT_MS },
+    log,
+  );
   const unique = randomBytes(5).toString('hex');
   const changes = connectRedis(redisUrl, { connectionName: 'bidder-changes' }, log);
   const changed = followChanged(changes, options.personCacheMs ?? PERSON_CACHE_MS);

@@ -22,6 +22,8 @@ export interface OpenLoopOptions {
   readonly patienceMs?: number | null;
   /** How long a call waits for a free connection before it is left out, ms; null: as long as the caller's patience. */
   readonly queueMs?: number | null;
+  /** Told of the start, as `performance.now()` has it: before the call returns. */
+  readonly onStart?: (start: number) => void;
   /** Told of each answer: moments in ms since the start. */
   readonly onAnswer?: (answer: Answered) => void;
 }
@@ -108,6 +110,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   const collector = watchCollector();
   const startNs = process.hrtime.bigint() + 50_000_000n;
   const start = performance.now() + 50;
+  options.onStart?.(start);
   const elapsed = (): number => performance.now() - start;
   const pulse = new Worker(new URL('./pulse.mjs', import.meta.url), { workerData: { due, progress, startNs } });
   pulse.on('message', onPulse);

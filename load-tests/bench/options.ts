@@ -70,7 +70,11 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     .option('--keep <folder>', 'segments: leaves the worlds that it makes in a folder, and takes them from there again')
     .option('--make', 'segments: only makes the worlds that --keep keeps, with --growth both', false)
     .option('--small <n>', 'segments: instead of its mixed rules so many segments of ten people each', positive)
-    .option('--stalls', 'latency: with what the worker did while calls were slow; the figures are higher for it', false)
+    .option(
+      '--stalls',
+      'latency, outage: with what the worker did while calls were slow, or when Redis came back; the figures are higher for it',
+      false,
+    )
     .addOption(new Option('--loads <list>', 'shares of the capacity for latency, with commas').argParser(listOf))
     .addOption(new Option('--sizes <list>', 'numbers of line items for match and swap, with commas').argParser(listOf))
     .parse([...args], { from: 'user' });

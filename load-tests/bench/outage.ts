@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Calls, round } from './capacity.ts';
+import { type Calls, clockUs, round } from './capacity.ts';
 import { capacityNow, from, sayRun } from './latency.ts';
 import { type Answered, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
+import { profileFlags } from './profile.ts';
 import type { Rig, Server } from './rig.ts';
 import { say } from './say.ts';
+import { type LoadSpan, sayStalls } from './stalls.ts';
 import { LATE_MS } from './world.ts';
 import { sayWorst } from './worst.ts';
 
@@ -14,6 +16,8 @@ const AFTER_S = 15;
 /** All is as before when in so many milliseconds at least this share of the bids of before is bid. */
 const WINDOW_MS = 500;
 const BACK = 0.8;
+/** With `--stalls`: what the worker did so long before and after the return. */
+const AROUND_MS = 1_000;
 
 export interface OutageResult {
   /** Seconds without Redis. */
@@ -23,6 +27,9 @@ export interface OutageResult {
   /** After what their requests allow. */
   readonly late: number;
   readonly worstMs: number;
+  /** The same of the calls that were due once it was back. */
+  readonly lateAfter: number;
+  readonly worstAfterMs: number;
   readonly bidRate: number;
   readonly bidRateBefore: number;
   /** Of the whole run: broken connections and statuses other than 200 and 204. */
@@ -33,14 +40,16 @@ export interface OutageResult {
 
 /** A quarter of the load while Redis hangs, and while it is gone. `--seconds` is how long. */
 export async function benchOutage(rig: Rig, options: Options): Promise<{ hangs: OutageResult; gone: OutageResult }> {
-  const bidder = await rig.startBidder();
+  const bidder = await rig.startBidder(options.stalls ? { flags: profileFlags(rig.folder) } : {});
   const calls: Calls = { next: 0 };
   const rate = LOAD * (await capacityNow(rig, bidder, calls, 4));
-  const load = { rig, bidder, calls, rate, options };
+  const spans: LoadSpan[] = [];
+  const load = { rig, bidder, calls, rate, options, spans };
   const hangs = await without(load, { away: rig.redisServer.freeze, back: rig.redisServer.thaw });
   say(`Redis hangs: ${JSON.stringify(hangs)}`);
   const gone = await without(load, { away: rig.redisServer.kill, back: rig.redisServer.restart });
   await bidder.stop();
+  if (options.stalls) sayStalls(rig.folder, spans);
   return { hangs, gone };
 }
 
@@ -50,13 +59,15 @@ interface Load {
   readonly calls: Calls;
   readonly rate: number;
   readonly options: Options;
+  /** Around each return of Redis. */
+  readonly spans: LoadSpan[];
 }
 
 async function without(load: Load, redis: { away: () => Promise<void>; back: () => Promise<void> }): Promise<OutageResult> {
-  const { rig, bidder, calls, rate, options } = load;
-  const answers: (Answered & { readonly allowed: number })[] = [];
+  const { rig, bidder, calls, rate, options, spans } = load;
+  const answers: Allowed[] = [];
   const first = calls.next;
-  const startedAt = performance.now();
+  let startedAt = 0;
   const running = runOpenLoop({
     port: bidder.port,
     message: from(rig, calls),
@@ -64,6 +75,9 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
     seconds: BEFORE_S + options.seconds + AFTER_S,
     seed: options.seed,
     lateMs: LATE_MS,
+    onStart: (start) => {
+      startedAt = start;
+    },
     // Some of the corpus give a bidder a second, and it may take that for who they ask for.
     onAnswer: (answer) => void answers.push({ ...answer, allowed: rig.traffic.allowedMs(first + answer.call) }),
   });
@@ -72,15 +86,19 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
   const away = performance.now() - startedAt;
   await sleep(options.seconds * 1_000);
   const back = performance.now() - startedAt;
+  const backUs = clockUs();
   await redis.back();
   const result = await running;
   calls.next += result.scheduled;
   sayRun('With the outage', result);
   const within = (since: number, until: number) => answers.filter(({ due }) => due >= since && due < until);
   const during = within(away, back);
+  const after = within(back, Number.POSITIVE_INFINITY);
   sayWorst('before Redis went', within(0, away), away);
   sayWorst('without it', during, away);
-  sayWorst('after it was back', within(back, Number.POSITIVE_INFINITY), back);
+  sayWorst('after it was back', after, back);
+  const answersAround = within(back - AROUND_MS, back + AROUND_MS).length;
+  spans.push({ load: LOAD, answers: answersAround, from: backUs - AROUND_MS * 1_000, to: backUs + AROUND_MS * 1_000 });
   const before = bidRateOf(within(0, away));
   let backAt: number | null = back;
   while (bidRateOf(within(backAt, backAt + WINDOW_MS)) < BACK * before && backAt < back + AFTER_S * 1_000)
@@ -89,16 +107,31 @@ async function without(load: Load, redis: { away: () => Promise<void>; back: () 
   return {
     seconds: options.seconds,
     answered: during.length,
-    late: during.filter(({ due, end, allowed }) => end - due > allowed).length,
-    worstMs: round(
-      during.reduce((worst, { due, end }) => Math.max(worst, end - due), 0),
-      1,
-    ),
+    late: lateOf(during),
+    worstMs: worstOf(during),
+    lateAfter: lateOf(after),
+    worstAfterMs: worstOf(after),
     bidRate: round(bidRateOf(during), 3),
     bidRateBefore: round(before, 3),
     errors: result.errors,
     backMs: backAt === null ? null : round(backAt - back, 0),
   };
+}
+
+interface Allowed extends Answered {
+  /** What its request allows, milliseconds. */
+  readonly allowed: number;
+}
+
+function lateOf(answers: readonly Allowed[]): number {
+  return answers.filter(({ due, end, allowed }) => end - due > allowed).length;
+}
+
+function worstOf(answers: readonly Answered[]): number {
+  return round(
+    answers.reduce((worst, { due, end }) => Math.max(worst, end - due), 0),
+    1,
+  );
 }
 
 function bidRateOf(answers: readonly { readonly status: number }[]): number {

@@ -85,7 +85,7 @@ async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promis
   const { rig, bidder, version, lineItems, snapshotMb } = swap;
   const { seconds, seed } = options;
   const answers: Answered[] = [];
-  const startedAt = performance.now();
+  let startedAt = 0;
   const running = runOpenLoop({
     port: bidder.port,
     message: from(rig, calls),
@@ -93,6 +93,9 @@ async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promis
     seconds: 2 * seconds,
     seed,
     lateMs: LATE_MS,
+    onStart: (start) => {
+      startedAt = start;
+    },
     onAnswer: (answer) => void answers.push(answer),
   });
   await stallOf(bidder);

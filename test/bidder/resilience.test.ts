@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connectRedis } from '../../bidder/redis.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
 import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
 import { encodeStop } from '../../proto/stop.ts';
@@ -177,6 +179,28 @@ describe('with a Redis that is gone for a while', () => {
 });
 
 describe('with a Redis that hangs', () => {
+  it('a connection is given up with what waits on it, and nothing more is asked for until it goes on', async () => {
+    const redis = connectRedis(path, { connectionName: 'test', socketTimeout: 300 }, pino({ level: 'silent' }));
+    await eventually(
+      () => redis.status,
+      (status) => status === 'ready',
+    );
+    server.kill('SIGSTOP');
+    await expect(redis.sadd('asked', 'before it was known')).rejects.toThrow();
+    await expect(redis.sadd('asked', 'meanwhile')).rejects.toThrow();
+    server.kill('SIGCONT');
+    await eventually(
+      () =>
+        redis.sadd('asked', 'after it').then(
+          () => true,
+          () => false,
+        ),
+      (done) => done,
+    );
+    expect((await client.smembers('asked')).sort()).toEqual(['after it', 'before it was known']);
+    redis.disconnect();
+  });
+
   it('requests are answered by their deadline', async () => {
     await publish(client, CAPPED);
     bidder = await startBidder(path);
