@@ -139,13 +139,18 @@ async function foldNews(
   if (moved > 0)
     await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
   if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(FOUND, (found) => run(found));
-  const counts = await countChanges(warehouse);
+  const { kinds, ...counts } = await countChanges(warehouse);
   if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
-  await run(TOUCH_CONSENTS, { fold, before: before.at, now });
+  const words = { fold, before: before.at, now };
+  if ((await count(warehouse, `SELECT count() AS n FROM consents WHERE ${WORDS}`, { ...since, ...words })) > 0)
+    await run(TOUCH_CONSENTS, words);
   // What is deleted and what is put in are different rows; a revision is a hash of all of them.
   const changes = [
     ...(counts.deleted > 0
-      ? ['DELETE FROM facts WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)']
+      ? [
+          `DELETE FROM facts WHERE kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})
+            AND (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)`,
+        ]
       : []),
     ...(counts.written > 0
       ? [`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`]
@@ -197,12 +202,14 @@ const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_
   FROM (SELECT household, profile FROM identities WHERE household IN (SELECT household FROM changed) AND household != profile) AS i
   INNER JOIN (SELECT DISTINCT household, kind FROM changed) AS c USING household`;
 
-/** Whose words are new or have run out: nothing of their facts changed, but whether they count. */
+/** What somebody said anew, or what has run out. */
+const WORDS = `(${isFresh('consents')}
+  OR expires > fromUnixTimestamp64Milli({before:Int64}) AND expires <= fromUnixTimestamp64Milli({now:Int64}))`;
+
+/** Whose words these are: nothing of their facts changed, but whether they count. */
 const TOUCH_CONSENTS = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
   SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities FINAL WHERE household IN (
-    SELECT household FROM identities WHERE identifier IN (
-      SELECT identifier FROM consents WHERE ${isFresh('consents')}
-        OR expires > fromUnixTimestamp64Milli({before:Int64}) AND expires <= fromUnixTimestamp64Milli({now:Int64})))`;
+    SELECT household FROM identities WHERE identifier IN (SELECT identifier FROM consents WHERE ${WORDS}))`;
 
 const CONTENT = [
   ...['kind', 'at', 'day', 'hour', 'weekday', 'source', 'sources', 'once', 'place', 'product', 'category', 'department', 'brand'],
@@ -287,11 +294,12 @@ async function clear(warehouse: Warehouse): Promise<void> {
   for (const table of STAGES) if (rows?.[table] !== '0') await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
 }
 
-async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'>> {
+/** @returns `kinds` of what is to be deleted: `facts` lies by kind */
+async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'> & { readonly kinds: readonly string[] }> {
   const sql = `SELECT (SELECT count() FROM facts_wanted) AS rows, (SELECT countIf(kept = 0) FROM facts_found) AS deleted,
-    (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
-  const [row] = await warehouse.query<{ rows: string; deleted: string; written: string }>({ sql }, LIMITS);
-  return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted) };
+    (SELECT groupUniqArrayIf(toString(kind), kept = 0) FROM facts_found) AS kinds, (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
+  const [row] = await warehouse.query<{ rows: string; deleted: string; written: string; kinds: string[] }>({ sql }, LIMITS);
+  return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted), kinds: row?.kinds ?? [] };
 }
 
 /** Places whose zone or cell is not that of the facts. */
