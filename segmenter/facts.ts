@@ -138,7 +138,10 @@ async function foldNews(
   if (moved > 0 || fresh.length > 0 || isAgain) await run(WANT);
   if (moved > 0)
     await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
-  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(FOUND, (found) => run(found));
+  // To look for nobody's takes as long: a part of each row is read.
+  const located = await count(warehouse, `SELECT count() AS n FROM (${LOCATED})`);
+  const found = [FOUND_AGAIN, ...(moved > 0 ? FOUND_MOVED : []), ...(located > 0 ? [FOUND_LOCATED] : [])];
+  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(found, (statement) => run(statement));
   const { kinds, ...counts } = await countChanges(warehouse);
   if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
   const words = { fold, before: before.at, now };
@@ -172,21 +175,24 @@ const SCOPE = `INSERT INTO facts_scope (identifier, why) SETTINGS insert_dedupli
 const PLACE_MOVED = `INSERT INTO placements (identifier, shard, profile) SETTINGS insert_deduplicate = 0
   SELECT identifier, household % 64, profile FROM identities FINAL WHERE identifier IN (${MOVED})`;
 
-/** Rows of `facts` that the fold is about: the same facts as before, and all that lies with identifiers that moved. */
-const FOUND = [
-  'id IN (SELECT id FROM facts_fresh)',
+/** Rows of `facts` that the fold is about: the same facts as before, all that lies with identifiers that moved, where those are whose pings came. */
+const FOUND_AGAIN = foundWhere('id IN (SELECT id FROM facts_fresh)');
+const FOUND_MOVED = [
   `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${MOVED}))
     AND identifier IN (${MOVED}) AND kind != 'person' AND id NOT IN (SELECT id FROM facts_fresh)`,
   `(shard, profile) IN (SELECT shard, profile FROM placements WHERE profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED})))
     AND kind = 'person'`,
-  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${LOCATED})) AND identifier IN (${LOCATED})
-    AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`,
-].map(
-  (where) => `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
+].map(foundWhere);
+const FOUND_LOCATED =
+  foundWhere(`(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${LOCATED})) AND identifier IN (${LOCATED})
+    AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`);
+
+function foundWhere(where: string): string {
+  return `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
     SELECT shard, profile, household, kind, id, revision,
       (shard, profile, kind, id, revision) IN (SELECT shard, profile, kind, id, revision FROM facts_wanted)
-    FROM facts WHERE ${where}`,
-);
+    FROM facts WHERE ${where}`;
+}
 
 const NOT_THERE =
   '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';

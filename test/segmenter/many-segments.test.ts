@@ -57,13 +57,15 @@ test('a segment of everybody, an empty one and two thousand of ten people are ri
   expect(await membersOf(rig, 'small1777')).toEqual([5, ...people.slice(270, 280)]);
 });
 
-test('what is known of more sets than one call can name is there again, and is forgotten again', async () => {
+test('what is known of more sets than one call can name is there again, and is forgotten again', {
+  timeout: 300_000,
+}, async () => {
   const kept = { fold: 1, at: 2, whole: 3, isOpposite: true };
-  const keys = Array.from({ length: 150_000 }, (_, n) => `leaf${n}`);
+  const keys = Array.from({ length: 70_000 }, (_, n) => `leaf${n}`);
   await saveLeaves(rig.redis, new Map(keys.map((key) => [key, kept])));
   const { leaves } = await readEvaluated(rig.redis);
-  expect(leaves.size).toBe(150_000);
-  expect(leaves.get('leaf149999')).toEqual(kept);
+  expect(leaves.size).toBe(70_000);
+  expect(leaves.get('leaf69999')).toEqual(kept);
   await forgetLeaves(rig.redis, keys.slice(1));
   expect([...(await readEvaluated(rig.redis)).leaves.keys()]).toEqual(['leaf0']);
 });
