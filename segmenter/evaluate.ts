@@ -15,7 +15,7 @@ import {
   saveEvaluated,
   saveFailed,
 } from './evaluate/state.ts';
-import { passesOf, type Turn, turnOf } from './evaluate/turn.ts';
+import { passesOf, sharedIn, type Turn, turnOf } from './evaluate/turn.ts';
 import { dropVersions, greatestVersions } from './evaluate/versions.ts';
 import { lastFold } from './facts/state.ts';
 import { byDepth } from './order.ts';
@@ -54,10 +54,11 @@ export async function evaluateSegments(
   let done = 0;
   for (const ids of depths) {
     const turns: Turn[] = [];
+    const sharedBy = sharedIn(deps.things);
     for (const id of ids) {
       const segment = deps.things.get('segment', id);
       if (segment === undefined) continue;
-      const turn = turnOf(deps.things, segment, states, rebuilt);
+      const turn = turnOf(sharedBy, segment, states, rebuilt);
       if (turn === null) await recordFailure(round, { id, revision: segment.revision, digest: '' }, 0, 'failed');
       else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
     }
@@ -191,7 +192,7 @@ async function take(
   await recordRuns(warehouse, runs);
   await saveEvaluated(deps.redis, states);
   for (const [id, state] of states) round.after.set(id, state);
-  round.runs.push(...runs);
+  for (const run of runs) round.runs.push(run);
 }
 
 /** What the sets of a turn are of: since when everybody was asked for all that are kept, and how many were for the others. */

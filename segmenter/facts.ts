@@ -138,14 +138,22 @@ async function foldNews(
   if (moved > 0 || fresh.length > 0 || isAgain) await run(WANT);
   if (moved > 0)
     await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
-  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(FOUND, (found) => run(found));
-  const counts = await countChanges(warehouse);
+  // To look for nobody's takes as long: a part of each row is read.
+  const located = await count(warehouse, `SELECT count() AS n FROM (${LOCATED})`);
+  const found = [FOUND_AGAIN, ...(moved > 0 ? FOUND_MOVED : []), ...(located > 0 ? [FOUND_LOCATED] : [])];
+  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(found, (statement) => run(statement));
+  const { kinds, ...counts } = await countChanges(warehouse);
   if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
-  await run(TOUCH_CONSENTS, { fold, before: before.at, now });
+  const words = { fold, before: before.at, now };
+  if ((await count(warehouse, `SELECT count() AS n FROM consents WHERE ${WORDS}`, { ...since, ...words })) > 0)
+    await run(TOUCH_CONSENTS, words);
   // What is deleted and what is put in are different rows; a revision is a hash of all of them.
   const changes = [
     ...(counts.deleted > 0
-      ? ['DELETE FROM facts WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)']
+      ? [
+          `DELETE FROM facts WHERE kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})
+            AND (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)`,
+        ]
       : []),
     ...(counts.written > 0
       ? [`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`]
@@ -167,21 +175,24 @@ const SCOPE = `INSERT INTO facts_scope (identifier, why) SETTINGS insert_dedupli
 const PLACE_MOVED = `INSERT INTO placements (identifier, shard, profile) SETTINGS insert_deduplicate = 0
   SELECT identifier, household % 64, profile FROM identities FINAL WHERE identifier IN (${MOVED})`;
 
-/** Rows of `facts` that the fold is about: the same facts as before, and all that lies with identifiers that moved. */
-const FOUND = [
-  'id IN (SELECT id FROM facts_fresh)',
+/** Rows of `facts` that the fold is about: the same facts as before, all that lies with identifiers that moved, where those are whose pings came. */
+const FOUND_AGAIN = foundWhere('id IN (SELECT id FROM facts_fresh)');
+const FOUND_MOVED = [
   `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${MOVED}))
     AND identifier IN (${MOVED}) AND kind != 'person' AND id NOT IN (SELECT id FROM facts_fresh)`,
   `(shard, profile) IN (SELECT shard, profile FROM placements WHERE profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED})))
     AND kind = 'person'`,
-  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${LOCATED})) AND identifier IN (${LOCATED})
-    AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`,
-].map(
-  (where) => `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
+].map(foundWhere);
+const FOUND_LOCATED =
+  foundWhere(`(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${LOCATED})) AND identifier IN (${LOCATED})
+    AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`);
+
+function foundWhere(where: string): string {
+  return `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
     SELECT shard, profile, household, kind, id, revision,
       (shard, profile, kind, id, revision) IN (SELECT shard, profile, kind, id, revision FROM facts_wanted)
-    FROM facts WHERE ${where}`,
-);
+    FROM facts WHERE ${where}`;
+}
 
 const NOT_THERE =
   '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
@@ -197,12 +208,14 @@ const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_
   FROM (SELECT household, profile FROM identities WHERE household IN (SELECT household FROM changed) AND household != profile) AS i
   INNER JOIN (SELECT DISTINCT household, kind FROM changed) AS c USING household`;
 
-/** Whose words are new or have run out: nothing of their facts changed, but whether they count. */
+/** What somebody said anew, or what has run out. */
+const WORDS = `(${isFresh('consents')}
+  OR expires > fromUnixTimestamp64Milli({before:Int64}) AND expires <= fromUnixTimestamp64Milli({now:Int64}))`;
+
+/** Whose words these are: nothing of their facts changed, but whether they count. */
 const TOUCH_CONSENTS = `INSERT INTO touches (shard, profile, fold) SETTINGS insert_deduplicate = 0
   SELECT DISTINCT household % 64, profile, {fold:UInt64} FROM identities FINAL WHERE household IN (
-    SELECT household FROM identities WHERE identifier IN (
-      SELECT identifier FROM consents WHERE ${isFresh('consents')}
-        OR expires > fromUnixTimestamp64Milli({before:Int64}) AND expires <= fromUnixTimestamp64Milli({now:Int64})))`;
+    SELECT household FROM identities WHERE identifier IN (SELECT identifier FROM consents WHERE ${WORDS}))`;
 
 const CONTENT = [
   ...['kind', 'at', 'day', 'hour', 'weekday', 'source', 'sources', 'once', 'place', 'product', 'category', 'department', 'brand'],
@@ -287,11 +300,12 @@ async function clear(warehouse: Warehouse): Promise<void> {
   for (const table of STAGES) if (rows?.[table] !== '0') await warehouse.command({ sql: `TRUNCATE TABLE ${table}` });
 }
 
-async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'>> {
+/** @returns `kinds` of what is to be deleted: `facts` lies by kind */
+async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'> & { readonly kinds: readonly string[] }> {
   const sql = `SELECT (SELECT count() FROM facts_wanted) AS rows, (SELECT countIf(kept = 0) FROM facts_found) AS deleted,
-    (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
-  const [row] = await warehouse.query<{ rows: string; deleted: string; written: string }>({ sql }, LIMITS);
-  return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted) };
+    (SELECT groupUniqArrayIf(toString(kind), kept = 0) FROM facts_found) AS kinds, (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
+  const [row] = await warehouse.query<{ rows: string; deleted: string; written: string; kinds: string[] }>({ sql }, LIMITS);
+  return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted), kinds: row?.kinds ?? [] };
 }
 
 /** Places whose zone or cell is not that of the facts. */

@@ -1,7 +1,8 @@
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import type { Level } from '../../dmp/identity/kinds.ts';
 import type { Compiler, LeafPlan } from '../../dmp/segments/plan.ts';
-import { isOfOthers, stretchOf } from '../../dmp/segments/sets.ts';
+import { isOfOthers, kindsOf, stretchOf } from '../../dmp/segments/sets.ts';
+import { SHARDS } from '../../dmp/segments/shards.ts';
 import { unitOf } from '../../dmp/segments/unit.ts';
 import { LIMITS } from './limits.ts';
 import { inTurns } from './turns.ts';
@@ -33,19 +34,21 @@ const FEW = 1_000;
 /**
  * Writes down who is asked again, and by which kinds of facts: whose facts a fold touched, and who has a fact that passed the end of a
  * sliding window; where rules count by household, with all of it. Then copies the facts that are to be read. Null: it is nearly everybody.
- *
  */
 export async function askAgain(
   warehouse: Warehouse,
   since: Since,
   now: number,
-  edges: readonly number[],
+  edges: Edges,
   level: Level,
   looks: readonly Look[],
 ): Promise<Again | null> {
   await warehouse.command({ sql: 'TRUNCATE TABLE segment_asked' });
-  const crossed = crossingsOf(edges, since.at, now);
-  const parts = ['SELECT kind, shard, profile FROM touches WHERE fold > {fold:UInt64}', ...(crossed.length > 0 ? [CROSSED] : [])];
+  const crossed = crossingsOf(edges.ages, since.at, now);
+  const parts = [
+    'SELECT kind, shard, profile FROM touches WHERE fold > {fold:UInt64}',
+    ...(crossed.length > 0 ? [crossedOf(edges.kinds)] : []),
+  ];
   const params = {
     fold: since.fold,
     from: crossed.map(([from]) => from),
@@ -111,45 +114,22 @@ const COLUMNS = [
   ...['device_sure', 'person_sure', 'household_sure'],
 ];
 
-const NUMBERED = [
-  'person',
-  'purchase',
-  'visit',
-  'redemption',
-  'page',
-  'action',
-  'impression',
-  'click',
-  'attribute',
-  'position',
-  'home',
-  'work',
-];
-/** The type of `kind` in `facts`. */
-const KIND = `Enum8(${NUMBERED.map((kind, n) => `\\'${kind}\\' = ${n + 1}`).join(', ')})`;
+/** Shards of a kind that is copied by two statements beside each other. */
+const HALVES = [`shard < ${SHARDS / 2}`, `shard >= ${SHARDS / 2}`];
 
 /**
  * Copies of each kind the facts of whom a leaf is asked that looks at it, and of these the columns that one names: to read all of them
- * takes most of the time. Kinds that leaves look at together in one statement, the others in another beside it.
+ * takes most of the time. `facts` lies by kind, so a statement reads its own only; half of the shards each, so that two are as long.
  */
 function theirFacts(looks: readonly Look[]): string[] {
   if (looks.some(({ kinds }) => kinds.length === 0))
     return [copied('(shard, profile) IN (SELECT shard, profile FROM segment_asked)', looks)];
-  const together = new Set(looks.flatMap(({ kinds }) => (kinds.length > 1 ? kinds : [])));
-  const all = [...new Set(looks.flatMap(({ kinds }) => kinds))];
-  return [all.filter((kind) => together.has(kind)), all.filter((kind) => !together.has(kind))]
-    .filter((kinds) => kinds.length > 0)
-    .map((kinds) => {
-      const wanted = kinds.map((kind) => {
-        const beside = [...new Set(looks.filter((look) => look.kinds.includes(kind)).flatMap((look) => look.kinds))];
-        return `SELECT CAST('${kind}', '${KIND}') AS kind, profile FROM segment_asked WHERE ${askedBy(beside)}`;
-      });
-      const chosen = `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND (kind, profile) IN (${wanted.join(' UNION ALL ')})`;
-      return copied(
-        chosen,
-        looks.filter((look) => look.kinds.some((kind) => kinds.includes(kind))),
-      );
-    });
+  const all = [...new Set(looks.flatMap(({ kinds }) => kinds))].sort();
+  return all.flatMap((kind) => {
+    const same = looks.filter((look) => look.kinds.includes(kind));
+    const beside = [...new Set(same.flatMap((look) => look.kinds))];
+    return HALVES.map((half) => copied(`kind = '${kind}' AND ${half}${isAsked(beside)}`, same));
+  });
 }
 
 function copied(chosen: string, looks: readonly Look[]): string {
@@ -167,9 +147,12 @@ const MATES = `INSERT INTO segment_asked (kind, shard, profile) SETTINGS insert_
   WHERE kind = 'person' AND (shard, profile) NOT IN (SELECT shard, profile FROM segment_asked) AND household IN (
     SELECT household FROM facts WHERE kind = 'person' AND (shard, profile) IN (SELECT shard, profile FROM segment_asked))`;
 
-/** Facts that were within a window and are out of it now, or that were to come and have come. */
-const CROSSED = `SELECT kind, shard, profile FROM facts PREWHERE toDate(at) IN {days:Array(Date)}
-  WHERE arrayExists((f, t) -> toUnixTimestamp64Milli(at) > f AND toUnixTimestamp64Milli(at) <= t, {from:Array(Int64)}, {to:Array(Int64)})`;
+/** Facts of these kinds that were within a window and are out of it now, or that were to come and have come. */
+function crossedOf(kinds: readonly string[]): string {
+  const ofKinds = kinds.length === 0 ? '' : `kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND `;
+  return `SELECT kind, shard, profile FROM facts PREWHERE ${ofKinds}toDate(at) IN {days:Array(Date)}
+    WHERE arrayExists((f, t) -> toUnixTimestamp64Milli(at) > f AND toUnixTimestamp64Milli(at) <= t, {from:Array(Int64)}, {to:Array(Int64)})`;
+}
 
 /** Stretches of time (from, to], epoch ms, that do not overlap. */
 function crossingsOf(edges: readonly number[], before: number, now: number): [number, number][] {
@@ -199,19 +182,28 @@ function daysOf(spans: readonly (readonly [number, number])[]): string[] {
 /** When time changes an answer: as facts come to an age, in ms, and as days end. */
 export interface Edges {
   readonly ages: readonly number[];
+  /** Of which kinds these facts are; none: of any. */
+  readonly kinds: readonly string[];
   readonly isDaily: boolean;
 }
 
-/** Leaves of others are not among them: who is in their sets or is not any more is asked anyway. */
-export function edgesOf(plans: readonly LeafPlan[]): Edges {
-  const ages = new Set<number>();
-  let isDaily = false;
-  for (const plan of plans) {
-    if (plan.edges === 'always' || isOfOthers(plan)) continue;
-    if (plan.edges === 'midnight') isDaily = true;
-    for (const age of plan.edges === 'midnight' ? [0] : plan.edges) ages.add(age);
-  }
-  return { ages: [...ages], isDaily };
+/** Leaves of others have none: who is in their sets or is not any more is asked anyway. */
+export function edgesOf(plan: LeafPlan): Edges {
+  const kinds = 'units' in plan ? [] : kindsOf(plan.rows);
+  if (plan.edges === 'always' || isOfOthers(plan)) return { ages: [], kinds, isDaily: false };
+  if (plan.edges === 'midnight') return { ages: [0], kinds, isDaily: true };
+  return { ages: plan.edges, kinds, isDaily: false };
+}
+
+/** Those of many leaves. */
+export function allEdges(of: readonly Edges[]): Edges {
+  const aged = of.filter(({ ages }) => ages.length > 0);
+  const isOfAny = aged.some(({ kinds }) => kinds.length === 0);
+  return {
+    ages: [...new Set(aged.flatMap(({ ages }) => ages))],
+    kinds: isOfAny ? [] : [...new Set(aged.flatMap(({ kinds }) => kinds))],
+    isDaily: of.some(({ isDaily }) => isDaily),
+  };
 }
 
 export function isOtherDay(before: number, now: number): boolean {

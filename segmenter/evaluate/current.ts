@@ -2,7 +2,7 @@ import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
 import type { Compiler, FactsPlan, LeafPlan, Lookup } from '../../dmp/segments/plan.ts';
 import { compileSets, kindsOf, type LeafStatement, type SetPlan, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
-import { askAgain, isOtherDay } from './asked.ts';
+import { allEdges, askAgain, isOtherDay } from './asked.ts';
 import {
   type Answered,
   type Asking,
@@ -182,7 +182,7 @@ async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Li
   const { warehouse } = deps;
   const since = states.leaves.get((wants[0] as Want).key) as Kept;
   const { asking, compiler, values, names } = await prepare(round, turn, wants, round.facts.rows);
-  const edges = [...new Set(wants.flatMap((want) => want.edges.ages))];
+  const edges = allEdges(wants.map((want) => want.edges));
   const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
   const isTogether = asking.statements.some(({ kinds }) => kinds.length === 0) || turn.level !== 'person';
   const kindsOfValues = ({ rows }: Valued): string[] => (isTogether ? [] : kindsOf(rows));
@@ -236,7 +236,9 @@ function answer(
   limits: Limits,
   between: Between,
 ): Promise<void> {
-  return answerLeaves(deps.warehouse, asking, from, rangesOf(facts, few), limits, between);
+  // To understand a statement of a hundred leaves takes longer than the facts of whom is asked again: these are cut into parts by size only.
+  const ranges = from === 'facts' ? rangesOf(facts, few) : rangesOf(facts, Number.POSITIVE_INFINITY);
+  return answerLeaves(deps.warehouse, asking, from, ranges, limits, between);
 }
 
 function answered(names: ReadonlyMap<string, string>, opposite: ReadonlySet<string>): Answered[] {

@@ -20,7 +20,7 @@ export const IN_ORDER = 'insert_deduplicate = 0, optimize_aggregation_in_order =
 
 /** Conditions over `shard` that cut the facts into parts of about a size; of few, for which statements cost more than rows, one. */
 export function rangesOf(facts: number, few: number): string[] {
-  const parts = facts < few ? 1 : Math.min(SHARDS, Math.max(AT_ONCE, Math.ceil(facts / MOST_FACTS)));
+  const parts = Math.min(SHARDS, Math.max(facts < few ? 1 : AT_ONCE, Math.ceil(facts / MOST_FACTS)));
   const bounds = Array.from({ length: parts + 1 }, (_, n) => Math.round((n * SHARDS) / parts));
   return bounds.slice(1).map((to, n) => `shard >= ${bounds[n]} AND shard < ${to}`);
 }

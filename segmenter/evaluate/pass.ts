@@ -155,7 +155,7 @@ export async function writeVersions(warehouse: Warehouse, versions: readonly New
   });
   await warehouse.command({ sql: MEMBERS, params: paramsOf(versions) }, LIMITS);
   const [sure, unsure] = [versions.filter((one) => !one.isUnsure), versions.filter((one) => one.isUnsure)];
-  for (const some of chunksOf(sure)) await warehouse.command({ sql: MEMBERSHIPS, params: paramsOf(some) }, LIMITS);
+  await inTurns(chunksOf(sure), (some) => warehouse.command({ sql: MEMBERSHIPS, params: paramsOf(some) }, LIMITS));
   if (unsure.length > 0) await warehouse.command({ sql: REPAIRED, params: paramsOf(unsure) }, LIMITS);
 }
 

@@ -66,18 +66,34 @@ export async function readEvaluated(redis: Redis): Promise<EvaluatedStates> {
   };
 }
 
-/** Before anything of the versions is written. */
-export async function beginVersions(redis: Redis, versions: ReadonlyMap<string, number>): Promise<void> {
-  if (versions.size > 0) await redis.hset(BEGUN_KEY, ...[...versions].flat());
+/** Fields of one call: of a million segments an argument each would be more than a call may have, and Redis would hear nobody else. */
+const AT_ONCE = 10_000;
+
+function* inParts<T>(all: Iterable<T>): Generator<T[]> {
+  let part: T[] = [];
+  for (const one of all) {
+    part.push(one);
+    if (part.length < AT_ONCE) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
 }
 
-/** When all of them is. */
+/** Before anything of the versions is written. */
+export async function beginVersions(redis: Redis, versions: ReadonlyMap<string, number>): Promise<void> {
+  for (const part of inParts(versions)) await redis.hset(BEGUN_KEY, ...part.flat());
+}
+
+/** When all of them is; of each segment at once. */
 export async function saveEvaluated(redis: Redis, states: ReadonlyMap<string, Evaluated>): Promise<void> {
-  if (states.size === 0) return;
-  const writes = redis.multi();
-  writes.hset(STATE_KEY, ...[...states].flatMap(([id, state]) => [id, JSON.stringify(state)]));
-  writes.hdel(BEGUN_KEY, ...states.keys()).hdel(FAILED_KEY, ...states.keys());
-  for (const [error] of (await writes.exec()) ?? []) if (error !== null) throw error;
+  for (const part of inParts(states)) {
+    const writes = redis.multi();
+    const ids = part.map(([id]) => id);
+    writes.hset(STATE_KEY, ...part.flatMap(([id, state]) => [id, JSON.stringify(state)]));
+    writes.hdel(BEGUN_KEY, ...ids).hdel(FAILED_KEY, ...ids);
+    for (const [error] of (await writes.exec()) ?? []) if (error !== null) throw error;
+  }
 }
 
 export async function saveFailed(redis: Redis, id: string, failed: Failed): Promise<void> {
@@ -85,11 +101,11 @@ export async function saveFailed(redis: Redis, id: string, failed: Failed): Prom
 }
 
 export async function forgetEvaluated(redis: Redis, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0)
+  for (const part of inParts(ids))
     await redis
       .multi()
-      .hdel(STATE_KEY, ...ids)
-      .hdel(BEGUN_KEY, ...ids)
+      .hdel(STATE_KEY, ...part)
+      .hdel(BEGUN_KEY, ...part)
       .exec();
 }
 
@@ -99,13 +115,15 @@ function keptOf(text: string): Kept {
 }
 
 export async function saveLeaves(redis: Redis, leaves: ReadonlyMap<string, Kept>): Promise<void> {
-  const fields = [...leaves].flatMap(([key, { fold, at, whole, isOpposite }]) => [
-    key,
-    `${fold} ${at} ${whole} ${isOpposite ? 1 : 0}`,
-  ]);
-  if (fields.length > 0) await redis.hset(LEAVES_KEY, ...fields);
+  for (const part of inParts(leaves)) {
+    const fields = part.flatMap(([key, { fold, at, whole, isOpposite }]) => [
+      key,
+      `${fold} ${at} ${whole} ${isOpposite ? 1 : 0}`,
+    ]);
+    await redis.hset(LEAVES_KEY, ...fields);
+  }
 }
 
 export async function forgetLeaves(redis: Redis, keys: readonly string[]): Promise<void> {
-  if (keys.length > 0) await redis.hdel(LEAVES_KEY, ...keys);
+  for (const part of inParts(keys)) await redis.hdel(LEAVES_KEY, ...part);
 }

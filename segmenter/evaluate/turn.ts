@@ -36,13 +36,34 @@ export interface Turn {
 /** Any time, so that what a rule comes to does not change with the clock. */
 export const SOME_TIME = Date.UTC(2026, 0, 1);
 
+/** What segments share whose rules mean the same things. */
+interface Shared {
+  readonly scope: RuleScope;
+  readonly common: readonly Want[];
+}
+export type SharedBy = (segment: Pick<Segment, 'advertiser' | 'level' | 'confidence'>) => Shared;
+
+/** Made once of as many segments as share it: it goes through all stores, sources and advertisers. Good for as long as these are the same. */
+export function sharedIn(things: Things): SharedBy {
+  const known = new Map<string, Shared>();
+  return ({ advertiser, level = 'person', confidence = 0 }) => {
+    const key = JSON.stringify([advertiser, level, confidence]);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const scope = { ...scopeOf(things, advertiser, SOME_TIME), level, confidence };
+    const shared = { scope, common: commonWants(scope) };
+    known.set(key, shared);
+    return shared;
+  };
+}
+
 /** Null: the rule cannot be compiled. */
-export function turnOf(things: Things, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
+export function turnOf(sharedBy: SharedBy, segment: Thing<Segment>, states: EvaluatedStates, rebuilt: number): Turn | null {
   const { id, revision, body } = segment;
   const before = states.known.get(id);
   const { rule, level = 'person', confidence = 0, advertiser } = body;
   try {
-    const scope = { ...scopeOf(things, advertiser, SOME_TIME), level, confidence };
+    const { scope, common } = sharedBy(body);
     const scan = compileScan([rule], scope);
     const text = JSON.stringify([level, confidence, scan.units(''), scan.holds, scan.bound.values]);
     const digest = createHash('sha1').update(text).digest('base64');
@@ -58,7 +79,7 @@ export function turnOf(things: Things, segment: Thing<Segment>, states: Evaluate
       digest,
       nested,
       wants: wantsOf(rule, scope),
-      common: commonWants(scope),
+      common,
       before,
       isWhole,
       isSuspect: states.failed.has(id),
@@ -98,8 +119,8 @@ function chunksOf(turns: readonly Turn[], most: number): Turn[][] {
   return chunks;
 }
 
-/** Of a pass: its statements grow by a value only. */
-const PLAIN = 0.05;
+/** Of a pass: its statements grow by a value only, and each goes through all that have any value. */
+const PLAIN = 0.01;
 
 /** Its members are those of one set, which is found with others: as those of most small segments. */
 export function isPlain({ rule, wants, level }: Turn): boolean {

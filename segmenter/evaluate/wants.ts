@@ -45,7 +45,7 @@ function wantOf(of: Want['of'], scope: RuleScope): Want | null {
   return {
     key,
     of,
-    edges: edgesOf([plan]),
+    edges: edgesOf(plan),
     isAnew: isOfOthers(plan),
     isLookup: plan.lookup !== undefined,
     ...(base === null ? {} : { base }),
@@ -63,7 +63,7 @@ function baseOf(of: Want['of'], plan: LeafPlan, { scope, bound }: Compiler): Wan
     bound.values,
   ]);
   const key = `${VALUES_KEY}${createHash('sha1').update(text).digest('base64')}`;
-  return { key, of, edges: edgesOf([withoutOthers(plan)]), isAnew: false, isLookup: false };
+  return { key, of, edges: edgesOf(withoutOthers(plan)), isAnew: false, isLookup: false };
 }
 
 function withoutOthers({ others: _, ...plan }: FactsPlan): FactsPlan {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Rule } from '../../dmp/segments/rule.ts';
+import { forgetLeaves, readEvaluated, saveLeaves } from '../../segmenter/evaluate/state.ts';
 import { evaluateSegments } from '../../segmenter/evaluate.ts';
 import { createFacts } from '../../segmenter/facts.ts';
 import { membersOf, putAttribute, putPeople, type Rig, startRig, uuid } from './rig.ts';
@@ -54,6 +55,19 @@ test('a segment of everybody, an empty one and two thousand of ten people are ri
   // Of each 40 that person 5 left and entered; the others have no new version.
   expect(again).toHaveLength(80);
   expect(await membersOf(rig, 'small1777')).toEqual([5, ...people.slice(270, 280)]);
+});
+
+test('what is known of more sets than one call can name is there again, and is forgotten again', {
+  timeout: 300_000,
+}, async () => {
+  const kept = { fold: 1, at: 2, whole: 3, isOpposite: true };
+  const keys = Array.from({ length: 70_000 }, (_, n) => `leaf${n}`);
+  await saveLeaves(rig.redis, new Map(keys.map((key) => [key, kept])));
+  const { leaves } = await readEvaluated(rig.redis);
+  expect(leaves.size).toBe(70_000);
+  expect(leaves.get('leaf69999')).toEqual(kept);
+  await forgetLeaves(rig.redis, keys.slice(1));
+  expect([...(await readEvaluated(rig.redis)).leaves.keys()]).toEqual(['leaf0']);
 });
 
 test('a rule that is too much for the others fails alone, and is tried alone until it is another', async () => {
