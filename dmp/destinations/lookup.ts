@@ -118,9 +118,10 @@ export function createLookup(deps: Deps, life: Partial<OfferLife> = {}): Lookup 
 async function inTime<T>(answer: Promise<T>, patienceMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const away = new Problem(503, 'unavailable', 'Redis does not answer', { headers: { 'retry-after': '2' } });
+    const giveUp = (): void =>
+      reject(new Problem(503, 'unavailable', 'Redis does not answer', { headers: { 'retry-after': '2' } }));
     // Where this process stood still itself, the answer is there and only has to be read.
-    timer = setTimeout(() => setImmediate(() => reject(away)), patienceMs);
+    timer = setTimeout(() => setImmediate(giveUp), patienceMs);
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
