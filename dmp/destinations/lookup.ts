@@ -35,7 +35,7 @@ interface OfferLife {
   readonly patienceMs: number;
 }
 
-const LIFE: OfferLife = { freshMs: 5_000, keptMs: 60_000, patienceMs: 500 };
+const LIFE: OfferLife = { freshMs: 5_000, keptMs: 60_000, patienceMs: 2_000 };
 /** Offers that were asked for are looked at by themselves, so that whoever comes to a quiet page does not wait either. */
 const KEPT_WARM_MS = 3_600_000;
 const WARM_MS = 1_000;
@@ -118,8 +118,10 @@ export function createLookup(deps: Deps, life: Partial<OfferLife> = {}): Lookup 
 async function inTime<T>(answer: Promise<T>, patienceMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const away = new Problem(503, 'unavailable', 'Redis does not answer', { headers: { 'retry-after': '2' } });
-    timer = setTimeout(() => reject(away), patienceMs);
+    const giveUp = (): void =>
+      reject(new Problem(503, 'unavailable', 'Redis does not answer', { headers: { 'retry-after': '2' } }));
+    // Where this process stood still itself, the answer is there and only has to be read.
+    timer = setTimeout(() => setImmediate(giveUp), patienceMs);
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

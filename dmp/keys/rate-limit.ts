@@ -94,7 +94,8 @@ function takerOf(redis: Redis): (id: string, limit: RateLimit) => Promise<Bucket
     if (redis.status !== 'ready') return null;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), PATIENCE_MS);
+      // Where this process stood still itself, the answer is there and only has to be read.
+      timer = setTimeout(() => setImmediate(() => resolve(null)), PATIENCE_MS);
     });
     const answer = takeOne.call(redis, `walkin:rate:${id}`, perSecond, burst).catch(() => null);
     return Promise.race([answer, late]).finally(() => clearTimeout(timer));
