@@ -21,9 +21,11 @@ export function checkWindow(window: Window | undefined, pointer: string, { fault
   if (days !== undefined || from === undefined || to === undefined)
     return fault(pointer, 'shape', 'a window has either days, or from and to');
   for (const [name, day] of Object.entries({ from, to }))
-    if (!isDay(day)) fault(`${pointer}/${name}`, 'format', `${day} is not a day of the calendar`);
+    if (!isDay(day)) fault(`${pointer}/${name}`, 'format', `${day} ${NO_DAY}`);
   if (from > to) fault(pointer, 'window_reversed', `the window from ${from} ends before it begins, on ${to}`);
 }
+
+export const NO_DAY = 'is not a day of the calendar from 1900 to 2299';
 
 /** ClickHouse's DateTime64(3) holds 1900 to 2299. */
 export function isDay(text: string): boolean {

@@ -4,9 +4,10 @@ import { among, atHours, both, edgesOf, onDays, storesOf, within } from './condi
 import type { EventKind } from './event.ts';
 import { age, counted, different, edgesOfAges, planOfMeasures } from './measures.ts';
 import {
+  ages,
   type BodyOf,
   type Bounds,
-  bounds,
+  counts,
   type HourSpan,
   HourSpan as HourSpanSchema,
   type Near,
@@ -40,10 +41,10 @@ const TIMED = {
 };
 
 const MEASURED = {
-  count: bounds('how many'),
-  days: bounds('different UTC days'),
-  first: bounds('days since the first'),
-  last: bounds('days since the last'),
+  count: counts('how many'),
+  days: counts('different UTC days'),
+  first: ages('days since the first'),
+  last: ages('days since the last'),
   window: Window,
 };
 

@@ -1,6 +1,6 @@
 import type { Binder } from './binder.ts';
 import { between, DAY_MS } from './conditions.ts';
-import type { Bounds } from './members.ts';
+import { type Bounds, MOST_DAYS } from './members.ts';
 import type { Compiler, FactsPlan } from './plan.ts';
 
 /** What is asked of the rows of a leaf: aggregates of a unit, and what must hold of them. */
@@ -82,9 +82,9 @@ export function age(of: 'first' | 'last', rows: string, { min, max }: Bounds, { 
   };
 }
 
-/** Ages in ms at which `first` and `last` change by themselves. */
+/** Ages in ms at which `first` and `last` change by themselves. No fact comes to one that is older than any, which old rules may hold. */
 export function edgesOfAges(...ages: readonly (Bounds | undefined)[]): number[] {
   return ages
     .flatMap((bounds) => [bounds?.min, bounds?.max])
-    .flatMap((days) => (days === undefined ? [] : [Math.round(days * DAY_MS)]));
+    .flatMap((days) => (days === undefined || Math.abs(days) > MOST_DAYS ? [] : [Math.round(days * DAY_MS)]));
 }

@@ -4,19 +4,30 @@ import { type Static, type TSchema, Type } from 'typebox';
 
 const MAX_LIST = 10_000;
 
-const BoundsShape = Type.Object(
-  { min: Type.Optional(Type.Number()), max: Type.Optional(Type.Number()) },
-  { additionalProperties: false },
-);
+const boundsOf = (least: number, most: number) => {
+  const end = Type.Optional(Type.Number({ minimum: least, maximum: most }));
+  return Type.Object({ min: end, max: end }, { additionalProperties: false });
+};
+const MOST = 1e18;
+/** As far back as windows go. */
+export const MOST_DAYS = 36_500;
+
+const BoundsShape = boundsOf(-MOST, MOST);
 export type Bounds = Static<typeof BoundsShape>;
 
 /** A measure that must lie in [min, max]. */
 export const bounds = (description: string) => Type.Unsafe<Bounds>({ ...BoundsShape, description });
 
+/** Of what is counted: there is no less than none of it. */
+export const counts = (description: string) => Type.Unsafe<Bounds>({ ...boundsOf(0, MOST), description });
+
+/** Of days since something: clocks of sources may be a day ahead. */
+export const ages = (description: string) => Type.Unsafe<Bounds>({ ...boundsOf(-1, MOST_DAYS), description });
+
 const Day = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' });
 
 export const Window = Type.Object(
-  { days: Type.Optional(Type.Integer({ maximum: 36_500 })), from: Type.Optional(Day), to: Type.Optional(Day) },
+  { days: Type.Optional(Type.Integer({ maximum: MOST_DAYS })), from: Type.Optional(Day), to: Type.Optional(Day) },
   {
     additionalProperties: false,
     description: 'sliding: the last n × 24 hours (`days`); fixed: UTC days, both included (`from`, `to`); absent: ever',

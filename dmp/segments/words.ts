@@ -82,9 +82,25 @@ export function money(bounds: Bounds, currency: string | undefined, language: La
   return boundedBy(bounds, currency ?? '', language, 1e6);
 }
 
+/** What cannot be seen, and what turns the direction of the writing round it. */
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+const EVERY_UNSEEN = new RegExp(UNSEEN, 'gu');
+/** What could be taken for the sentence's own. */
+const OWN = /^\s|\s$|[,"«»“”„]| (?:or|and|nor|или|и) |^[^\p{L}\p{N}\p{S}]*$/u;
+
+/** A text as its writer gave it, in quotes where it could be taken for words of the sentence; of what cannot be seen the code. */
+export function asGiven(text: string): string {
+  return OWN.test(text) || UNSEEN.test(text) ? inQuotes(text) : text;
+}
+
+export function inQuotes(text: string): string {
+  const seen = text.replaceAll(/["\\]/g, '\\$&').replaceAll(EVERY_UNSEEN, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
+  return `"${seen}"`;
+}
+
 /** "a, b or c" */
 export function anyOf(values: readonly (string | number | boolean)[], language: Language): string {
-  const shown = values.slice(0, NAMED).map((value) => (value === '' ? '""' : String(value)));
+  const shown = values.slice(0, NAMED).map((value) => (typeof value === 'string' ? asGiven(value) : String(value)));
   const rest = values.length - shown.length;
   if (rest > 0) shown.push(language === 'en' ? `${rest} more` : `ещё ${rest}`);
   return new Intl.ListFormat(language, { type: 'disjunction' }).format(shown);

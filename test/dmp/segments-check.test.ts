@@ -1,6 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { checkRule } from '../../dmp/segments/check.ts';
+import { edgesOfAges } from '../../dmp/segments/measures.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
+import { sentenceOf } from '../../dmp/segments/sentence.ts';
 import type { Things } from '../../dmp/things/things.ts';
 import { randomRule } from './segments-oracle.ts';
 import { thingsOfRules } from './segments-things.ts';
@@ -48,6 +50,17 @@ test.each<[string, unknown, string[]]>([
   ['half a window', { visits: { window: { from: '2026-02-02' } } }, ['/rule/visits/window shape']],
   ['a mixed window', { visits: { window: { days: 3, to: '2026-02-02' } } }, ['/rule/visits/window shape']],
   ['a reversed range', { purchases: { sum: { min: 2, max: 1 } } }, ['/rule/purchases/sum range_reversed']],
+  ['fewer than none', { purchases: { count: { min: -3 } } }, ['/rule/purchases/count/min minimum']],
+  ['at most fewer than none', { pages: { days: { max: -1 } } }, ['/rule/pages/days/max minimum']],
+  ['an age of ten million years', { visits: { last: { min: 3_650_000_000 } } }, ['/rule/visits/last/min maximum']],
+  ['an age before birth', { purchases: { first: { max: -1e9 } } }, ['/rule/purchases/first/max minimum']],
+  ['money beyond all money', { purchases: { sum: { min: 1e308 } } }, ['/rule/purchases/sum/min maximum']],
+  ['a share in per cent', { share: { of: { bought: {} }, share: { min: 50 } } }, ['/rule/share/share/min maximum']],
+  [
+    'a share of another kind',
+    { share: { of: { bought: {} }, among: { visited: {} }, share: { min: 0.5 } } },
+    ['/rule/share/among contradiction'],
+  ],
   ['a reversed attribute', { attribute: { name: 'a', min: 2, max: 1 } }, ['/rule/attribute range_reversed']],
   ['a range without ends', { purchases: { count: {} } }, ['/rule/purchases/count too_few_properties']],
   ['a range of text', { purchases: { count: { min: '1' } } }, ['/rule/purchases/count/min type']],
@@ -90,6 +103,27 @@ test.each<[string, unknown, string[]]>([
   ],
 ])('%s is refused', (_, rule, expected) => {
   expect(faultsOf(rule)).toEqual(expected);
+});
+
+test.each([
+  ['Own', 'Own'],
+  ['O’Neill & Sons 2', 'O’Neill & Sons 2'],
+  ['milk, bread or tea', '"milk, bread or tea"'],
+  ['хлеб или соль', '"хлеб или соль"'],
+  ['', '""'],
+  [' ', '" "'],
+  ["'", '"\'"'],
+  ['5" pipe', '"5\\" pipe"'],
+  ['a\nb\0', '"a\\u{a}b\\u{0}"'],
+  ['\u202elive', '"\\u{202e}live"'],
+  ['\ud800', '"\\u{d800}"'],
+  ['💥', '💥'],
+])('in a sentence %j stands as %s', (text, shown) => {
+  const rule: Rule = { all: [{ attribute: { name: text, in: [text] } }, { purchases: { brands: [text, 'B'] } }] };
+  expect(sentenceOf(rule, 'en')).toBe(
+    `People who have the attribute ${shown}: ${shown} and bought something of brand ${shown} or B`,
+  );
+  expect(sentenceOf(rule, 'ru')).toBe(`Люди, которые имеют признак ${shown}: ${shown} и покупали что-либо марки ${shown} или B`);
 });
 
 test('a segment cannot need itself, directly or through others', async () => {
@@ -135,6 +169,10 @@ test('a rule of two hundred levels and a window of more than a hundred years are
   for (let n = 0; n < 200; n++) deep = { all: [deep] };
   expect(faultsOf(deep).map((fault) => fault.split(' ')[1])).toEqual(['rule_too_deep']);
   expect(faultsOf({ visits: { window: { days: 36_501 } } })).toEqual(['/rule/visits/window/days maximum']);
+});
+
+test('an old rule may hold an age that none comes to: nobody is asked for it again', () => {
+  expect(edgesOfAges({ min: 1e9 }, { min: -1e9, max: 3 })).toEqual([3 * 86_400_000]);
 });
 
 test('depth and size have limits, also where they are far over them', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { builtFile } from '../support/built.ts';
 import { type ClickhouseServer, startClickhouse } from '../support/clickhouse-server.ts';
 import { createDataProcess, type DataProcess } from '../support/data-process.ts';
 import { KEY, SECRET, startS3Store } from './s3-store.ts';
@@ -21,8 +22,7 @@ beforeAll(async () => {
   clickhouse = await startClickhouse();
   dmp = await createDataProcess('dmp/main.ts', { CLICKHOUSE_URL: clickhouse.url, WALKIN_FETCH_INSIDE: 'true' });
   await dmp.start();
-  const main = new URL('../../segmenter/main.ts', import.meta.url).pathname;
-  segmenter = spawn(process.execPath, ['--import', 'tsx', main], {
+  segmenter = spawn(process.execPath, ['--enable-source-maps', builtFile('segmenter/main.ts')], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...dmp.env, WALKIN_SEGMENTER_METRICS_PORT: '0', WALKIN_REFRESH_SECONDS: '3600' },
   });

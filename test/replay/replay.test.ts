@@ -11,6 +11,7 @@ import { type OwnWalkin, startOwnWalkin } from '../../load-tests/replay/own-walk
 import { refresh, SEGMENT_NAMES } from '../../load-tests/replay/segments.ts';
 import type { Summary } from '../../load-tests/replay/summary.ts';
 import { builtFile } from '../support/built.ts';
+import { expectAgreement } from './agreement.ts';
 import { expectedSegments } from './expected-segments.ts';
 
 const SHARED = resolve(process.env['WALKIN_SHARED'] ?? '../shared');
@@ -64,7 +65,7 @@ function expectSound(summary: Summary): void {
 }
 
 describe.skipIf(!present)('the replay of real input', () => {
-  test('takes every row in, finds the segments to the person, bids on nothing broken, and changes nothing when repeated', async () => {
+  test('takes every row in, finds the segments and ten rules more to the person, bids on nothing broken, and changes nothing when repeated', async () => {
     let walkin: OwnWalkin | null = null;
     try {
       walkin = await startOwnWalkin(process.env, { entry: builtFile('start.ts') });
@@ -90,10 +91,12 @@ describe.skipIf(!present)('the replay of real input', () => {
       if (lateOf(again) === lateOf(summary)) {
         expect({ bids: again.bids, noBids: again.noBids }).toEqual({ bids: summary.bids, noBids: summary.noBids });
       }
+      // Ten rules more over these purchases, so that they need not be imported once more.
+      await expectAgreement(createApi(target), FOLDER);
     } finally {
       await walkin?.stop();
     }
-  }, 300_000);
+  }, 420_000);
 });
 
 /** Tells Walkin who is expected in each segment, and asks it how many are in one and not in the other. */

@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
-import { checkBounds, checkSources, isDay } from '../check-members.ts';
+import { checkBounds, checkSources, isDay, NO_DAY } from '../check-members.ts';
 import { among, between, both, DAY_MS } from '../conditions.ts';
 import { type BodyOf, bounds, names } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import { rowsThatCount } from '../rows.ts';
 import { thereIs, unitOf } from '../unit.ts';
-import { anyOf, bounded, boundedBy, DAYS, spaced } from '../words.ts';
+import { anyOf, asGiven, bounded, boundedBy, DAYS, spaced } from '../words.ts';
 
 const Day = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' });
 
@@ -39,7 +39,7 @@ export const attribute: NodeKind<Attribute> = {
   check: ({ min, max, since, before, daysAgo, sources }, pointer, check) => {
     if (min !== undefined && max !== undefined) checkBounds({ min, max }, pointer, check);
     for (const [name, day] of Object.entries({ since, before }))
-      if (day !== undefined && !isDay(day)) check.fault(`${pointer}/${name}`, 'format', `${day} is not a day of the calendar`);
+      if (day !== undefined && !isDay(day)) check.fault(`${pointer}/${name}`, 'format', `${day} ${NO_DAY}`);
     if (since !== undefined && before !== undefined && since >= before)
       check.fault(pointer, 'range_reversed', `no day is since ${since} and before ${before}`);
     checkBounds(daysAgo, `${pointer}/daysAgo`, check);
@@ -96,7 +96,7 @@ export const attribute: NodeKind<Attribute> = {
       daysAgo === undefined ? '' : `${bounded(daysAgo, DAYS, language)} ${en ? 'ago' : 'назад'}`,
     ].filter((condition) => condition !== '');
     return spaced(
-      `${en ? 'have the attribute' : 'имеют признак'} ${name}${conditions.length === 0 ? '' : ':'}`,
+      `${en ? 'have the attribute' : 'имеют признак'} ${asGiven(name)}${conditions.length === 0 ? '' : ':'}`,
       conditions.join(en ? ' and ' : ' и '),
       sources === undefined ? '' : `(${en ? 'says' : 'по данным'} ${anyOf(sources, language)})`,
     );

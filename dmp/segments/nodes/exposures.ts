@@ -3,7 +3,7 @@ import { checkBounds, checkHours, checkWindow } from '../check-members.ts';
 import { among, atHours, both, edgesOf, onDays, within } from '../conditions.ts';
 import type { EventKind } from '../event.ts';
 import { age, counted, different, edgesOfAges, planOfMeasures } from '../measures.ts';
-import { type BodyOf, bounds, HourSpan, names, Weekdays, Window } from '../members.ts';
+import { ages, type BodyOf, counts, HourSpan, names, Weekdays, Window } from '../members.ts';
 import type { Language, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { rowsThatCount } from '../rows.ts';
@@ -19,12 +19,12 @@ const FILTERS = {
 type Filters = BodyOf<typeof FILTERS>;
 
 const FIELDS = {
-  count: bounds('impressions'),
-  clicks: bounds('clicks'),
+  count: counts('impressions'),
+  clicks: counts('clicks'),
   ignored: Type.Integer({ minimum: 1, description: 'saw it at least so many times and never clicked' }),
-  days: bounds('different UTC days with an impression'),
-  first: bounds('days since the first impression'),
-  last: bounds('days since the last impression'),
+  days: counts('different UTC days with an impression'),
+  first: ages('days since the first impression'),
+  last: ages('days since the last impression'),
   window: Window,
   ...FILTERS,
 };

@@ -24,5 +24,6 @@ export const identifiers: NodeKind<Identifiers> = {
     const rows = `kind = 'person' AND hasAny(${kindsKnown(compiler)}, ${compiler.bound.texts(any)})`;
     return { measures: [`countIf(${rows})`], rows, edges: [], holds: ([count]) => `${count} > 0` };
   },
-  sentence: ({ any }, language) => (language === 'en' ? `are known by ${anyOf(any, 'en')}` : `известны по ${anyOf(any, 'ru')}`),
+  sentence: ({ any }, language) =>
+    language === 'en' ? `are known by ${anyOf([...new Set(any)], 'en')}` : `известны по ${anyOf([...new Set(any)], 'ru')}`,
 };

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { type Happening, happening } from '../happening.ts';
-import { spaced } from '../words.ts';
+import { inQuotes, spaced } from '../words.ts';
 
 const FIELDS = {
   urlContains: Type.String({ minLength: 1, maxLength: 512, description: 'part of the address, as it is written' }),
@@ -19,9 +19,7 @@ export const { event: viewed, node: pages } = happening({
     const en = language === 'en';
     return spaced(
       en ? 'opened a page' : 'открывали страницу',
-      urlContains === undefined
-        ? ''
-        : `${en ? 'with' : 'с'} ${JSON.stringify(urlContains)} ${en ? 'in its address' : 'в адресе'}`,
+      urlContains === undefined ? '' : `${en ? 'with' : 'с'} ${inQuotes(urlContains)} ${en ? 'in its address' : 'в адресе'}`,
     );
   },
 });

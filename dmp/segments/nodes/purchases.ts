@@ -4,7 +4,7 @@ import { among, atHours, between, both, edgesOf, onDays, storesOf, within } from
 import type { EventKind } from '../event.ts';
 import { type Lines, linesAsRead, linesOfReceipts } from '../lines.ts';
 import { edgesOfAges, type Measure, planOfMeasures } from '../measures.ts';
-import { type BodyOf, type Bounds, bounds, Currency, HourSpan, Near, names, Weekdays, Window } from '../members.ts';
+import { ages, type BodyOf, type Bounds, bounds, Currency, counts, HourSpan, Near, names, Weekdays, Window } from '../members.ts';
 import { type Money, moneyIn } from '../money.ts';
 import type { Language, NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
@@ -55,18 +55,18 @@ const Basket = Type.Array(Type.Object(optional(GOODS), { additionalProperties: f
 });
 
 const FIELDS = {
-  count: bounds('different receipts'),
+  count: counts('different receipts'),
   sum: bounds('micros in all'),
   mean: bounds('micros of a receipt in the mean; of nobody without a receipt'),
   smallest: bounds('micros of the smallest receipt'),
   largest: bounds('micros of the largest receipt'),
   quantity: bounds('units in all'),
-  days: bounds('different UTC days'),
-  distinctStores: bounds('different stores'),
-  distinctProducts: bounds('different products'),
-  distinctBrands: bounds('different brands'),
-  first: bounds('days since the first'),
-  last: bounds('days since the last'),
+  days: counts('different UTC days'),
+  distinctStores: counts('different stores'),
+  distinctProducts: counts('different products'),
+  distinctBrands: counts('different brands'),
+  first: ages('days since the first'),
+  last: ages('days since the last'),
   window: Window,
   ...FILTERS,
   with: Type.Unsafe<Goods[]>({

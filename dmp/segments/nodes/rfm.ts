@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { checkBounds, checkCurrency, checkWindow } from '../check-members.ts';
 import { between, both, edgesOf, within } from '../conditions.ts';
 import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../events.ts';
-import { type BodyOf, bounds, Window } from '../members.ts';
+import { type BodyOf, counts, Window } from '../members.ts';
 import { moneyIn } from '../money.ts';
 import type { NodeKind } from '../node.ts';
 import { VALUES } from '../plan.ts';
@@ -11,10 +11,10 @@ import { boundedBy, numeral, spaced, windowWords } from '../words.ts';
 const MEASURES = ['recency', 'frequency', 'monetary'] as const;
 
 const FIELDS = {
-  recency: bounds('group by the last purchase: the greater the newer'),
-  frequency: bounds('group by the number of receipts'),
-  monetary: bounds('group by the money of all receipts'),
-  total: bounds('the three groups added up'),
+  recency: counts('group by the last purchase: the greater the newer'),
+  frequency: counts('group by the number of receipts'),
+  monetary: counts('group by the money of all receipts'),
+  total: counts('the three groups added up'),
   groups: Type.Integer({ minimum: 2, maximum: 20, description: 'into how many groups people are divided; absent: 5' }),
   bought: Type.Unsafe<Filters['bought']>({ ...filtersOf('bought'), description: 'the purchases that count; absent: all' }),
   window: Window,

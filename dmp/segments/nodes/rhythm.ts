@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { checkBounds } from '../check-members.ts';
 import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../events.ts';
-import { type BodyOf, bounds } from '../members.ts';
+import { type BodyOf, bounds, counts } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import { bounded, boundedBy, DAYS, daysWords, spaced } from '../words.ts';
 
@@ -14,8 +14,8 @@ const FIELDS = {
     description: 'of the gaps between days with purchases; absent: the median',
   }),
   least: Type.Integer({ minimum: 2, maximum: 1_000, description: 'days with purchases that make a rhythm; absent: 3' }),
-  gap: bounds('days of the rhythm'),
-  overdue: bounds('days since the last purchase by those of the rhythm: 2 is a person who has let one purchase pass'),
+  gap: counts('days of the rhythm'),
+  overdue: counts('days since the last purchase by those of the rhythm: 2 is a person who has let one purchase pass'),
   due: bounds('days until the next purchase is due, negative where it is overdue: { "min": 0, "max": 7 } is within a week'),
 };
 export type Rhythm = BodyOf<typeof FIELDS>;

@@ -4,7 +4,7 @@ import type { Binder } from '../binder.ts';
 import type { BodyOf } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import type { FactsPlan } from '../plan.ts';
-import { numeral } from '../words.ts';
+import { inQuotes, numeral } from '../words.ts';
 
 const FIELDS = {
   percent: Type.Number({ minimum: 0, maximum: 100, multipleOf: 0.01, description: 'of all people' }),
@@ -36,7 +36,7 @@ export const sample: NodeKind<Sample> = {
     const share = `${numeral(percent, language)} %`;
     const start =
       from === undefined ? '' : en ? `, starting from ${numeral(from, 'en')} %` : `, начиная с ${numeral(from, 'ru')} %`;
-    const named = salt === undefined ? '' : ` "${salt}"`;
+    const named = salt === undefined ? '' : ` ${inQuotes(salt)}`;
     return en ? `are in a random sample${named} of ${share}${start}` : `входят в случайную выборку${named} в ${share}${start}`;
   },
 };

@@ -52,6 +52,8 @@ export const share: NodeKind<Share> = {
     checkEvent(of, `${pointer}/of`, check);
     checkEvent(among, `${pointer}/among`, check);
     checkBounds(body.share, `${pointer}/share`, check);
+    if ((body.share.min ?? 0) > 1) check.fault(`${pointer}/share/min`, 'maximum', 'a share is at most 1: half is 0.5, not 50');
+    if ((body.share.max ?? 1) < 0) check.fault(`${pointer}/share/max`, 'minimum', 'a share is not below 0');
     checkWindow(body.window, `${pointer}/window`, check);
     if (Object.keys(of).length !== 1) return;
     checkBy(body.by, of, pointer, check);
@@ -60,7 +62,7 @@ export const share: NodeKind<Share> = {
       check.fault(
         `${pointer}/among`,
         'contradiction',
-        `a part of what they ${eventName(of)} is a share of what they ${eventName(of)}`,
+        `the part is of what they ${eventName(of)}, and so must be the whole: it is of what they ${eventName(among)}`,
       );
     if (of.bought?.currency !== undefined && among.bought?.currency !== undefined && of.bought.currency !== among.bought.currency)
       check.fault(`${pointer}/among/bought/currency`, 'contradiction', 'a share is of one currency');

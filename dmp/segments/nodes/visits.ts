@@ -3,7 +3,7 @@ import { checkBounds, checkHours, checkOwned, checkPlaces, checkSources, checkWi
 import { among, atHours, between, both, edgesOf, fencesOf, onDays, storesOf, within } from '../conditions.ts';
 import type { EventKind } from '../event.ts';
 import { age, different, edgesOfAges, measured, planOfMeasures } from '../measures.ts';
-import { type BodyOf, bounds, HourSpan, Near, names, Rivals, Weekdays, Window } from '../members.ts';
+import { ages, type BodyOf, counts, HourSpan, Near, names, Rivals, Weekdays, Window } from '../members.ts';
 import type { NodeKind } from '../node.ts';
 import type { Compiler } from '../plan.ts';
 import { placesThatCount } from '../rows.ts';
@@ -39,12 +39,12 @@ const FILTERS = {
 type Filters = BodyOf<typeof FILTERS>;
 
 const FIELDS = {
-  count: bounds('different places and days'),
-  days: bounds('different days, local to the place'),
-  dwell: bounds('seconds in all; of a place and day the longest visit'),
-  distinctPlaces: bounds('different stores and geofences'),
-  first: bounds('days since the first'),
-  last: bounds('days since the last'),
+  count: counts('different places and days'),
+  days: counts('different days, local to the place'),
+  dwell: counts('seconds in all; of a place and day the longest visit'),
+  distinctPlaces: counts('different stores and geofences'),
+  first: ages('days since the first'),
+  last: ages('days since the last'),
   window: Window,
   ...FILTERS,
 };
