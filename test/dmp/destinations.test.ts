@@ -611,7 +611,7 @@ describe('the rest', () => {
     await saveExport(api.deps.warehouse, { ...dead, createdAt: new Date(Date.now() - 2 * HOUR_MS).toISOString() }, Date.now());
     const [fifth] = await queueDue(api.deps);
     expect(await rig.run(fifth as string)).toMatchObject({ state: 'delivered', segments: [{ removed: 1, held: 0 }] });
-  });
+  }, 120_000);
 
   test('secrets are kept sealed and shown once', async () => {
     const made = await destination('hook', { kind: 'webhook', delivery: { to: 'url', url: 'https://crm.example/hook' } });

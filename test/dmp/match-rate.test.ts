@@ -124,7 +124,7 @@ test('of a segment with a confidence those are met who are surely theirs, as its
     // Told in tens.
     expect(reach).toMatchObject({ people: 40, addressable: 20 });
   }
-});
+}, 120_000);
 
 test('an advertiser’s key sees the sources that it may use', async () => {
   await api.ok('POST', '/v1/sources', { id: 'other', name: 'Other', party: '2p', advertisers: [] });
