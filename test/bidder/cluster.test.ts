@@ -8,12 +8,12 @@ import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, 
 import { ANY } from '../../proto/snapshot.ts';
 import { encodeHead, splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { encodeStop } from '../../proto/stop.ts';
+import { builtFile } from '../support/built.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { eventually, PEPPER, publish, SECRET } from './support/bidder.ts';
 import { exchange, lineItem, snapshot, wireRequest } from './support/live.ts';
 
-/** The real program: a primary and two workers. */
-const MAIN = new URL('../../bidder/main.ts', import.meta.url).pathname;
+let main: string;
 let redis: TestRedis;
 let client: ReturnType<TestRedis['connect']>;
 let primary: ChildProcess;
@@ -22,10 +22,12 @@ let metricsPort: number;
 let output = '';
 
 beforeAll(async () => {
+  // What changed since the last build is built before any test's clock runs.
+  main = builtFile('bidder/main.ts');
   redis = await startRedis();
   client = redis.connect();
   await publish(client, live({ lineItems: [lineItem('free')] }));
-});
+}, 180_000);
 
 afterAll(async () => {
   primary?.kill('SIGKILL');
@@ -47,9 +49,10 @@ async function start(): Promise<void> {
   await eventually(served, (versions) => versions.length === 2, PATIENCE);
 }
 
+/** The real program: a primary and two workers. */
 function startMain(env: Record<string, string> = {}): ChildProcess {
   output = '';
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN], {
+  const child = spawn(process.execPath, ['--enable-source-maps', main], {
     env: {
       ...process.env,
       REDIS_URL: redis.path,

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openApi } from '../../load-tests/city/api.ts';
+import { eventsOf } from '../../load-tests/city/days.ts';
 import { fairArms, firstDecisions, toldArms } from '../../load-tests/city/decisions.ts';
 import { findDemoRequest } from '../../load-tests/city/demo-request.ts';
+import { foundVisits } from '../../load-tests/city/found-visits.ts';
+import { readReport } from '../../load-tests/city/report.ts';
 import { resultsOf } from '../../load-tests/city/results.ts';
-import { type CityRun, runCity } from '../../load-tests/city/run.ts';
+import { type CityRun, runCity, sendDay, sendHistory } from '../../load-tests/city/run.ts';
+import { refresh } from '../../load-tests/city/served.ts';
 import { type CitySettings, startBefore } from '../../load-tests/city/settings.ts';
 import { summarize } from '../../load-tests/city/summary.ts';
 import { type System, startSystem } from './system.ts';
@@ -66,6 +71,20 @@ describe('the whole loop: a city in, a measured lift out', () => {
     for (const shopper of run.city.shoppers)
       if (shopper.ifa === null) expect(run.ledger.shoppers[shopper.index]?.bids).toEqual([]);
   });
+
+  it('changes nothing when everything is sent and computed again', async () => {
+    const api = openApi(system.api, system.key);
+    try {
+      await sendHistory(api, run.city);
+      for (let day = 0; day < DAYS; day++) await sendDay(api, eventsOf(run.city, run.ledger, day));
+      await refresh(api);
+      const { rows, totals, lift } = await readReport(api, run.city);
+      expect({ rows, totals, lift }).toEqual({ rows: run.report.rows, totals: run.report.totals, lift: run.report.lift });
+      expect(await foundVisits(api, run.city, run.ledger)).toEqual(run.visits);
+    } finally {
+      api.close();
+    }
+  }, 120_000);
 
   it('gives a real bid now, to somebody of the segment beside the store that never closes', async () => {
     expect(await findDemoRequest(run, system.bidder, Date.now())).toMatchObject({ app: {}, device: { geo: { type: 1 } } });
