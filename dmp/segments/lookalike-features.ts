@@ -49,6 +49,7 @@ const MEASURES: readonly (readonly [name: string, sql: string])[] = [
   ['at weekends', "log1p(countIf(kind IN ('purchase', 'visit') AND weekday >= 6))"],
 ];
 
+const HOUR_MS = 3_600_000;
 const KINDS = "kind IN ('purchase', 'visit', 'attribute')";
 
 /**
@@ -127,5 +128,7 @@ export function featuresOf({ traits }: Vocabulary, where: string, seed: string, 
       SELECT profile, any(home) AS home, (feature, log1p(uniqExact(once))) AS pair
       FROM (SELECT profile, household AS home, once, arrayJoin(arrayFilter(one -> one > 0, ${found})) AS feature ${rows}) GROUP BY profile, feature
     ) GROUP BY profile`;
-  return { sql, params: { ...bound.values, featuresNow: new Date(now).toISOString().slice(0, -1).replace('T', ' ') } };
+  // By the hour: what fades in weeks need not be another number each second, and a fit of the same facts a moment later is the same.
+  const hour = new Date(now - (now % HOUR_MS));
+  return { sql, params: { ...bound.values, featuresNow: hour.toISOString().slice(0, -1).replace('T', ' ') } };
 }

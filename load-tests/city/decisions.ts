@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../exchange/connection.ts';
 import { type Exchange, isBidOn } from '../exchange/exchange.ts';
 import { type Api, openApi } from './api.ts';
@@ -14,7 +15,10 @@ import { endOf } from './settings.ts';
 import type { Shopper } from './shoppers.ts';
 import { revenueOf, type Truth, visitsWithoutAds } from './truth.ts';
 
-const WIDTH = 32;
+/** Few at once: whoever asks faster than allowances come is refused for the moment, which is a first decision of another moment. */
+const WIDTH = 8;
+/** New line items have their first allowances some 60 ms after they are served, on a busy machine later. */
+const ALLOWANCES_MS = 2_000;
 /** Line items of one campaign of the city. */
 const OURS = 2;
 
@@ -48,6 +52,7 @@ async function holdNobodyOut(api: Api, city: City): Promise<void> {
   await allServe(api, (lineItems) => lineItems >= 2 * OURS);
   await putAll(api, campaign(city).filter(isLineItem).map(paused));
   await allServe(api, (lineItems) => lineItems === OURS);
+  await sleep(ALLOWANCES_MS);
 }
 
 const isLineItem = ({ path }: Resource): boolean => path.startsWith('/v1/line-items/');
