@@ -25,16 +25,17 @@ const OURS = 2;
 /**
  * When Walkin decides on each shopper for the first time, epoch ms, or null where it never does: found by a second campaign that holds
  * nobody out, in place of the city's own, which is paused. Until the first decision nothing depends on the arm, so these are the first
- * bids of the treated and the first ghosts of the held out; a holdout by which they differ is no fair split.
+ * bids of the treated and the first ghosts of the held out; a holdout by which they differ is no fair split. `asked`: how often it was
+ * asked before, since whom a campaign has bid on it may not bid on again.
  */
-export async function firstDecisions(place: Place, city: City): Promise<(number | null)[]> {
+export async function firstDecisions(place: Place, city: City, asked = 0): Promise<(number | null)[]> {
   const api = openApi(place.api, place.key);
   const bidder = connect(place.bidder, WIDTH);
   const { settings } = city;
   const exchange: Exchange = { bidder, id: IDS.exchange, seed: settings.seed, end: endOf(settings) };
   const first: (number | null)[] = [];
   try {
-    await holdNobodyOut(api, city);
+    await holdNobodyOut(api, city, asked);
     await inParallel(city.shoppers, WIDTH, async (shopper) => {
       first[shopper.index] = await firstDecision(exchange, city, shopper);
     });
@@ -45,12 +46,14 @@ export async function firstDecisions(place: Place, city: City): Promise<(number 
   }
 }
 
-async function holdNobodyOut(api: Api, city: City): Promise<void> {
+async function holdNobodyOut(api: Api, city: City, asked: number): Promise<void> {
   const { settings } = city;
-  const everybody = campaign({ ...city, settings: { ...settings, attempt: settings.attempt + 1, holdout: 0 } });
-  await putAll(api, everybody);
+  const everybody = (attempt: number) =>
+    campaign({ ...city, settings: { ...settings, attempt: settings.attempt + attempt, holdout: 0 } });
+  await putAll(api, everybody(asked + 1));
   await allServe(api, (lineItems) => lineItems >= 2 * OURS);
-  await putAll(api, campaign(city).filter(isLineItem).map(paused));
+  const before = asked === 0 ? campaign(city) : everybody(asked);
+  await putAll(api, before.filter(isLineItem).map(paused));
   await allServe(api, (lineItems) => lineItems === OURS);
   await sleep(ALLOWANCES_MS);
 }

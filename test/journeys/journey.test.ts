@@ -90,8 +90,14 @@ describe('the whole loop: a city in, a measured lift out', () => {
     expect(await findDemoRequest(run, system.bidder, Date.now())).toMatchObject({ app: {}, device: { geo: { type: 1 } } });
   }, 30_000);
 
+  let asked = 0;
   it('decides on whom it would decide on without a holdout, at the same moment, and tells each arm to the person', async () => {
-    const { moved, treated, control } = fairArms(run.city, run.ledger, run.truth, await firstDecisions(system, run.city));
+    const { moved, treated, control } = fairArms(
+      run.city,
+      run.ledger,
+      run.truth,
+      await firstDecisions(system, run.city, asked++),
+    );
     const told = toldArms(run.report);
     expect(moved).toBe(0);
     expect(control.people).toBeGreaterThan(200);
