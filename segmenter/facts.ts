@@ -149,12 +149,11 @@ async function foldNews(
     await run(TOUCH_CONSENTS, words);
   // What is deleted and what is put in are different rows; a revision is a hash of all of them.
   const changes = [
-    ...(counts.deleted > 0
-      ? [
-          `DELETE FROM facts WHERE kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')})
-            AND (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0)`,
-        ]
-      : []),
+    // Of a deletion without its partition each part of the table is made anew, of whatever kind, if only by links.
+    ...kinds.map(
+      (kind) => `DELETE FROM facts IN PARTITION '${kind}'
+        WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0 AND kind = '${kind}')`,
+    ),
     ...(counts.written > 0
       ? [`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`]
       : []),
