@@ -148,17 +148,11 @@ async function foldNews(
   if ((await count(warehouse, `SELECT count() AS n FROM consents WHERE ${WORDS}`, { ...since, ...words })) > 0)
     await run(TOUCH_CONSENTS, words);
   // What is deleted and what is put in are different rows; a revision is a hash of all of them.
-  const changes = [
-    // Of a deletion without its partition each part of the table is made anew, of whatever kind, if only by links.
-    ...kinds.map(
-      (kind) => `DELETE FROM facts IN PARTITION '${kind}'
-        WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0 AND kind = '${kind}')`,
-    ),
-    ...(counts.written > 0
-      ? [`INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`]
-      : []),
-  ];
-  await inTurns(changes, (change) => run(change));
+  const remove = async (): Promise<void> => {
+    for (const kind of kinds) await run(removeFound(kind));
+  };
+  const put = async (): Promise<void> => (counts.written > 0 ? run(PUT) : undefined);
+  await inTurns([remove, put], (change) => change());
   const touched = await count(warehouse, 'SELECT uniqExact(profile) AS n FROM touches WHERE fold = {fold:UInt64}', { fold });
   await clear(warehouse);
   return { ...counts, touched };
@@ -195,6 +189,14 @@ function foundWhere(where: string): string {
 
 const NOT_THERE =
   '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
+
+const PUT = `INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`;
+
+/** Of a deletion without its partition each part of the table is made anew, of whatever kind, if only by links. */
+function removeFound(kind: string): string {
+  return `DELETE FROM facts IN PARTITION '${kind}'
+    WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0 AND kind = '${kind}')`;
+}
 
 /** Of a household everybody: rules may count by it. */
 const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_deduplicate = 0
