@@ -76,7 +76,8 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
       if (state === 'open') metrics.profileBreakerOpened.inc();
     },
   });
-  const underWay = new Set<Batch>();
+  // Not a Set: where it makes room its old table keeps who was in it and points to the new one, so from the first of them that is moved to the old generation on all are held until the next mark.
+  let underWay: readonly Batch[] = [];
   let gathering: Waiting[] = [];
   let isSending = false;
   let pacer: NodeJS.Timeout | null = null;
@@ -93,7 +94,7 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
   }
 
   function sendLater(): void {
-    if (underWay.size >= MOST_BATCHES) return;
+    if (underWay.length >= MOST_BATCHES) return;
     if (gathering.length >= LARGE_BATCH) sendGathered();
     if (isSending) return;
     if (gathering.length < ENOUGH && performance.now() - sentAt < apartMs) {
@@ -117,7 +118,7 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
   }
 
   function sendGathered(): void {
-    if (underWay.size >= MOST_BATCHES) return;
+    if (underWay.length >= MOST_BATCHES) return;
     const people = gathering.filter(({ done }) => !done);
     gathering = [];
     if (people.length === 0) return;
@@ -129,7 +130,7 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
     // A probe costs one person their profile, and not all who came at the same moment.
     if (breaker.state === 'half_open') giveUp(people.splice(1), 'open');
     const batch: Batch = { people, deadline: earliest(people), failed: false };
-    underWay.add(batch);
+    underWay = [...underWay, batch];
     const since = performance.now();
     sentAt = since;
     ask(people).then(
@@ -171,7 +172,7 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
   }
 
   function end(batch: Batch): void {
-    underWay.delete(batch);
+    underWay = underWay.filter((other) => other !== batch);
     if (gathering.length > 0) sendLater();
   }
 
@@ -191,21 +192,25 @@ export function createLookups(redis: Redis, metrics: Metrics, { keep, apartMs = 
     let waiting = gathering.length;
     for (const { people } of underWay) waiting += people.length;
     const due = performance.now() + SWEEP_MS + waiting * ANSWER_MS;
-    for (const batch of underWay) {
+    // To the end of what there is by then: where one ends another may begin at once.
+    for (let at = 0; at < underWay.length; at++) {
+      const batch = underWay[at] as Batch;
       if (batch.deadline > due) continue;
       const late = batch.people.filter(({ done, deadline }) => !done && deadline <= due);
       if (late.length > 0) fail(batch);
       giveUp(late, 'timeout');
       batch.deadline = earliest(batch.people);
       // It may never come: others must not wait for its place. Should it come after all, it is taken.
-      if (batch.deadline === Number.POSITIVE_INFINITY) end(batch);
+      if (batch.deadline !== Number.POSITIVE_INFINITY) continue;
+      end(batch);
+      at--;
     }
     giveUp(
       gathering.filter(({ done, deadline }) => !done && deadline <= due),
       'timeout',
     );
     if (gathering.length > 0 && gathering.every(({ done }) => done)) gathering = [];
-    if (gathering.length > 0 || underWay.size > 0) (sweeper as NodeJS.Timeout).refresh();
+    if (gathering.length > 0 || underWay.length > 0) (sweeper as NodeJS.Timeout).refresh();
     else sweeper = null;
   }
 

@@ -7,7 +7,7 @@ import { createScript } from './redis.ts';
 /** Ad events on their way to the stream, off the request. Bounded: when Redis stays away the newest are dropped and counted. */
 export interface Outbox {
   push(event: AdEvent): void;
-  /** Writes now; true when nothing is left. */
+  /** Writes now; true when all that was there is written. */
   flush(): Promise<boolean>;
   /** Stops, and tries for `ms` to write what is left. */
   close(ms: number): Promise<void>;
@@ -60,11 +60,13 @@ export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOpti
     return flushing;
   }
 
+  /** What comes meanwhile is left for the next time: where bids come faster than Redis answers this would never end, and write each few of them apart. */
   async function writeAll(): Promise<boolean> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH);
+    for (let left = waiting.length; left > 0; ) {
+      const batch = waiting.slice(0, Math.min(left, BATCH));
       if (!(await write(batch))) return false;
       waiting = waiting.slice(batch.length);
+      left -= batch.length;
     }
     return true;
   }
@@ -82,7 +84,8 @@ export function createOutbox(redis: Redis, metrics: Metrics, options: OutboxOpti
     closed = true;
     if (timer !== null) clearTimeout(timer);
     const end = performance.now() + ms;
-    while (!(await flush()) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (waiting.length > 0 && performance.now() < end)
+      if (!(await flush())) await new Promise((resolve) => setTimeout(resolve, 50));
     if (waiting.length > 0) metrics.outboxDropped.inc(waiting.length);
   }
 }
