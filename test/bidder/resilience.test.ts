@@ -5,9 +5,19 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connectRedis } from '../../bidder/redis.ts';
+import { createMetrics } from '../../bidder/metrics.ts';
+import { createOutbox } from '../../bidder/outbox.ts';
+import { connectRedis, whenReady } from '../../bidder/redis.ts';
+import type { AdEvent } from '../../proto/ad-event.ts';
 import { keyIdentifier } from '../../proto/identifier.ts';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
+import {
+  AD_EVENT_STREAM,
+  SNAPSHOT_CHANNEL,
+  SNAPSHOT_KEY,
+  SNAPSHOT_VERSION_KEY,
+  STOPPED_CHANNEL,
+  WORKERS_KEY,
+} from '../../proto/keys.ts';
 import { encodeStop } from '../../proto/stop.ts';
 import { adEvents, bidsOf, eventually, PEPPER, pixelOf, publish, put, startBidder, type TestBidder } from './support/bidder.ts';
 import { lineItem, NOON, snapshot, wireRequest } from './support/live.ts';
@@ -390,6 +400,32 @@ describe('a snapshot', () => {
       () => bidder?.worker.feed.current()?.version,
       (version) => version === 2,
     );
+  });
+});
+
+describe('events on their way to the stream', () => {
+  it('go as they were there when their turn came: however fast others follow, those wait for the next', async () => {
+    const redis = connectRedis(path, { connectionName: 'test' }, pino({ level: 'silent' }));
+    await whenReady(redis, 10_000);
+    const outbox = createOutbox(redis, createMetrics(), { flushMs: 60_000 });
+    let pushed = 0;
+    const push = (): void => outbox.push({ bid: String(pushed++) } as AdEvent);
+    push();
+    let isWritten = false;
+    const writing = outbox.flush().then((all) => {
+      isWritten = all;
+    });
+    const end = performance.now() + 10_000;
+    while (!isWritten && pushed < 40_000 && performance.now() < end) {
+      push();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    expect(isWritten).toBe(true);
+    await writing;
+    expect(await client.xlen(AD_EVENT_STREAM)).toBe(1);
+    await outbox.close(10_000);
+    expect((await adEvents(client)).map(({ bid }) => Number(bid))).toEqual(Array.from({ length: pushed }, (_, bid) => bid));
+    redis.disconnect();
   });
 });
 
