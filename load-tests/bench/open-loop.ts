@@ -91,10 +91,9 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   const progress = new Int32Array(new SharedArrayBuffer(8));
   const lines = Array.from({ length: count }, () => openLine(port));
   await callEach(lines, message);
-  const free: Line[] = [...lines];
-  /** When the call under way was due, for who has patience; since when an answer is waited for that nobody wants any more. */
-  const sentAt = new Map<Line, number>();
-  const abandoned = new Map<Line, number>();
+  const free = lines.map((_line, index) => index);
+  /** By line, NaN where there is none: when the call under way was due; since when an answer is waited for that nobody wants any more. */
+  const [underWay, abandoned] = [new Float64Array(count).fill(Number.NaN), new Float64Array(count).fill(Number.NaN)];
   const [latency, service, lag] = [createHistogram(), createHistogram(), createHistogram()];
   const tally = { sent: 0, answered: 0, errors: 0, givenUp: 0, unsent: 0, late: 0, bids: 0 };
   /** Calls that are due, first come first served; [head, arrived) wait for a connection. */
@@ -162,22 +161,20 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
     arrive();
     if (queueMs !== null) leaveOut(queueMs);
     while (head < arrived) {
-      const line = free.pop();
-      if (line === undefined) return;
-      sendOn(line, head++);
+      const index = free.pop();
+      if (index === undefined) return;
+      sendOn(index, head++);
     }
   }
 
-  function sendOn(line: Line, call: number): void {
+  function sendOn(index: number, call: number): void {
     const at = elapsed();
     tally.sent++;
-    if (patienceMs !== null) sentAt.set(line, due[call] as number);
-    line.send(message(call), (reply) => {
-      if (!abandoned.delete(line)) {
-        sentAt.delete(line);
-        take(call, at, reply?.status ?? 0);
-      }
-      free.push(line);
+    underWay[index] = due[call] as number;
+    (lines[index] as Line).send(message(call), (reply) => {
+      if (Number.isNaN(abandoned[index])) take(call, at, reply?.status ?? 0);
+      abandoned[index] = underWay[index] = Number.NaN;
+      free.push(index);
       dispatch();
     });
   }
@@ -211,20 +208,17 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   function sweep(patience: number): void {
     leaveOut(queueMs ?? patience);
     const now = elapsed();
-    // Both in the order in which they were put in, which is that of their moments.
-    for (const [line, intended] of sentAt) {
-      if (now - intended <= patience) break;
-      giveUp(line, now - intended, now);
-    }
-    for (const [line, since] of abandoned) {
-      if (now - since <= BREAK_MS) break;
-      line.giveUp();
-    }
+    // Nothing is greater than NaN.
+    lines.forEach((line, index) => {
+      if (now - (abandoned[index] as number) > BREAK_MS) line.giveUp();
+      const waited = now - (underWay[index] as number);
+      if (waited > patience) giveUp(index, waited, now);
+    });
   }
 
-  function giveUp(line: Line, waited: number, now: number): void {
-    sentAt.delete(line);
-    abandoned.set(line, now);
+  function giveUp(index: number, waited: number, now: number): void {
+    underWay[index] = Number.NaN;
+    abandoned[index] = now;
     tally.givenUp++;
     latency.recordValue(micros(waited));
     settle();
