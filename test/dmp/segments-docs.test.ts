@@ -99,6 +99,12 @@ test('numbers, days and times take the forms that the language has for them', ()
   expect(brands(22)).toBe('покупали, не менее 22 разных марок');
   const trend = { of: { bought: {} }, ratio: { max: 0.5 } };
   expect(said({ trend: { ...trend, days: 1 } })[1]).toMatch(/за последний день — .* за 1 день до этого$/);
+  const less = said({ trend: { of: { bought: {} }, days: 30, difference: { max: -10_000_000 } } });
+  expect(less[0]).toMatch(/the last 30 days at least 10 less than in the 30 days before$/);
+  expect(less[1]).toMatch(/за последние 30 дней — меньше суммы за 30 дней до этого на величину не менее 10$/);
+  const overdue = said({ rhythm: { due: { min: -21, max: -2 } } });
+  expect(overdue[0]).toMatch(/the next was due at least 2 and at most 21 days ago$/);
+  expect(overdue[1]).toMatch(/следующий раз ожидался не менее 2 и не более 21 дня назад$/);
   expect(said({ trend: { ...trend, days: 2, ago: 21 } })[1]).toMatch(/за 2 дня, которые кончились 21 день назад$/);
 });
 
