@@ -33,8 +33,8 @@ export const BIDDER_SILENT_MS = 30_000;
 export interface DebugBid {
   readonly kind: 'bid';
   readonly exchange: string;
-  /** OpenRTB JSON. */
-  readonly request: object;
+  /** OpenRTB JSON, or its text; or a body as it was sent, JSON or protobuf, compressed or not, in base64. */
+  readonly request: object | string;
   /** Epoch ms; null: the present. */
   readonly now: number | null;
   /** In place of the person's own. */
@@ -64,7 +64,7 @@ export interface DebugBidAnswer {
   readonly outcome: 'bid' | 'no_bid';
   /** Of the answer, null: not for this key. */
   readonly status: number | null;
-  readonly reason: NoBidReason | 'malformed' | null;
+  readonly reason: NoBidReason | BodyFault | null;
   /** As the exchange would get it, but that nobody honours its addresses. Null: no bid, or not for this key. */
   readonly response: WireResponse | null;
   /** Why nothing at all can be bid on the request: privacy, sampling, seats, the exchange's supply rule. */
@@ -83,6 +83,9 @@ export interface DebugBidAnswer {
   /** Microseconds by step. */
   readonly timings: Readonly<Record<string, number>>;
 }
+
+/** Why a body cannot be read: answered with 400. */
+export type BodyFault = 'malformed' | 'too_large' | 'unsupported_encoding';
 
 export interface DebugPermission {
   readonly why: PrivacyReason;
@@ -145,6 +148,8 @@ export interface ExplainedLineItem {
   readonly store: string | null;
   readonly reasons: readonly Finding[];
   readonly prices: readonly PriceStep[];
+  /** Microseconds that asking it all of this took; an auction asks it up to the first reason. */
+  readonly timings: { readonly explain: number };
 }
 
 /** Asks all workers what became of line items since they have counted. */

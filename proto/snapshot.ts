@@ -220,7 +220,7 @@ export interface Targeting {
   readonly timeZone: string;
 }
 
-/** Upper-case country (alpha-3), region (ISO 3166-2 without the country), lower-case city, zip as the request writes it; null any. */
+/** Upper-case country (alpha-3), region (ISO 3166-2 without the country), lower-case city, zip as `zipKey` writes it; null any. */
 export interface GeoName {
   readonly country: string;
   readonly region: string | null;

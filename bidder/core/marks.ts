@@ -1,4 +1,5 @@
 import { hourOf, type MembershipVisitor, UNKNOWN_AGE, visitMemberships } from '../../proto/profile.ts';
+import { zipKey } from '../../proto/zip.ts';
 import { browserIn } from '../openrtb/browser.ts';
 import type { SupplyLists } from '../supply.ts';
 import { HEAD_WORDS, LATE, NONE_OF } from './clauses.ts';
@@ -9,6 +10,9 @@ import { DIMENSIONS, type Meta } from './meta.ts';
 import type { Question } from './question.ts';
 import { numberOf } from './reason.ts';
 import { statedOf } from './rows.ts';
+
+/** Bits of the patterns 4 to 7 of `geoPatterns`, which have a zip. */
+const WITH_ZIP = 0b1111_0000;
 
 /**
  * The terms that are true of a request, each marked in a scratch array by the number of the request; clauses ask the marks. Terms that are
@@ -110,8 +114,9 @@ export class Marks implements MembershipVisitor {
 
   /** Each way in which some line item names places. */
   #markGeo(): void {
-    const { country, region, city, zip } = this.#question.request.device;
+    const { country, region, city, zip: given } = this.#question.request.device;
     const { geoPatterns } = this.#meta;
+    const zip = geoPatterns & WITH_ZIP ? zipKey(given) : '';
     for (let pattern = 0; pattern < 8; pattern++) {
       if ((geoPatterns & (1 << pattern)) === 0) continue;
       if ((pattern & 1 && region === '') || (pattern & 2 && city === '') || (pattern & 4 && zip === '')) continue;

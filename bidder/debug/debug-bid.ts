@@ -1,6 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { isHeldOut } from '../../proto/bucket.ts';
-import type { DebugBid, DebugBidAnswer, DebugPermission, DebugTotals, ExplainedLineItem, Finding } from '../../proto/debug.ts';
+import type {
+  BodyFault,
+  DebugBid,
+  DebugBidAnswer,
+  DebugPermission,
+  DebugTotals,
+  ExplainedLineItem,
+  Finding,
+} from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
 import type { Consents } from '../../proto/privacy/permission.ts';
 import type { LiveExchange } from '../../proto/snapshot.ts';
@@ -22,6 +30,7 @@ import type { BudgetsLeft } from './budgets-left.ts';
 import { dryRun } from './dry-run.ts';
 import { explainImps } from './explain-imps.ts';
 import { haveOf } from './have.ts';
+import { pastedBody } from './pasted.ts';
 
 export interface DebugBidDeps {
   readonly pepper: string;
@@ -52,7 +61,9 @@ interface Draft {
   readonly store: string | null;
   readonly reasons: readonly Finding[];
   readonly prices: ExplainedLineItem['prices'];
+  /** But for what keeps all from bidding. */
   readonly passes: boolean;
+  readonly timings: ExplainedLineItem['timings'];
 }
 
 /**
@@ -65,13 +76,15 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
   const now = question.now ?? Date.now();
   const clock = createClock();
   const notes = decodeNotes();
-  const request = decodeRequest(Buffer.from(JSON.stringify(question.request)), 'json', notes);
+  const pasted = pastedBody(question.request);
+  const format = typeof pasted === 'string' ? 'json' : pasted.format;
+  const request = typeof pasted === 'string' ? pasted : decodeRequest(pasted.body, format, notes);
   clock.lap('decode');
   const quirks = [...notes.quirks].sort();
   const base = { version: index.version, now, quirks };
   if (typeof request === 'string') {
-    const told = request === 'malformed' ? null : spokenNoBid(request, exchange, notes);
-    const status = request === 'malformed' ? 400 : told === null ? 204 : 200;
+    const told = isBodyFault(request) ? null : spokenNoBid(request, exchange, notes);
+    const status = isBodyFault(request) ? 400 : told === null ? 204 : 200;
     return { ...base, ...NOTHING, status, reason: request, response: told, timings: clock.laps };
   }
   const permission = permissionOf(request, deps.consents);
@@ -89,11 +102,13 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
     allowance: () => Number.MAX_SAFE_INTEGER,
   };
   const reasons = requestReasons(index, asked, permission);
-  const drafts = await explainAll(index, asked, question, deps.budgetsLeft);
+  const drafts = await explainAll(index, asked, question, reasons, deps.budgetsLeft);
   clock.lap('explain');
-  const { verdict, events } = permission.bid
-    ? await decideDry({ index, exchange, request, permission, person, now, notes }, drafts.left, deps)
-    : { verdict: 'privacy' as const, events: [] };
+  const shut: NoBidReason | null = !isSampled(exchange, request.id) ? 'shed' : permission.bid ? null : 'privacy';
+  const { verdict, events } =
+    shut === null
+      ? await decideDry({ index, exchange, request, permission, person, now, notes, format }, drafts.left, deps)
+      : { verdict: shut, events: [] };
   clock.lap('decide');
   const won = new Set(events.filter(({ type }) => type === 'bid').map(({ lineItem }) => lineItem));
   const ghosts = new Set(events.filter(({ type }) => type === 'ghost').map(({ lineItem }) => lineItem));
@@ -116,6 +131,12 @@ export async function debugBid(index: Index, question: DebugBid, deps: DebugBidD
     next: drafts.next,
     timings: clock.laps,
   };
+}
+
+const BODY_FAULTS: readonly string[] = ['malformed', 'too_large', 'unsupported_encoding'] satisfies BodyFault[];
+
+function isBodyFault(reason: string): reason is BodyFault {
+  return BODY_FAULTS.includes(reason);
 }
 
 /** Of a request that cannot be read. */
@@ -145,7 +166,10 @@ function answered(
   return { outcome: 'no_bid', status: response === null ? 204 : 200, reason: tellsWhy ? reason : null, response };
 }
 
-type Auction = Pick<Parameters<typeof bidOn>[0], 'index' | 'exchange' | 'request' | 'permission' | 'person' | 'now' | 'notes'>;
+type Auction = Pick<
+  Parameters<typeof bidOn>[0],
+  'index' | 'exchange' | 'request' | 'permission' | 'person' | 'now' | 'notes' | 'format'
+>;
 
 /** Decides as an auction does; again where it turns out whose budgets have to be known. */
 async function decideDry(
@@ -161,7 +185,7 @@ async function decideDry(
       if (micros === undefined) unknown.push(lineItem);
       return micros ?? Number.MAX_SAFE_INTEGER;
     });
-    const verdict = await bidOn({ ...auction, deps: dry.deps, deadline: Number.POSITIVE_INFINITY, format: 'json' });
+    const verdict = await bidOn({ ...auction, deps: dry.deps, deadline: Number.POSITIVE_INFINITY });
     if (unknown.length === 0 || round === MOST_ROUNDS) return { verdict, events: dry.events };
     for (const [id, micros] of await budgetsLeft(unknown, auction.now)) left.set(id, micros);
   }
@@ -179,7 +203,7 @@ function requestReasons(index: Index, { request, exchange }: Question, permissio
   if (wseat.length > 0 && (seat === null || !wseat.includes(seat))) add('deal', 'wseat', wseat);
   if (seat !== null && bseat.includes(seat)) add('deal', 'bseat', bseat);
   const path = screenSupply(exchange.supply, request, index.supply);
-  if (path !== null) add(path, 'supply', request.schain);
+  if (path !== null) add(path, 'exchangeSupply', request.schain);
   return reasons;
 }
 
@@ -191,8 +215,14 @@ interface Drafts {
   totals(outcomeOf: (draft: Pick<Draft, 'id' | 'passes'>) => ExplainedLineItem['outcome']): DebugTotals;
 }
 
-/** Explains line items in turns, and once more those whose budgets had to be asked for. */
-async function explainAll(index: Index, question: Question, asked: DebugBid, budgetsLeft: BudgetsLeft): Promise<Drafts> {
+/** Explains line items in turns, and once more those whose budgets had to be asked for. `shared`: what keeps all of them from bidding. */
+async function explainAll(
+  index: Index,
+  question: Question,
+  asked: DebugBid,
+  shared: readonly Finding[],
+  budgetsLeft: BudgetsLeft,
+): Promise<Drafts> {
   const round = roundOf(index, question);
   const tally = createTally();
   const failing: Draft[] = [];
@@ -206,7 +236,7 @@ async function explainAll(index: Index, question: Question, asked: DebugBid, bud
     }
     const lineItem = index.lineItemAt(position);
     if (asked.advertiser !== null && lineItem.advertiser !== asked.advertiser) continue;
-    const draft = draftOf(round, lineItem, null);
+    const draft = draftOf(round, lineItem, null, shared);
     if (draft.passes && passing.length < MOST_PASSING) passing.push(draft);
     else {
       tally.add(draft);
@@ -219,7 +249,7 @@ async function explainAll(index: Index, question: Question, asked: DebugBid, bud
   const left = await budgetsLeft(limited, question.now);
   const asBudgeted = passing.map((draft) => {
     const micros = left.get(draft.id);
-    return micros === undefined ? draft : draftOf(round, draft.lineItem, micros);
+    return micros === undefined ? draft : draftOf(round, draft.lineItem, micros, shared);
   });
   for (const draft of asBudgeted) tally.add(draft);
   const shown = [...failing, ...asBudgeted.filter(isWanted)].sort((a, b) => a.position - b.position);
@@ -260,13 +290,14 @@ function* positionsOf(index: Index, { lineItems, from }: DebugBid): Generator<nu
 }
 
 /** `left`: micros of its budgets, null: no limit, or not asked yet. */
-function draftOf(round: Round, lineItem: LineItem, left: number | null): Draft {
+function draftOf(round: Round, lineItem: LineItem, left: number | null, shared: readonly Finding[]): Draft {
+  const since = performance.now();
   const { question } = round;
   const explained = explainAt(round, lineItem.position);
   const failures = explained.failures.map(({ reason, part }) => ({ ...BARE, code: reason, part, have: haveOf(part, question) }));
   const { findings, prices, passes } = explainImps(round, lineItem, explained, left);
   const ghost = wouldBeGhost(lineItem, question.person) ? [HELD_OUT] : [];
-  const reasons = [...failures, ...findings, ...ghost];
+  const reasons = [...shared, ...failures, ...findings, ...ghost];
   const store = explained.store?.id ?? null;
   return {
     id: lineItem.id,
@@ -276,6 +307,7 @@ function draftOf(round: Round, lineItem: LineItem, left: number | null): Draft {
     reasons,
     prices,
     passes: passes && failures.length === 0,
+    timings: { explain: Math.round((performance.now() - since) * 1_000) },
   };
 }
 
@@ -287,9 +319,12 @@ function wouldBeGhost({ holdout }: LineItem, { state, anchor }: Person): boolean
   return holdout !== null && isNamed && isHeldOut(anchor, holdout.salt, holdout.share);
 }
 
-function explained({ lineItem, store, reasons, prices }: Draft, outcome: ExplainedLineItem['outcome']): ExplainedLineItem {
+function explained(
+  { lineItem, store, reasons, prices, timings }: Draft,
+  outcome: ExplainedLineItem['outcome'],
+): ExplainedLineItem {
   const { id, campaign, advertiser } = lineItem;
-  return { lineItem: id, campaign, advertiser, outcome, store, reasons, prices };
+  return { lineItem: id, campaign, advertiser, outcome, store, reasons, prices, timings };
 }
 
 function shownPermission({ why, bid, childOnly, identifiers, profile, caps, preciseLocation }: Permission): DebugPermission {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { Registry } from 'prom-client';
 import type { AdEvent } from '../../proto/ad-event.ts';
 import type { Consents } from '../../proto/privacy/permission.ts';
@@ -10,8 +10,11 @@ import type { Users } from '../users.ts';
 
 /** Nothing that a dry run counts is real. */
 const METRICS = createMetrics(new Registry());
-/** Addresses of a dry run look like real ones, and nobody honours them. */
-const SECRET = randomBytes(32).toString('hex');
+
+/** Addresses of a dry run look like real ones, and nobody honours them. The same question has the same answer from every worker. */
+function secretOf(pepper: string): string {
+  return createHmac('sha256', pepper).update('walkin:dry-run').digest('hex');
+}
 
 /** The parts of an auction, with none of its effects: no lease, no event, no count, no notice that anybody takes. */
 export interface DryRun {
@@ -47,7 +50,7 @@ export function dryRun(
     nextBid: () => `debug-${bids++}`,
     pepper,
     consents,
-    encode: { publicUrl, reservationSeconds, noticeSecret: SECRET },
+    encode: { publicUrl, reservationSeconds, noticeSecret: secretOf(pepper) },
   };
   return { deps, events };
 }

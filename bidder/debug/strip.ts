@@ -63,9 +63,12 @@ function inventoryOf(request: Fields): object {
   );
 }
 
-/** Without what was asked of the page: people's names are in there, and their searches. */
+/** Without what was asked of the page, who asked for it, and addresses in its path: people's names are in there, and their searches. */
 function pageOf(page: unknown): object {
-  return typeof page === 'string' ? { page: page.split(/[?#;]/, 1)[0] } : {};
+  if (typeof page !== 'string') return {};
+  const [whole = ''] = page.split(/[?#;]/, 1);
+  const parts = whole.replace(/^(\w+:\/\/)[^/]*@/, '$1').split('/');
+  return { page: parts.map((part) => (/@|%40/i.test(part) ? REMOVED : part)).join('/') };
 }
 
 function strippedDevice(device: Fields, permission: Permission): object {

@@ -1,5 +1,6 @@
 import { BROWSER_NAMES } from '../../proto/browsers.ts';
 import { countryOf, isCountry } from '../../proto/country.ts';
+import { zipKey } from '../../proto/zip.ts';
 import { isDomain } from '../advertisers/domain.ts';
 import { referenceFault, referenceFaults } from '../http/references.ts';
 import { timeZoneFaults } from '../http/time-zone.ts';
@@ -148,7 +149,7 @@ function sourceFaults(source: string, pointer: string): Fault[] {
 /** What is asked for and excluded at once can never be. */
 function contradictions({ lists, content, geo, segments = [], excludedSegments = [] }: TargetingInput): Fault[] {
   const geoKey = ({ country, region, city, zip }: GeoNameInput) =>
-    [countryOf(country), region?.toUpperCase(), city?.toLowerCase(), zip].join('\n');
+    [countryOf(country), region?.toUpperCase(), city?.toLowerCase(), zip && zipKey(zip)].join('\n');
   return [
     ...swallowed(lists?.include, lists?.exclude, `${AT}/lists/exclude`, (id) => id),
     ...swallowed(content?.include, content?.exclude, `${AT}/content/exclude`, (id) => id.toUpperCase()),

@@ -22,10 +22,17 @@ export const SegmentRule = Type.Unsafe<SegmentRule>(
   ),
 );
 
-/** The segments that a rule names, with where it does. */
-export function segmentsOf(rule: SegmentRule, pointer: string): { readonly id: string; readonly pointer: string }[] {
-  if ('segment' in rule) return [{ id: rule.segment, pointer: `${pointer}/segment` }];
-  if ('not' in rule) return segmentsOf(rule.not, `${pointer}/not`);
+/** A segment that a rule names, with where it does. */
+interface NamedSegment {
+  readonly id: string;
+  readonly pointer: string;
+  /** Whether it picks members out; else it leaves them out. Who is not among those who are not in it is in it. */
+  readonly wanted: boolean;
+}
+
+export function segmentsOf(rule: SegmentRule, pointer: string, wanted = true): NamedSegment[] {
+  if ('segment' in rule) return [{ id: rule.segment, pointer: `${pointer}/segment`, wanted }];
+  if ('not' in rule) return segmentsOf(rule.not, `${pointer}/not`, !wanted);
   const [name, group] = 'all' in rule ? ['all', rule.all] : ['any', rule.any];
-  return (group as readonly SegmentRule[]).flatMap((part, index) => segmentsOf(part, `${pointer}/${name}/${index}`));
+  return (group as readonly SegmentRule[]).flatMap((part, index) => segmentsOf(part, `${pointer}/${name}/${index}`, wanted));
 }

@@ -25,7 +25,14 @@ const GeoName = Type.Object(
     country: Type.String({ minLength: 2, maxLength: 3, description: 'ISO 3166-1, three letters or two' }),
     region: Type.Optional(Type.String({ minLength: 1, maxLength: 6, description: 'ISO 3166-2, with the country or without' })),
     city: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'as exchanges write it, in any case' })),
-    zip: Type.Optional(Type.String({ minLength: 1, maxLength: 20, description: 'as exchanges write it' })),
+    zip: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 20,
+        description: 'whole; case, spaces and hyphens do not matter',
+        pattern: '[A-Za-z0-9]',
+      }),
+    ),
   },
   { ...closed, description: 'all that is given must be the same as in device.geo' },
 );

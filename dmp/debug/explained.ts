@@ -67,7 +67,7 @@ export function notLiveLineItem({ id, body }: Thing<LineItem>, things: Things, n
     ...(isOver ? [{ code: 'flight', part: 'flight', have: new Date(now).toISOString(), field: '/end' }] : []),
   ];
   const reasons = parts.length > 0 ? parts : [{ code: 'no_line_item', part: 'snapshot', have: null, field: null }];
-  const rest = { outcome: 'not_live', store: null, prices: [] };
+  const rest = { outcome: 'not_live', store: null, prices: [], timings: { explain: 0 } };
   return {
     id,
     name: body.name,

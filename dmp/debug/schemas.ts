@@ -45,7 +45,13 @@ export type RunInput = Static<typeof RunInput>;
 export const DebugBidInput = Type.Object(
   {
     exchange: Id('the exchange that the request would come from'),
-    request: Type.Object({}, { description: 'an OpenRTB bid request, as JSON' }),
+    request: Type.Unsafe<object | string>({
+      type: ['object', 'string'],
+      minLength: 1,
+      maxLength: 400_000,
+      description:
+        'an OpenRTB bid request: as JSON, as its text, or as a body that was sent, JSON or protobuf, plain, gzip or zstd, in base64',
+    }),
     ...options,
   },
   closed,
@@ -90,6 +96,10 @@ const LineItem = Type.Object({
   store: orNull('string', 'that would be shown'),
   reasons: Type.Array(Reason),
   prices: Type.Array(Price, { description: 'one for each imp and way to buy it' }),
+  timings: Type.Object(
+    { explain: Type.Integer() },
+    { description: 'microseconds that asking it everything took; an auction asks up to the first reason' },
+  ),
 });
 
 const Answer = Type.Object({
@@ -97,7 +107,10 @@ const Answer = Type.Object({
   now: Type.String({ format: 'date-time' }),
   outcome: oneOf(['bid', 'no_bid']),
   status: orNull('integer', 'of the HTTP answer; null where it holds bids of others'),
-  reason: orNull('string', 'the one that an auction would have counted; a bound key is told it only where it is everybody’s'),
+  reason: orNull(
+    'string',
+    'the one that an auction would have counted, or why the body cannot be read; a bound key is told it only where it is everybody’s',
+  ),
   reasons: Type.Array(Reason, { description: 'why nothing at all can be bid on this request' }),
   response: orNull(
     'object',

@@ -1,9 +1,8 @@
-import { segmentsOf } from '../campaigns/segment-rule.ts';
-import type { TargetingInput } from '../campaigns/targeting.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { lookupsOf } from '../destinations/lookup.ts';
 import { type Guards, heldBack, isForbidden, minimumOf, readGuards, segmentsWanted } from '../segments/guards.ts';
 import { percentOf } from '../segments/unit.ts';
+import { segmentsOf } from '../sources/lineage.ts';
 import type { Thing, Things } from '../things/things.ts';
 
 /** What the guard rails keep from being used as things stand. */
@@ -36,7 +35,7 @@ export function segmentsNeeded(things: Things, now: number, held: Held = NOTHING
 export function segmentsNamed(things: Things, now: number, held: Held = NOTHING_HELD): ReadonlySet<string> {
   const named = new Set<string>();
   for (const { id: lineItem, body } of lineItemsLive(things, now))
-    if (!held.lineItems.has(lineItem)) for (const id of segmentsIn(body.targeting)) named.add(id);
+    if (!held.lineItems.has(lineItem)) for (const id of segmentsOf(body)) named.add(id);
   for (const id of offeredIn(things)) if (!held.untold.has(id)) named.add(id);
   return named;
 }
@@ -68,7 +67,7 @@ function leftOut(things: Things, now: number, held: Held): Set<string> {
   for (const { id: lineItem, body } of lineItemsLive(things, now)) {
     if (held.lineItems.has(lineItem)) continue;
     const wanted = segmentsWanted(body);
-    for (const id of segmentsIn(body.targeting)) if (!wanted.includes(id)) left.add(id);
+    for (const id of segmentsOf(body)) if (!wanted.includes(id)) left.add(id);
   }
   return left;
 }
@@ -85,11 +84,6 @@ function lineItemsLive(things: Things, now: number) {
 
 function offeredIn(things: Things): string[] {
   return [...new Set(lookupsOf(things, null).flatMap(({ body }) => body.segments.map(({ segment }) => segment)))];
-}
-
-function segmentsIn({ segments = [], excludedSegments = [], segmentRule }: TargetingInput): string[] {
-  const inRule = segmentRule === undefined ? [] : segmentsOf(segmentRule, '').map(({ id }) => id);
-  return [...segments.flat(), ...excludedSegments, ...inRule];
 }
 
 /** How surely an identifier must be the person's to carry a segment, in percent, of those that ask for it. */

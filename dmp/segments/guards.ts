@@ -161,7 +161,7 @@ function presenceOf(warehouse: Warehouse): ReturnType<typeof readPresence> {
 export function segmentsWanted({ targeting }: LineItem): string[] {
   const { segments = [], segmentRule } = targeting;
   const rule = segmentRule === undefined ? [] : segmentsOfRule(segmentRule, '');
-  return [...new Set([...segments.flat(), ...rule.filter(({ pointer }) => !pointer.includes('/not/')).map(({ id }) => id)])];
+  return [...new Set([...segments.flat(), ...rule.filter(({ wanted }) => wanted).map(({ id }) => id)])];
 }
 
 /** Why a line item is not live; none: its segments do not hold it back. Pending ones have nobody in them, so they need not. */

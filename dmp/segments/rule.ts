@@ -7,6 +7,36 @@ export const MAX_NODES = 200;
 
 export type { Leaf, LeafName };
 
+/** The nodes that hold others: what each means, for docs/segments.md, with examples that CI runs. */
+export const GROUPS: Readonly<Record<'all' | 'any' | 'not', { readonly says: string; readonly examples: readonly Rule[] }>> = {
+  all: {
+    says: 'Whom every one of its rules selects.',
+    examples: [
+      {
+        all: [
+          { purchases: { count: { min: 2 }, categories: ['DAIRY'], window: { days: 90 } } },
+          { not: { visits: { stores: ['st_1'], window: { days: 14 } } } },
+        ],
+      },
+    ],
+  },
+  any: {
+    says: 'Whom at least one of its rules selects.',
+    examples: [
+      {
+        any: [
+          { visits: { stores: ['st_1'], window: { days: 30 } } },
+          { all: [{ pages: { urlContains: '/shop' } }, { purchases: { channel: 'online' } }] },
+        ],
+      },
+    ],
+  },
+  not: {
+    says: 'Everybody known whom its rule does not select.',
+    examples: [{ not: { exposures: { campaigns: ['cmp_1'], window: { days: 7 } } } }],
+  },
+};
+
 export type Rule = { readonly all: readonly Rule[] } | { readonly any: readonly Rule[] } | { readonly not: Rule } | Leaf;
 
 /** A rule as the API takes it. Its inside is checked by `checkRule`, whose faults name the node. */

@@ -5,7 +5,8 @@ import { PROBLEM_RESPONSES } from '../http/resource-schemas.ts';
 import { oneOf, Time } from '../http/schema.ts';
 import { maySee, requireScope } from '../keys/auth.ts';
 import { notFound } from '../problem.ts';
-import { GUARD_CODES, holdbackFor, readGuards, segmentsWanted } from './guards.ts';
+import { segmentsOf } from '../sources/lineage.ts';
+import { GUARD_CODES, holdbackFor, readGuards, segmentsWanted, verdictFor } from './guards.ts';
 import { countFor } from './minimum.ts';
 import { readUses, USES } from './uses.ts';
 
@@ -17,6 +18,7 @@ const View = Type.Object({
       use: oneOf(['line-item', 'destination']),
       id: Type.String(),
       active: Type.Boolean(),
+      leavesOut: Type.Boolean({ description: 'its members are left out, not picked' }),
       heldBack: Type.Array(Reason, { description: 'why it is not live or not sent; none: it is' }),
     }),
   ),
@@ -68,12 +70,25 @@ export function registerSegmentUsesRoutes(app: FastifyInstance, { warehouse, thi
     const guards = await readGuards(warehouse, things, [id]);
     const lineItems = things.list('line-item').flatMap((item) => {
       const owner = things.get('campaign', item.body.campaign)?.body.advertiser ?? null;
-      if (!segmentsWanted(item.body).includes(id) || (advertiser !== null && owner !== advertiser)) return [];
+      if (!segmentsOf(item.body).includes(id) || (advertiser !== null && owner !== advertiser)) return [];
       const heldBack = holdbackFor(request.principal, item.body, guards).filter((reason) => reason.segment === id);
-      return [{ use: 'line-item', id: item.id, active: item.body.status === 'active', heldBack }];
+      const leavesOut = !segmentsWanted(item.body).includes(id);
+      return [{ use: 'line-item', id: item.id, active: item.body.status === 'active', leavesOut, heldBack }];
     });
+    const listing = things
+      .list('destination')
+      .filter(({ body }) => body.segments.some(({ segment: listed }) => listed === id))
+      .filter(({ body }) => advertiser === null || body.advertiser === advertiser);
+    const destinations = await Promise.all(
+      listing.map(async ({ id: destination, body }) => {
+        const sent = await readGuards(warehouse, things, [id], { purpose: 'personalised_ads', destination: body.kind });
+        const { state, reasons } = verdictFor(request.principal, sent.of(id));
+        const heldBack = state === 'refused' ? reasons : [];
+        return { use: 'destination', id: destination, active: body.status === 'active', leavesOut: false, heldBack };
+      }),
+    );
     return {
-      current: lineItems,
+      current: [...lineItems, ...destinations],
       data: shown.map(({ segment: _, ...use }) => ({ ...use, people: countFor(request.principal, use.people) })),
       page: { next: hasMore ? (shown.at(-1)?.at ?? null) : null, hasMore },
     };

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { recordAct } from '../audit/record.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
+import { segmentsOf } from '../sources/lineage.ts';
 import type { Things } from '../things/things.ts';
-import { segmentsWanted } from './guards.ts';
 
 export const USES = ['line-item', 'line-item-ended', 'export', 'lookup'] as const;
 
@@ -41,11 +41,11 @@ export async function recordUses(deps: Deps, uses: readonly SegmentUse[]): Promi
 /** Set in Redis of `<line item> <segment>` that are known to be live. */
 const LIVE_KEY = 'walkin:segment-uses';
 
-/** Notes which line items began or ceased to be live with a segment. Call with those that are live now. */
+/** Notes which line items began or ceased to be live with a segment, by which they pick people or leave them out. Call with those that are live now. */
 export async function noteLive(deps: Deps & { readonly redis: Redis; readonly things: Things }, live: readonly string[]) {
   const { redis, things } = deps;
   const items = live.flatMap((id) => things.get('line-item', id) ?? []);
-  const pairs = new Set(items.flatMap(({ id, body }) => segmentsWanted(body).map((segment) => `${id} ${segment}`)));
+  const pairs = new Set(items.flatMap(({ id, body }) => segmentsOf(body).map((segment) => `${id} ${segment}`)));
   const before = new Set(await redis.smembers(LIVE_KEY));
   const uses = [
     ...[...pairs].filter((pair) => !before.has(pair)).map((pair) => lineItemUse(things, pair, 'line-item')),

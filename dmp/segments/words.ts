@@ -78,6 +78,12 @@ export function boundedBy({ min, max }: Bounds, unit: string, language: Language
   return bounded(scaled, { en: [unit, unit], ru: [unit, unit, unit] }, language).trimEnd();
 }
 
+/** Bounds below nothing, counted from the other side: what is at most −10 more is at least 10 less. Null where they are not all below. */
+export function below({ min, max }: Bounds): Bounds | null {
+  if (max === undefined || max >= 0) return null;
+  return { min: -max, ...(min === undefined ? {} : { max: -min }) };
+}
+
 export function money(bounds: Bounds, currency: string | undefined, language: Language): string {
   return boundedBy(bounds, currency ?? '', language, 1e6);
 }

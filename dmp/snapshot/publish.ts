@@ -14,6 +14,8 @@ const RETRIES_MS = 60_000;
 const RETRY_MS = 1_000;
 /** How soon a line item is held back after one of its segments shrank, and is live after it grew. */
 const GUARDS_MS = 5_000;
+/** Further off than this since the last publication, the wall clock was set: a flight that seemed over may not be. */
+const JUMP_MS = 5_000;
 
 export interface Publisher {
   /** Publishes what is live now, where it differs from what is published, and returns the version that is. */
@@ -23,8 +25,12 @@ export interface Publisher {
 
 type PublisherDeps = Pick<DmpDeps, 'warehouse' | 'redis' | 'things' | 'now' | 'log'>;
 
-/** Publishes at the start, shortly after any change, and when Redis comes back, since it may have lost what it knew. */
-export function startPublisher(deps: PublisherDeps): Publisher {
+/**
+ * Publishes at the start, shortly after any change, when Redis comes back, since it may have lost what it knew, and when the clock was set.
+ *
+ * @param guardsMs how often it is looked for what changes without anybody's word
+ */
+export function startPublisher(deps: PublisherDeps, guardsMs = GUARDS_MS): Publisher {
   const { warehouse, redis, things, log } = deps;
   const covers = createCovers(log);
   let version = 0;
@@ -33,6 +39,8 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   let closed = false;
   let held: ReadonlySet<string> = new Set();
   let kinds = 0;
+  /** The wall clock less the monotonic one, when what is published was made. */
+  let offset: number | null = null;
 
   const publish = (): Promise<number> => {
     const result = tail.then(async () => {
@@ -42,7 +50,9 @@ export function startPublisher(deps: PublisherDeps): Publisher {
       // Before what they decide is read, so that what comes in between is seen the next time.
       kinds = await kindsBrought(warehouse);
       const dataPriceOf = await readDataPrices(deps);
-      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, deps.now(), { held, dataPriceOf }));
+      const now = deps.now();
+      offset = now - performance.now();
+      const live = await covers.with((cover) => buildSnapshot(things, cover, 0, now, { held, dataPriceOf }));
       // Before they are live: no use goes unrecorded.
       const ids = live.lineItems.map(({ id }) => id);
       await noteLive(deps, ids);
@@ -75,6 +85,7 @@ export function startPublisher(deps: PublisherDeps): Publisher {
   }, RETRIES_MS);
   retries.unref();
   const guards = setInterval(() => {
+    if (offset !== null && Math.abs(deps.now() - performance.now() - offset) > JUMP_MS) soon();
     Promise.all([heldBack(warehouse, things), kindsBrought(warehouse)])
       .then(([now, brought]) => {
         // A source that brought its first rows has its price in the bids of those who stand on it.
@@ -82,7 +93,7 @@ export function startPublisher(deps: PublisherDeps): Publisher {
       })
       // Asked again in a moment.
       .catch(() => undefined);
-  }, GUARDS_MS);
+  }, guardsMs);
   guards.unref();
   soon(0);
   return {

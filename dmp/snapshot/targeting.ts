@@ -1,6 +1,7 @@
 import { countryOf } from '../../proto/country.ts';
 import { weekSpans } from '../../proto/hours.ts';
 import { ANY, type GeoName, type SegmentLiteral, type Targeting } from '../../proto/snapshot.ts';
+import { zipKey } from '../../proto/zip.ts';
 import { regionOf } from '../campaigns/check-targeting.ts';
 import { conjunctionOf, type Literal } from '../campaigns/conjunction.ts';
 import type { SegmentRule } from '../campaigns/segment-rule.ts';
@@ -76,7 +77,7 @@ function geoName({ country, region, city, zip }: GeoNameInput): GeoName {
     country: code,
     region: region === undefined ? null : (regionOf(region, code) ?? region.toUpperCase()),
     city: city?.trim().toLowerCase() ?? null,
-    zip: zip?.trim() ?? null,
+    zip: zip === undefined ? null : zipKey(zip),
   };
 }
 

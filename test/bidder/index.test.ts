@@ -99,6 +99,21 @@ describe('a list of inventory', () => {
   });
 });
 
+describe('a postal code', () => {
+  it('is the same in any case, with spaces, with hyphens and without', () => {
+    const inZip = (country: string, zip: string) => ({
+      geo: { include: [{ country, region: null, city: null, zip }], exclude: [] },
+    });
+    const index = buildIndex(
+      snapshot({ lineItems: [priced('london', 2, inZip('GBR', 'SW1A1AA')), priced('warsaw', 2, inZip('POL', '00950'))] }),
+    );
+    const at = (country: string, zip: string): string => winner(index, { device: { geo: { country, zip } } });
+    expect(['SW1A 1AA', 'sw1a1aa', ' Sw1a 1aA '].map((zip) => at('GBR', zip))).toEqual(['london', 'london', 'london']);
+    expect(['00-950', '00950', '00951', ''].map((zip) => at('POL', zip))).toEqual(['warsaw', 'warsaw', '', '']);
+    expect(at('POL', 'SW1A 1AA')).toBe('');
+  });
+});
+
 describe('many values of one dimension', () => {
   it('are rows as far as there are rows, then terms', () => {
     const lineItems = Array.from({ length: 300 }, (_, at) => priced(`li${at}`, 1 + at / 1_000, { os: [`os${at}`] }));

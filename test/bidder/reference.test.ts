@@ -248,7 +248,7 @@ const surroundings = fc.record({
     country: fc.constantFrom('KAZ', 'ARG'),
     region: fc.constantFrom('ALA', 'AST', ''),
     city: fc.constantFrom('Almaty', ''),
-    zip: fc.constantFrom('10178', ''),
+    zip: fc.constantFrom('10178', '10-178 ', ''),
   }),
   data: fc.array(
     fc.record({

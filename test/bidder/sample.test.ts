@@ -76,6 +76,24 @@ test('nothing that names or places a person is left, and what is sold is', () =>
   expect(stripped.device.geo).not.toHaveProperty('accuracy');
 });
 
+test('the address of a page keeps neither who asked for it nor addresses in its path', () => {
+  const pageOf = (page: string): unknown =>
+    (strippedRequest({ ...full, site: { page } }, allowed(), 'x') as { site: { page?: string } }).site.page;
+  expect(
+    [
+      'https://anna:secret@news.example/a',
+      'https://news.example/u/anna.lund@mail.example/inbox',
+      'https://news.example/anna%40mail.example;v=1/b',
+      'https://news.example/a/b?q=anna#lund',
+    ].map(pageOf),
+  ).toEqual([
+    'https://news.example/a',
+    'https://news.example/u/removed/inbox',
+    'https://news.example/removed',
+    'https://news.example/a/b',
+  ]);
+});
+
 test('the law is the same for what is left', () => {
   for (const change of [
     {},

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { segmentRuleFaults } from '../../dmp/campaigns/check-segment-rule.ts';
 import { conjunctionOf, MOST_CLAUSES } from '../../dmp/campaigns/conjunction.ts';
-import type { SegmentRule } from '../../dmp/campaigns/segment-rule.ts';
+import { type SegmentRule, segmentsOf } from '../../dmp/campaigns/segment-rule.ts';
 
 /** By segment, hours since the person entered it. */
 type Memberships = ReadonlyMap<string, number>;
@@ -35,6 +35,9 @@ test('the conjunction of a rule holds for a person where the rule does', () => {
     const conjunction = conjunctionOf(tree);
     if (!('clauses' in conjunction)) return;
     compared++;
+    const named = segmentsOf(tree, '');
+    for (const { segment, not } of conjunction.clauses.flat())
+      expect(named.some(({ id, wanted }) => id === segment && wanted !== not)).toBe(true);
     for (const one of people) {
       const passes = conjunction.clauses.every((clause) =>
         clause.some(({ segment, not, withinHours }) => {

@@ -1,9 +1,11 @@
+import { gzipSync } from 'node:zlib';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Announced, announceBidder, registerDebugPort } from '../../bidder/debug/port.ts';
 import { type Publisher, startPublisher } from '../../dmp/snapshot/publish.ts';
 import { AD_EVENT_STREAM, BIDDERS_KEY } from '../../proto/keys.ts';
 import { eventually, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
+import { encodeRequestMessage } from '../bidder/support/message.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
@@ -68,8 +70,14 @@ interface Told {
   outcome: string;
   reason: string | null;
   response: { seatbid: { bid: { price: number; cid: string; nurl: string }[] }[] } | null;
-  lineItems: { id: string; outcome: string; reasons: { code: string; part: string; field: string | null }[]; prices: object[] }[];
-  totals: { lineItems: number; bid: number; reasons: Record<string, number> } | null;
+  lineItems: {
+    id: string;
+    outcome: string;
+    reasons: { code: string; part: string; field: string | null }[];
+    prices: object[];
+    timings: { explain: number };
+  }[];
+  totals: { lineItems: number; bid: number; outbid: number; noBid: number; reasons: Record<string, number> } | null;
   page: { next: string | null; hasMore: boolean };
   person: object;
   permission: object;
@@ -99,6 +107,8 @@ const served = async () => {
     (now) => now === version,
   );
 };
+/** What does not depend on how fast the machine is. */
+const bytesOf = (told: Told): string => JSON.stringify(told, (name, value) => (name === 'timings' ? undefined : value));
 const codesOf = (told: Told, id: string) => told.lineItems.find((one) => one.id === id)?.reasons.map(({ code }) => code);
 
 test('a request is decided as in an auction, with what the exchange would get and what each price is made of', async () => {
@@ -119,6 +129,41 @@ test('a request is decided as in an auction, with what the exchange would get an
   );
   expect(told.totals).toMatchObject({ lineItems: 2, bid: 1, outbid: 1, noBid: 0, reasons: {} });
   expect(Object.keys(told.timings)).toEqual(['decode', 'privacy', 'profile', 'explain', 'decide']);
+  for (const { timings } of told.lineItems) expect(timings.explain).toBeGreaterThanOrEqual(0);
+  // Notice addresses and all.
+  expect(bytesOf(await ask())).toBe(bytesOf(told));
+});
+
+describe('a pasted request', () => {
+  test('may be a text, or a body as it was sent: JSON or protobuf, compressed or not', async () => {
+    const json = JSON.stringify(request());
+    const message = encodeRequestMessage(request());
+    const told = bytesOf(await ask());
+    const sent = [Buffer.from(json), gzipSync(json), message, gzipSync(message)].map((body) => body.toString('base64'));
+    for (const pasted of [json, `\n\t${json}\n`, `\ufeff${json}`, ...sent]) {
+      const { quirks: _, ...rest } = JSON.parse(bytesOf(await ask({ request: pasted })));
+      const { quirks: __, ...expected } = JSON.parse(told);
+      expect(rest, pasted.slice(0, 20)).toEqual(expected);
+    }
+    const long = await ask({ request: json.replace('"auction-1"', '12345678901234567890') });
+    expect(long).toMatchObject({ outcome: 'bid', response: { id: '12345678901234567890' } });
+    expect((long as unknown as { quirks: string[] }).quirks).toContain('id_rounded');
+  });
+
+  test.each<[string, string, string]>([
+    ['cut off', '{"id": "1", "imp": [', 'malformed'],
+    ['of something else', 'Dear Sir or Madam,', 'malformed'],
+    ['a message that is cut off', encodeRequestMessage(request()).subarray(0, 40).toString('base64'), 'malformed'],
+    ['larger than any that is taken', gzipSync(Buffer.alloc(300_000, 32)).toString('base64'), 'too_large'],
+  ])('that is no request is told as the exchange would be told: one %s', async (_, pasted, reason) => {
+    expect(await ask({ request: pasted })).toMatchObject({
+      outcome: 'no_bid',
+      status: 400,
+      reason,
+      response: null,
+      lineItems: [],
+    });
+  });
 });
 
 test('it has no effect: no event, no count, no notice that anybody takes', async () => {
@@ -194,6 +239,24 @@ test('budgets are read, and nothing is leased', async () => {
 test('a request of which nothing may be bid says why, and so do all line items by themselves', async () => {
   const told = await ask({ request: request({ regs: { gdpr: 1 } }) });
   expect(told).toMatchObject({ outcome: 'no_bid', reason: 'privacy', reasons: [{ code: 'privacy', part: 'permission' }] });
+  // Each beside its own.
+  for (const { outcome, reasons } of told.lineItems)
+    expect([outcome, reasons[0]]).toMatchObject(['no_bid', { code: 'privacy', part: 'permission', field: null }]);
+  expect(codesOf(told, 'li_b')).toEqual(['privacy', 'budget']);
+  expect(told.totals).toMatchObject({
+    bid: 0,
+    outbid: 0,
+    noBid: told.lineItems.length,
+    reasons: { privacy: told.lineItems.length },
+  });
+  expect((await ask({ request: request({ regs: { gdpr: 1 } }), reason: 'privacy' })).lineItems).toEqual(
+    told.lineItems.map((one) => ({ ...one, timings: { explain: expect.any(Number) } })),
+  );
+  await api.ok('POST', '/v1/exchanges', { id: 'unheard', name: 'Of which nothing is considered', sampling: 0 });
+  await served();
+  const shed = await ask({ exchange: 'unheard' });
+  expect(shed).toMatchObject({ outcome: 'no_bid', status: 204, reason: 'shed', response: null, totals: { bid: 0, outbid: 0 } });
+  expect(codesOf(shed, 'li_a')).toEqual(['shed']);
   expect(await ask({ request: { id: 'x' } })).toMatchObject({
     outcome: 'no_bid',
     status: 400,
@@ -319,6 +382,8 @@ describe('a question is refused', () => {
       ['/profile/segments/0/segment unknown_segment'],
     ],
     ['without a request', { request: undefined }, ['/request required']],
+    ['with a request that is a number', { request: 5 }, ['/request type']],
+    ['with an empty text', { request: '' }, ['/request too_short']],
     ['for a reason that is none', { reason: 'bad_luck' }, ['/reason enum']],
     ['for too many', { limit: 501 }, ['/limit maximum']],
   ])('%s', async (_, change, expected) => {
@@ -344,6 +409,40 @@ describe('a question is refused', () => {
       ).toBe(401);
     expect((await bidder.worker.app.inject({ method: 'POST', url: '/debug', payload: {} })).statusCode).toBe(404);
   });
+});
+
+test('a segment that a live line item names, in whatever way, cannot be deleted, and nothing is changed by the try', async () => {
+  const ways = [
+    { segments: [['regulars']], excludedSegments: null, segmentRule: null },
+    { segments: null, excludedSegments: ['regulars'], segmentRule: null },
+    { segments: null, excludedSegments: null, segmentRule: { not: { segment: 'regulars', withinHours: 24 } } },
+  ];
+  const free = { ...ways[0], segments: null, makes: null, os: null, osVersions: null, languages: null, lists: null };
+  const more = { ...free, geo: null, positions: null, dayparts: null };
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: more, bid: { maxCpmMicros: 2_000_000 } }, any);
+  for (const targeting of ways) {
+    await api.ok('PATCH', '/v1/line-items/li_a', { targeting }, any);
+    await served();
+    const version = bidder.worker.feed.current()?.version;
+    const before = await api.ok('GET', '/v1/segments/regulars');
+    const refused = await api.call('DELETE', '/v1/segments/regulars', undefined, any);
+    expect([refused.statusCode, refused.json()]).toMatchObject([
+      409,
+      { code: 'in_use', errors: [{ code: 'in_use', message: 'line-item li_a refers to it' }] },
+    ]);
+    expect(await api.ok('GET', '/v1/segments/regulars')).toEqual(before);
+    expect(await publisher.publish()).toBe(version);
+    const member = { lineItems: ['li_a'], profile: { segments: [{ segment: 'regulars', hoursAgo: 1 }] } };
+    const isIn = targeting.segments !== null;
+    const ifa = { device: { ifa: '7a1c1c0d-0000-4000-8000-000000000000', geo: { country: 'USA' } }, regs: { gdpr: 0 } };
+    expect(codesOf(await ask({ ...member, request: request(ifa) }), 'li_a')).toEqual(isIn ? [] : ['segment']);
+    expect(codesOf(await ask({ ...member, request: request(ifa), profile: { segments: [] } }), 'li_a')).toEqual(
+      isIn ? ['segment'] : [],
+    );
+  }
+  await api.ok('PATCH', '/v1/line-items/li_a', { targeting: { segmentRule: null } }, any);
+  expect((await api.call('DELETE', '/v1/segments/regulars', undefined, any)).statusCode).toBe(204);
+  expect((await api.call('GET', '/v1/segments/regulars')).statusCode).toBe(404);
 });
 
 test('where no bidder can be asked, the answer says so; one that went silent is forgotten', async () => {

@@ -94,6 +94,21 @@ describe('the minimum', () => {
     await lineItem('li_staff', { excludedSegments: ['staff'], segmentRule: { not: { segment: 'staff' } } });
     expect(await held()).toEqual([]);
   });
+
+  test('one that it picks by leaving out whoever is not in it may not', async () => {
+    const staff = { segment: 'staff', withinHours: 24 };
+    const ways = {
+      li_twice: { not: { not: staff } },
+      li_within: { not: { any: [{ segment: 'growing' }, { not: { all: [staff, { not: { segment: 'raised' } }] } }] } },
+    };
+    for (const [id, segmentRule] of Object.entries(ways)) await lineItem(id, { segmentRule });
+    expect(await held()).toEqual(Object.keys(ways));
+    for (const id of Object.keys(ways)) {
+      expect(await codesOf(id)).toEqual(['below_minimum']);
+      await api.ok('DELETE', `/v1/line-items/${id}`, undefined, { headers: { 'if-match': '*' } });
+    }
+    expect(await held()).toEqual([]);
+  });
 });
 
 describe('sensitive segments', () => {
@@ -163,12 +178,22 @@ describe('contracts', () => {
 
 describe('uses', () => {
   test('are written down when a line item goes live and when it ends, and only its advertiser sees them', async () => {
-    await noteLive(api.deps, ['li_growing']);
-    await noteLive(api.deps, ['li_growing']);
+    await noteLive(api.deps, ['li_growing', 'li_staff']);
+    await noteLive(api.deps, ['li_growing', 'li_staff']);
     await noteLive(api.deps, []);
     const uses = await api.ok<{ data: { use: string; id: string }[]; current: object[] }>('GET', '/v1/segments/growing/uses');
     expect(uses.data.map(({ use, id }) => `${use} ${id}`).sort()).toEqual(['line-item li_growing', 'line-item-ended li_growing']);
-    expect(uses.current).toEqual([{ use: 'line-item', id: 'li_growing', active: true, heldBack: [] }]);
+    expect(uses.current).toEqual([{ use: 'line-item', id: 'li_growing', active: true, leavesOut: false, heldBack: [] }]);
+    // To leave somebody out is a use too.
+    const left = await api.ok<typeof uses>('GET', '/v1/segments/staff/uses');
+    expect(left.data.map(({ use, id }) => `${use} ${id}`).sort()).toEqual(['line-item li_staff', 'line-item-ended li_staff']);
+    expect(left.current).toEqual([{ use: 'line-item', id: 'li_staff', active: true, leavesOut: true, heldBack: [] }]);
+    const crm = { advertiser: 'shop', name: 'CRM', kind: 'csv', segments: [{ segment: 'growing' }, { segment: 'staff' }] };
+    await api.ok('PUT', '/v1/destinations/crm', crm);
+    const sent = async (segment: string, options: object = {}) =>
+      (await api.ok<typeof uses>('GET', `/v1/segments/${segment}/uses`, undefined, options)).current.at(-1);
+    expect(await sent('growing')).toEqual({ use: 'destination', id: 'crm', active: true, leavesOut: false, heldBack: [] });
+    expect(await sent('staff', { key: marketer })).toMatchObject({ id: 'crm', heldBack: [{ code: 'below_minimum' }] });
     const log = await api.ok<{ data: { action: string }[] }>('GET', '/v1/audit-log?kind=segments&id=growing');
     expect(log.data.map(({ action }) => action)).toContain('useSegment');
     const body = { id: 'others', name: 'Others', advertiser: 'other', role: 'marketer' };

@@ -8,7 +8,7 @@ import { compileRule } from '../../dmp/segments/compile.ts';
 import { EVENT_NAMES, eventWords, filtersOf } from '../../dmp/segments/events.ts';
 import { LANGUAGES } from '../../dmp/segments/node.ts';
 import { type LeafName, NODES } from '../../dmp/segments/nodes/plan-of.ts';
-import { MAX_DEPTH, MAX_NODES, type Rule } from '../../dmp/segments/rule.ts';
+import { GROUPS, MAX_DEPTH, MAX_NODES, type Rule } from '../../dmp/segments/rule.ts';
 import { SegmentInput } from '../../dmp/segments/segment.ts';
 import { segmentSentence, sentenceOf } from '../../dmp/segments/sentence.ts';
 import { startWarehouse } from '../support/warehouse.ts';
@@ -27,18 +27,23 @@ beforeAll(async () => {
 afterAll(() => stop());
 
 const KINDS = Object.keys(NODES) as LeafName[];
-const EXAMPLES = KINDS.flatMap((name) => NODES[name].examples.map((body) => ({ [name]: body }) as unknown as Rule));
+const GROUP_NAMES = Object.keys(GROUPS) as (keyof typeof GROUPS)[];
+const EXAMPLES = [
+  ...GROUP_NAMES.flatMap((name) => GROUPS[name].examples),
+  ...KINDS.flatMap((name) => NODES[name].examples.map((body) => ({ [name]: body }) as unknown as Rule)),
+];
 
 // Where this fails the document is older than the code.
 test('docs/segments.md has every node with its members and examples', async () => {
   const written = await readFile(new URL(FILE, import.meta.url), 'utf8');
   const [before] = written.split(MARK);
   const limits = `A rule holds at most ${MAX_NODES} nodes, ${MAX_DEPTH} deep, a list 10,000 values.`;
-  const contents = KINDS.map((name) => `[\`${name}\`](#${name.toLowerCase()})`).join(', ');
+  const linked = (names: readonly string[]): string => names.map((name) => `[\`${name}\`](#${name.toLowerCase()})`).join(', ');
   const parts = [
     `${before}${MARK}`,
     `## Nodes`,
-    `${limits} Leaves: ${contents}.`,
+    `${limits} Groups: ${linked(GROUP_NAMES)}. Leaves: ${linked(KINDS)}.`,
+    ...GROUP_NAMES.map((name) => [`### ${name}`, GROUPS[name].says, ...GROUPS[name].examples.map(shown)].join('\n\n')),
     ...KINDS.map(section),
     '## Events',
     ...events(),
@@ -94,6 +99,12 @@ test('numbers, days and times take the forms that the language has for them', ()
   expect(brands(22)).toBe('покупали, не менее 22 разных марок');
   const trend = { of: { bought: {} }, ratio: { max: 0.5 } };
   expect(said({ trend: { ...trend, days: 1 } })[1]).toMatch(/за последний день — .* за 1 день до этого$/);
+  const less = said({ trend: { of: { bought: {} }, days: 30, difference: { max: -10_000_000 } } });
+  expect(less[0]).toMatch(/the last 30 days at least 10 less than in the 30 days before$/);
+  expect(less[1]).toMatch(/за последние 30 дней — меньше суммы за 30 дней до этого на величину не менее 10$/);
+  const overdue = said({ rhythm: { due: { min: -21, max: -2 } } });
+  expect(overdue[0]).toMatch(/the next was due at least 2 and at most 21 days ago$/);
+  expect(overdue[1]).toMatch(/следующий раз ожидался не менее 2 и не более 21 дня назад$/);
   expect(said({ trend: { ...trend, days: 2, ago: 21 } })[1]).toMatch(/за 2 дня, которые кончились 21 день назад$/);
 });
 
@@ -125,11 +136,12 @@ function section(name: LeafName): string {
     whole === undefined
       ? ['| member | shape | meaning |', '|---|---|---|', ...members].join('\n')
       : `${shapeOf(whole)}: ${attributesOf(whole)['description']}`;
-  const shown = examples.map((body) => {
-    const rule = { [name]: body } as unknown as Rule;
-    return `\`\`\`json\n${JSON.stringify(rule)}\n\`\`\`\n${LANGUAGES.map((language) => `> ${sentenceOf(rule, language)}`).join('  \n')}`;
-  });
-  return [`### ${name}`, says, table, ...shown].join('\n\n');
+  return [`### ${name}`, says, table, ...examples.map((body) => shown({ [name]: body } as unknown as Rule))].join('\n\n');
+}
+
+/** A rule, and how it reads. */
+function shown(rule: Rule): string {
+  return `\`\`\`json\n${JSON.stringify(rule)}\n\`\`\`\n${LANGUAGES.map((language) => `> ${sentenceOf(rule, language)}`).join('  \n')}`;
 }
 
 function events(): string[] {

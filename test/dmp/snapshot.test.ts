@@ -199,6 +199,19 @@ describe('the snapshot', () => {
     await publisher.publish();
   });
 
+  test('is right again soon after the clock was wrong, though nothing was changed', async () => {
+    let ahead = 100 * 365 * 86_400_000;
+    const wrong = startPublisher({ ...api.deps, now: () => Date.now() + ahead }, 200);
+    // The other publisher may still be at the change before.
+    await vi.waitFor(async () => {
+      await wrong.publish();
+      expect(await lineItems()).toEqual([]);
+    }, 10_000);
+    ahead = 0;
+    await vi.waitFor(async () => expect(await lineItems()).toEqual(['li_1']), 10_000);
+    await wrong.close();
+  });
+
   test('of several publishers at once is the latest version', async () => {
     const others = Array.from({ length: 4 }, () => startPublisher(api.deps));
     await api.ok('PATCH', '/v1/line-items/li_1', { name: 'Renamed', bid: { maxCpmMicros: 3_000_000 } }, any);

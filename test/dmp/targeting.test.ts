@@ -51,7 +51,7 @@ const DIMENSIONS: readonly [string, object, object][] = [
     'places by name',
     {
       geo: {
-        include: [{ country: 'fi' }, { country: 'USA', region: 'US-CA', city: 'San Jose' }, { country: 'DE', zip: '10115' }],
+        include: [{ country: 'fi' }, { country: 'USA', region: 'US-CA', city: 'San Jose' }, { country: 'GB', zip: ' sw1a-1aa' }],
         exclude: [{ country: 'FIN', region: '18' }],
       },
     },
@@ -60,7 +60,7 @@ const DIMENSIONS: readonly [string, object, object][] = [
         include: [
           { country: 'FIN', region: null, city: null, zip: null },
           { country: 'USA', region: 'CA', city: 'san jose', zip: null },
-          { country: 'DEU', region: null, city: null, zip: '10115' },
+          { country: 'GBR', region: null, city: null, zip: 'SW1A1AA' },
         ],
         exclude: [{ country: 'FIN', region: '18', city: null, zip: null }],
       },

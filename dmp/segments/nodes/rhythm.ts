@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import { checkBounds } from '../check-members.ts';
 import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, eventRows, eventWords, type Filters, filtersOf } from '../events.ts';
-import { type BodyOf, bounds, counts } from '../members.ts';
-import type { NodeKind } from '../node.ts';
-import { bounded, boundedBy, DAYS, daysWords, spaced } from '../words.ts';
+import { type BodyOf, type Bounds, bounds, counts } from '../members.ts';
+import type { Language, NodeKind } from '../node.ts';
+import { below, bounded, boundedBy, DAYS, daysWords, spaced } from '../words.ts';
 
 const FIELDS = {
   bought: Type.Unsafe<Filters['bought']>({ ...filtersOf('bought'), description: 'the purchases that count; absent: all' }),
@@ -65,7 +65,7 @@ export const rhythm: NodeKind<Rhythm> = {
       overdue === undefined
         ? ''
         : `${en ? 'the last was' : 'последний раз был'} ${boundedBy(overdue, '', language)} ${en ? 'such gaps ago' : 'таких промежутков назад'}`,
-      due === undefined ? '' : `${en ? 'the next is due in' : 'до следующего раза'} ${bounded(due, DAYS, language)}`,
+      due === undefined ? '' : dueWords(due, language),
     ].filter((words) => words !== '');
     const kind = by === 'mean' ? (en ? 'mean' : 'средний') : en ? 'median' : 'медианный';
     const days = daysWords({ min: least }, language);
@@ -76,3 +76,11 @@ export const rhythm: NodeKind<Rhythm> = {
     );
   },
 };
+
+/** "the next is due in at most 7 days", "the next was due at least 2 days ago" */
+function dueWords(due: Bounds, language: Language): string {
+  const ago = below(due);
+  const said = bounded(ago ?? due, DAYS, language);
+  if (language === 'en') return ago === null ? `the next is due in ${said}` : `the next was due ${said} ago`;
+  return ago === null ? `до следующего раза ${said}` : `следующий раз ожидался ${said} назад`;
+}

@@ -6,7 +6,7 @@ import { between, both, DAY_MS } from '../conditions.ts';
 import { checkEvent, type Event, event, eventRows, eventWords } from '../events.ts';
 import { type BodyOf, type Bounds, bounds } from '../members.ts';
 import type { NodeKind } from '../node.ts';
-import { boundedBy, counted, DAYS, type Forms, windowWords } from '../words.ts';
+import { below, boundedBy, counted, DAYS, type Forms, windowWords } from '../words.ts';
 
 const FIELDS = {
   of: event('what'),
@@ -81,12 +81,14 @@ export const trend: NodeKind<Trend> = {
       ...(ratio === undefined
         ? []
         : [`${boundedBy(ratio, '%', language, 0.01)} ${en ? `of that in the ${length}` : `${of} за ${length}`}`]),
-      ...(difference === undefined
-        ? []
-        : [
-            `${boundedBy(difference, '', language, by === 'money' ? 1e6 : 1)} ${en ? `more than in the ${length}` : `сверх ${of} за ${length}`}`,
-          ]),
+      ...(difference === undefined ? [] : [differenceWords(difference)]),
     ];
+    function differenceWords(more: Bounds): string {
+      const less = below(more);
+      const said = boundedBy(less ?? more, '', language, by === 'money' ? 1e6 : 1);
+      if (en) return `${said} ${less === null ? 'more' : 'less'} than in the ${length}`;
+      return less === null ? `${said} сверх ${of} за ${length}` : `меньше ${of} за ${length} на величину ${said}`;
+    }
     const window = windowWords({ days }, language);
     const now = en ? `with ${what} ${window}` : `причём ${what} ${window} —`;
     return `${eventWords(body.of, language)}, ${now} ${parts.join(en ? ' and ' : ' и ')}`;

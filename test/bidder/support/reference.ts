@@ -143,7 +143,7 @@ function wantsDevice(targeting: Targeting, { request }: Asked): boolean {
     country === geo.country &&
     (region === null || region === geo.region) &&
     (city === null || city === geo.city.toLowerCase()) &&
-    (zip === null || zip === geo.zip);
+    (zip === null || zip === geo.zip.replaceAll(/[- ]/g, '').toUpperCase());
   return (
     allows(targeting.deviceTypes, devicetype) &&
     allows(targeting.os, os.toLowerCase()) &&

@@ -166,7 +166,7 @@ export const FIELD_NOTES: Readonly<Record<string, string>> = {
   'device.geo.country': 'Two or three letters. Where nothing is said about GDPR it tells whether it applies.',
   'device.geo.region': 'Targeted by line items; a country in front (US-CA) is cut off.',
   'device.geo.city': TARGETED,
-  'device.geo.zip': 'Targeted by line items, as it is written.',
+  'device.geo.zip': 'Targeted by line items: whole, in any case, with spaces and hyphens or without.',
   'device.geo.utcoffset': 'Time of day at the device.',
   'device.dnt': CONSENT,
   'device.lmt': CONSENT,
