@@ -1,4 +1,4 @@
-import type { AdEvent } from '../proto/ad-event.ts';
+import type { AdEvent, UnsentReason } from '../proto/ad-event.ts';
 import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
 import type { Consents } from '../proto/privacy/permission.ts';
@@ -225,7 +225,12 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
   deps.metrics.candidates.observe(index.stages.reached - reached);
   if (index.stages.truncated > truncated) deps.metrics.truncated.inc();
   // In the same tick as the decision, so that what it saw free is free.
-  const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
+  const bids: Bid[] = [];
+  for (const choice of choices) {
+    const bid = reserve(auction, choice);
+    if (bid === null) withhold(auction, { choice, record: recordOf(auction, choice, '') }, 'budget');
+    else bids.push(bid);
+  }
   const without = choices.length > 0 ? 'budget' : reason;
   if (ghosts.length === 0) return respond(auction, bids, without);
   return keepGhosts(auction, ghosts).then((durable) =>
@@ -238,7 +243,7 @@ function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): 
   const { deps, exchange, request, permission, deadline, now } = auction;
   if (bids.length === 0) return without;
   if (performance.now() >= deadline) {
-    for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
+    for (const bid of bids) withhold(auction, bid, 'late');
     return late(deps, exchange);
   }
   const whole = responseOf(request.id, exchange, bids, deps.encode, request.cattax);
@@ -248,9 +253,15 @@ function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): 
   for (const bid of bids) {
     if (response !== null && isIn(response, bid)) {
       deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));
-    } else deps.leases.cancel(bid.choice.lineItem, bid.record.lease, bid.choice.cost);
+    } else withhold(auction, bid, 'too_large');
   }
   return response ?? 'no_creative';
+}
+
+/** Ghosts are kept at the decision: so is a bid of which nothing comes, or the treated of an experiment would lack those whose answers are late. */
+function withhold({ deps, now, permission }: Auction, { choice, record }: Bid, why: UnsentReason): void {
+  if (record.lease !== '') deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
+  deps.outbox.push(eventOf(record, 'unsent', now, { metres: wholeMetres(choice, permission), detail: why }));
 }
 
 function isIn({ seatbid }: WireResponse, { record }: Bid): boolean {
