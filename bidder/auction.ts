@@ -29,6 +29,7 @@ import { type Permission, permissionOf } from './privacy.ts';
 import { recordOf, wholeMetres } from './record.ts';
 import { isSampled } from './sampling.ts';
 import type { Users } from './users.ts';
+import { type WrittenBids, writeBids } from './written-bids.ts';
 
 export interface AuctionDeps {
   readonly current: () => Index | null;
@@ -77,7 +78,7 @@ export interface Answer {
 type Outcome = 'bid' | 'no_bid' | 'unknown_exchange' | InflateFault;
 
 /** What a call comes to: a response, or why there is none. */
-type Verdict = WireResponse | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
+type Verdict = WireResponse | WrittenBids | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
 
 /** No exchange may keep us waiting longer, whatever its `tmax`. */
 const LONGEST_MS = 1_000;
@@ -178,7 +179,8 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
   if (isFault(verdict)) return { status: FAULTS[verdict], body: null, format, gzip };
   const response = typeof verdict === 'string' ? spokenNoBid(verdict, exchange, notes) : verdict;
   if (response === null) return { status: 204, body: null, format, gzip };
-  return { status: 200, body: writeResponse(response, format, notes), format, gzip };
+  const body = 'json' in response ? response.json : writeResponse(response, format, notes);
+  return { status: 200, body, format, gzip };
 }
 
 /** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */
@@ -240,22 +242,32 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
 
 /** @param without why nothing is bid, where there are no bids */
 function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): Verdict {
-  const { deps, exchange, request, permission, deadline, now } = auction;
+  const { deps, exchange, request, deadline } = auction;
   if (bids.length === 0) return without;
   if (performance.now() >= deadline) {
     for (const bid of bids) withhold(auction, bid, 'late');
     return late(deps, exchange);
+  }
+  if (auction.format === 'json' && exchange.maxAnswerBytes === null) {
+    const written = writeBids(request.id, exchange, bids, deps.encode, request.cattax);
+    if (written !== null) {
+      for (const bid of bids) tell(auction, bid);
+      return written;
+    }
   }
   const whole = responseOf(request.id, exchange, bids, deps.encode, request.cattax);
   const response = withinBytes(whole, exchange.maxAnswerBytes, (part) => ({
     length: Buffer.byteLength(writeResponse(part, auction.format, auction.notes)),
   }));
   for (const bid of bids) {
-    if (response !== null && isIn(response, bid)) {
-      deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));
-    } else withhold(auction, bid, 'too_large');
+    if (response !== null && isIn(response, bid)) tell(auction, bid);
+    else withhold(auction, bid, 'too_large');
   }
   return response ?? 'no_creative';
+}
+
+function tell({ deps, now, permission }: Auction, { choice, record }: Bid): void {
+  deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice, permission) }));
 }
 
 /** Ghosts are kept at the decision: so is a bid of which nothing comes, or the treated of an experiment would lack those whose answers are late. */
