@@ -1,4 +1,4 @@
-import type { AdEvent } from '../proto/ad-event.ts';
+import type { AdEvent, UnsentReason } from '../proto/ad-event.ts';
 import { NO_BID, type NoBidReason } from '../proto/no-bid.ts';
 import type { WireResponse } from '../proto/openrtb.ts';
 import type { Consents } from '../proto/privacy/permission.ts';
@@ -29,6 +29,7 @@ import { type Permission, permissionOf } from './privacy.ts';
 import { recordOf, wholeMetres } from './record.ts';
 import { isSampled } from './sampling.ts';
 import type { Users } from './users.ts';
+import { type WrittenBids, writeBids } from './written-bids.ts';
 
 export interface AuctionDeps {
   readonly current: () => Index | null;
@@ -77,7 +78,7 @@ export interface Answer {
 type Outcome = 'bid' | 'no_bid' | 'unknown_exchange' | InflateFault;
 
 /** What a call comes to: a response, or why there is none. */
-type Verdict = WireResponse | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
+type Verdict = WireResponse | WrittenBids | NoBidReason | Exclude<Outcome, 'bid' | 'no_bid'>;
 
 /** No exchange may keep us waiting longer, whatever its `tmax`. */
 const LONGEST_MS = 1_000;
@@ -178,7 +179,8 @@ function answerOf(verdict: Verdict, exchange: LiveExchange | null, format: Forma
   if (isFault(verdict)) return { status: FAULTS[verdict], body: null, format, gzip };
   const response = typeof verdict === 'string' ? spokenNoBid(verdict, exchange, notes) : verdict;
   if (response === null) return { status: 204, body: null, format, gzip };
-  return { status: 200, body: writeResponse(response, format, notes), format, gzip };
+  const body = 'json' in response ? response.json : writeResponse(response, format, notes);
+  return { status: 200, body, format, gzip };
 }
 
 /** A no-bid that says why, where the exchange wants to know; null: the empty answer says it. */
@@ -225,7 +227,12 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
   deps.metrics.candidates.observe(index.stages.reached - reached);
   if (index.stages.truncated > truncated) deps.metrics.truncated.inc();
   // In the same tick as the decision, so that what it saw free is free.
-  const bids = choices.flatMap((choice) => reserve(auction, choice) ?? []);
+  const bids: Bid[] = [];
+  for (const choice of choices) {
+    const bid = reserve(auction, choice);
+    if (bid === null) withhold(auction, { choice, record: recordOf(auction, choice, '') }, 'budget');
+    else bids.push(bid);
+  }
   const without = choices.length > 0 ? 'budget' : reason;
   if (ghosts.length === 0) return respond(auction, bids, without);
   return keepGhosts(auction, ghosts).then((durable) =>
@@ -235,22 +242,38 @@ export function bidOn(auction: Auction): Verdict | Promise<Verdict> {
 
 /** @param without why nothing is bid, where there are no bids */
 function respond(auction: Auction, bids: readonly Bid[], without: NoBidReason): Verdict {
-  const { deps, exchange, request, permission, deadline, now } = auction;
+  const { deps, exchange, request, deadline } = auction;
   if (bids.length === 0) return without;
   if (performance.now() >= deadline) {
-    for (const { choice, record } of bids) deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
+    for (const bid of bids) withhold(auction, bid, 'late');
     return late(deps, exchange);
+  }
+  if (auction.format === 'json' && exchange.maxAnswerBytes === null) {
+    const written = writeBids(request.id, exchange, bids, deps.encode, request.cattax);
+    if (written !== null) {
+      for (const bid of bids) tell(auction, bid);
+      return written;
+    }
   }
   const whole = responseOf(request.id, exchange, bids, deps.encode, request.cattax);
   const response = withinBytes(whole, exchange.maxAnswerBytes, (part) => ({
     length: Buffer.byteLength(writeResponse(part, auction.format, auction.notes)),
   }));
   for (const bid of bids) {
-    if (response !== null && isIn(response, bid)) {
-      deps.outbox.push(eventOf(bid.record, 'bid', now, { metres: wholeMetres(bid.choice, permission) }));
-    } else deps.leases.cancel(bid.choice.lineItem, bid.record.lease, bid.choice.cost);
+    if (response !== null && isIn(response, bid)) tell(auction, bid);
+    else withhold(auction, bid, 'too_large');
   }
   return response ?? 'no_creative';
+}
+
+function tell({ deps, now, permission }: Auction, { choice, record }: Bid): void {
+  deps.outbox.push(eventOf(record, 'bid', now, { metres: wholeMetres(choice, permission) }));
+}
+
+/** Ghosts are kept at the decision: so is a bid of which nothing comes, or the treated of an experiment would lack those whose answers are late. */
+function withhold({ deps, now, permission }: Auction, { choice, record }: Bid, why: UnsentReason): void {
+  if (record.lease !== '') deps.leases.cancel(choice.lineItem, record.lease, choice.cost);
+  deps.outbox.push(eventOf(record, 'unsent', now, { metres: wholeMetres(choice, permission), detail: why }));
 }
 
 function isIn({ seatbid }: WireResponse, { record }: Bid): boolean {

@@ -82,13 +82,18 @@ function wireBid({ choice, record }: Bid, exchange: LiveExchange, options: Encod
     protocol,
     slotinpod,
     mtype: MTYPES[creative.type],
-    exp: imp.exp > 0 ? Math.min(imp.exp, options.reservationSeconds) : options.reservationSeconds,
+    exp: expOf(imp, options),
     nurl: addresses.win,
     burl: isBilledByVast(choice, exchange) ? undefined : addresses.billing,
     lurl: addresses.loss,
     ext: exchange.adLabel && lineItem.adLabel !== null ? { nroa: labelOf(lineItem.adLabel) } : undefined,
   };
   return bid as WireBid;
+}
+
+/** Seconds that a bid stands. */
+export function expOf({ exp }: Choice['imp'], { reservationSeconds }: EncodeOptions): number {
+  return exp > 0 ? Math.min(exp, reservationSeconds) : reservationSeconds;
 }
 
 /** Where the VAST impression is what the exchange bills, a `burl` would ask for the money twice. */

@@ -48,8 +48,10 @@ export function createMatchCounts(redis: Redis, metrics: Pick<Metrics, 'namedReq
   }
 
   function rowOf(of: string, exchange: string): Counted {
+    const known = counted.get(of)?.get(exchange);
+    if (known !== undefined) return known;
+    const row = { named: 0, matched: 0 };
     const rows = counted.get(of) ?? new Map<string, Counted>();
-    const row = rows.get(exchange) ?? { named: 0, matched: 0 };
     counted.set(of, rows.set(exchange, row));
     return row;
   }

@@ -6,8 +6,14 @@ import type { LiveExchange } from './snapshot.ts';
  * What happened to a bid. The bidder writes these to the stream, the dmp into ClickHouse. An event is known by (type, bid), of
  * `view` and `media` by (type, bid, detail): a repetition changes nothing. Every notice carries the whole bid, so a bid whose
  * own event was lost is known by its notices.
+ *
+ * `unsent` is a bid that was decided and did not leave; `detail` says why (`UnsentReason`). It is no bid to anybody who counts bids. But whom it was decided for is
+ * of the treated of an experiment, as one of whom a ghost is kept is of the control: both at the decision, whatever became of the answer.
  */
-export type AdEventType = 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click' | 'view' | 'media';
+export type AdEventType = 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click' | 'view' | 'media' | 'unsent';
+
+/** `late`: its answer was. `too_large`: the exchange takes no answer as long. `budget`: its allowance ended while it was decided. */
+export type UnsentReason = 'late' | 'too_large' | 'budget';
 
 /** The part of a bid that its notices carry, signed. */
 export interface BidRecord {
@@ -59,7 +65,7 @@ export interface BidRecord {
 
 export interface AdEvent extends BidRecord {
   readonly type: AdEventType;
-  /** When it happened, epoch ms; for bid and ghost equal to bidAt. */
+  /** When it happened, epoch ms; for bid, ghost and unsent equal to bidAt. */
   readonly at: number;
   /** Clearing price where known (win, billing, impression), micros of CPM. */
   readonly clearing: Micros | null;
@@ -75,7 +81,7 @@ export interface AdEvent extends BidRecord {
   readonly metres: number | null;
   /** People who saw the play, where the exchange told; without it as many as promised, `multiplier`. */
   readonly exposures?: number;
-  /** Of `view` and `media` what happened: an event of `EVENT_DETAILS` of the bidder's notice paths. */
+  /** Of `view` and `media` what happened: an event of `EVENT_DETAILS` of the bidder's notice paths. Of `unsent` why. */
   readonly detail?: string;
 }
 

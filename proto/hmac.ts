@@ -8,6 +8,8 @@
 export interface Hmac {
   /** The digest of a text, as big-endian words in a scratch that the next call overwrites. */
   words(text: string): Int32Array;
+  /** Of two texts, one behind the other. */
+  wordsOf(head: string, text: string): Int32Array;
   /** Digests of texts that begin with `beginning`, which must be ASCII. */
   after(beginning: string): (rest: string) => Int32Array;
 }
@@ -41,41 +43,44 @@ export function createHmac256(key: string): Hmac {
     0,
   );
   rounds(outer);
-  return { words, after };
+  return { words, wordsOf, after };
 
   function words(text: string): Int32Array {
+    return wordsOf('', text);
+  }
+
+  function wordsOf(head: string, text: string): Int32Array {
     state.set(inner);
-    return finish(text, BLOCK);
+    const headEnd = absorb(state, head, 0);
+    const end = headEnd < 0 ? headEnd : absorb(state, text, headEnd);
+    if (end < 0) {
+      state.set(inner);
+      finishBytes(head + text, BLOCK);
+    } else finishBlock(state, end, BLOCK + head.length + text.length);
+    return sealed();
   }
 
   function after(beginning: string): (rest: string) => Int32Array {
-    const whole = beginning.length - (beginning.length % BLOCK);
     const begun = new Int32Array(inner);
-    reserve(whole);
-    bytes.write(beginning, 0, whole, 'latin1');
-    for (let at = 0; at < whole; at += BLOCK) {
-      loadBlock(bytes, at);
-      rounds(begun);
-    }
-    const left = beginning.slice(whole);
+    const filled = absorb(begun, beginning, 0);
+    if (filled < 0) throw new Error('what texts begin with must be ASCII');
+    const block = schedule.slice(0, 16);
+    const left = beginning.slice(beginning.length - filled);
+    const hashed = BLOCK + beginning.length;
     return (rest) => {
       state.set(begun);
-      return finish(left + rest, BLOCK + whole);
+      schedule.set(block);
+      const end = absorb(state, rest, filled);
+      if (end < 0) {
+        state.set(begun);
+        finishBytes(left + rest, hashed - filled);
+      } else finishBlock(state, end, hashed + rest.length);
+      return sealed();
     };
   }
 
-  /** Goes on from `state`, which has taken `hashed` bytes. */
-  function finish(text: string, hashed: number): Int32Array {
-    if (text.length <= SHORT && loadShort(text, hashed)) rounds(state);
-    else {
-      reserve(text.length * 3 + 2 * BLOCK);
-      const length = bytes.write(text, 0);
-      const end = pad(bytes, length, hashed + length);
-      for (let at = 0; at < end; at += BLOCK) {
-        loadBlock(bytes, at);
-        rounds(state);
-      }
-    }
+  /** The inner digest is `state`. */
+  function sealed(): Int32Array {
     for (let at = 0; at < 8; at++) schedule[at] = state[at] as number;
     schedule[8] = 0x80 << 24;
     for (let at = 9; at < 15; at++) schedule[at] = 0;
@@ -86,19 +91,45 @@ export function createHmac256(key: string): Hmac {
   }
 }
 
-/** A whole last block out of a text; false where it is not ASCII. */
-function loadShort(text: string, hashed: number): boolean {
+/** Hashes ASCII into the block that is filled up to `from`; up to where the last one is filled then, -1 at a character that is none. */
+function absorb(to: Int32Array, text: string, from: number): number {
   const w = schedule;
-  const { length } = text;
-  for (let at = 0; at < 15; at++) w[at] = 0;
-  for (let at = 0; at < length; at++) {
-    const code = text.charCodeAt(at);
-    if (code > 127) return false;
-    w[at >> 2] = (w[at >> 2] as number) | (code << (24 - ((at & 3) << 3)));
+  let at = from;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return -1;
+    const word = at >> 2;
+    w[word] = (at & 3) === 0 ? code << 24 : (w[word] as number) | (code << (24 - ((at & 3) << 3)));
+    if (++at < BLOCK) continue;
+    rounds(to);
+    at = 0;
   }
-  w[length >> 2] = (w[length >> 2] as number) | (0x80 << (24 - ((length & 3) << 3)));
-  w[15] = (hashed + length) * 8;
-  return true;
+  return at;
+}
+
+/** Ends a message of `total` bytes whose last block is filled up to `at`. */
+function finishBlock(to: Int32Array, at: number, total: number): void {
+  const w = schedule;
+  const last = at >> 2;
+  w[last] = (at & 3) === 0 ? 0x80 << 24 : (w[last] as number) | (0x80 << (24 - ((at & 3) << 3)));
+  for (let word = last + 1; word < 16; word++) w[word] = 0;
+  if (at > SHORT) {
+    rounds(to);
+    for (let word = 0; word < 15; word++) w[word] = 0;
+  }
+  w[15] = total * 8;
+  rounds(to);
+}
+
+/** Goes on from `state`, which has taken `hashed` bytes. */
+function finishBytes(text: string, hashed: number): void {
+  reserve(text.length * 3 + 2 * BLOCK);
+  const length = bytes.write(text, 0);
+  const end = pad(bytes, length, hashed + length);
+  for (let at = 0; at < end; at += BLOCK) {
+    loadBlock(bytes, at);
+    rounds(state);
+  }
 }
 
 /** Keys longer than a block are hashed first. */

@@ -62,7 +62,10 @@ export function choiceOf(round: Round, imp: Imp, way: Way, offer: Offer): Choice
   const media = impressionCost(quote.price, imp.multiplier);
   const cost = media + dataCost(lineItem.data, media);
   if (!hasAllowance(lineItem, offer.reserved, cost, question)) return 'budget';
-  return { imp, lineItem, fit, creative, deal: way.deal, store, metres, ...quote, currency: money.currency, cost };
+  const { price, offered, cpm } = quote;
+  const { currency } = money;
+  // Written out: fields behind a spread are added one by one.
+  return { imp, lineItem, fit, creative, deal: way.deal, store, metres, price, currency, offered, cpm, cost };
 }
 
 function hasSeconds({ seconds }: Round, imp: Imp, creative: Creative): boolean {

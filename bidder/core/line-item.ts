@@ -53,6 +53,19 @@ export interface Banner extends CreativeBase {
   readonly html: readonly string[];
   /** OpenRTB banner types that it is of. */
   readonly kinds: readonly number[];
+  /** Made with its first bid. */
+  written?: WrittenBanner | null;
+}
+
+/** What the JSON of each bid of a banner says alike. */
+export interface WrittenBanner {
+  /** As in the creative, even entries as text within JSON. */
+  readonly html: readonly string[];
+  /** As in the creative, even entries as a part of an address. */
+  readonly landing: readonly string[];
+  /** Members of the bid from `adomain` to `language`, and from `w` to `mtype`. */
+  readonly about: string;
+  readonly size: string;
 }
 
 export interface Video extends CreativeBase {

@@ -95,7 +95,7 @@ function ownOf(live: LiveCreative) {
   switch (live.type) {
     case 'banner': {
       const { type, w, h, html } = live;
-      return { type, w, h, html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html) };
+      return { type, w, h, html: splitMacros(html), kinds: bannerKinds(html), secure: isSecure(html), written: null };
     }
     case 'video': {
       const { type, duration, skipAfter, media } = live;

@@ -14,20 +14,49 @@ export interface Shown {
 }
 
 /** Values of all macros but the click address, which itself holds the landing address. */
-export function macroValues({ lineItem, store, metres }: Shown, creative: string, bid: string): MacroValues {
+export function macroValues(shown: Shown, creative: string, bid: string): MacroValues {
+  const own = (macro: CreativeMacro): string => macroValue(macro, shown, creative, bid);
   return {
-    STORE_ID: store?.id ?? '',
-    STORE_NAME: store?.name ?? '',
-    STORE_ADDRESS: store?.address ?? '',
-    DISTANCE_M: store === null || metres === null ? '' : String(Math.round(metres / 10) * 10),
-    DISTANCE: store === null || metres === null ? '' : spokenDistance(metres),
-    DIRECTIONS_URL: store === null ? '' : `https://www.google.com/maps/dir/?api=1&destination=${store.lat},${store.lon}`,
-    CLICK_URL: '',
-    CAMPAIGN_ID: lineItem.campaign,
-    LINE_ITEM_ID: lineItem.id,
-    CREATIVE_ID: creative,
-    CACHEBUSTER: bid,
+    STORE_ID: own('STORE_ID'),
+    STORE_NAME: own('STORE_NAME'),
+    STORE_ADDRESS: own('STORE_ADDRESS'),
+    DISTANCE_M: own('DISTANCE_M'),
+    DISTANCE: own('DISTANCE'),
+    DIRECTIONS_URL: own('DIRECTIONS_URL'),
+    CLICK_URL: own('CLICK_URL'),
+    CAMPAIGN_ID: own('CAMPAIGN_ID'),
+    LINE_ITEM_ID: own('LINE_ITEM_ID'),
+    CREATIVE_ID: own('CREATIVE_ID'),
+    CACHEBUSTER: own('CACHEBUSTER'),
   };
+}
+
+/** One of them: to print where a store is takes longer than most others together. */
+export function macroValue(macro: CreativeMacro, { lineItem, store, metres }: Shown, creative: string, bid: string): string {
+  switch (macro) {
+    case 'STORE_ID':
+      return store?.id ?? '';
+    case 'STORE_NAME':
+      return store?.name ?? '';
+    case 'STORE_ADDRESS':
+      return store?.address ?? '';
+    case 'DISTANCE_M':
+      return store === null || metres === null ? '' : String(Math.round(metres / 10) * 10);
+    case 'DISTANCE':
+      return store === null || metres === null ? '' : spokenDistance(metres);
+    case 'DIRECTIONS_URL':
+      return store === null ? '' : `https://www.google.com/maps/dir/?api=1&destination=${store.lat},${store.lon}`;
+    case 'CLICK_URL':
+      return '';
+    case 'CAMPAIGN_ID':
+      return lineItem.campaign;
+    case 'LINE_ITEM_ID':
+      return lineItem.id;
+    case 'CREATIVE_ID':
+      return creative;
+    case 'CACHEBUSTER':
+      return bid;
+  }
 }
 
 /** "350 m", "1.2 km". */

@@ -10,6 +10,7 @@ import type {
   Finding,
 } from '../../proto/debug.ts';
 import type { NoBidReason } from '../../proto/no-bid.ts';
+import type { WireResponse } from '../../proto/openrtb.ts';
 import type { Consents } from '../../proto/privacy/permission.ts';
 import type { LiveExchange } from '../../proto/snapshot.ts';
 import { bidOn, spokenNoBid } from '../auction.ts';
@@ -160,7 +161,10 @@ function answered(
   notes: DecodeNotes,
 ): Pick<DebugBidAnswer, 'outcome' | 'status' | 'reason' | 'response'> {
   if (isOthers) return { outcome: 'no_bid', status: null, reason: null, response: null };
-  if (typeof verdict !== 'string') return { outcome: 'bid', status: 200, reason: null, response: verdict };
+  if (typeof verdict !== 'string') {
+    const response = 'json' in verdict ? (JSON.parse(verdict.json) as WireResponse) : verdict;
+    return { outcome: 'bid', status: 200, reason: null, response };
+  }
   const reason = verdict as NoBidReason;
   const response = tellsWhy ? spokenNoBid(reason, exchange, notes) : null;
   return { outcome: 'no_bid', status: response === null ? 204 : 200, reason: tellsWhy ? reason : null, response };

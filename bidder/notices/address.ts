@@ -12,6 +12,8 @@ export interface NoticeAddresses {
   readonly impression: string;
   /** Counts a click and leads to `landing`, which is signed. */
   click(landing: string): string;
+  /** The same as text of HTML. `encoded`: `landing` as `encodeURIComponent` has it, as text of HTML too. */
+  clickInHtml(landing: string, encoded: string): string;
   /** What the ad reports while it is shown. */
   event(detail: EventDetail): string;
 }
@@ -52,6 +54,7 @@ export function noticeAddresses(
     loss: `${at('loss')}&${LOSS}&${cleared}&${MIN_TO_WIN}`,
     impression: `${at('imp')}&${price}`,
     click: (landing) => `${at('click', clickContext(landing))}&u=${encodeURIComponent(landing)}`,
+    clickInHtml: (landing, encoded) => `${publicUrl}/n/click?d=${payload}&amp;s=${sign(clickContext(landing))}&amp;u=${encoded}`,
     event: (detail) => `${at('event', eventContext(detail))}&e=${detail}`,
   };
 }

@@ -89,7 +89,17 @@ function networkIn(value: unknown, quirks: Quirks): string {
 /** ISO 639-1, or the language of the BCP 47 tag of 2.6, in lower case; '' where there is neither. */
 export function languageOf(speaker: JsonObject, quirks: Quirks): string {
   const tag = textOf(speaker['language'], quirks) || textOf(speaker['langb'], quirks);
-  return tag === '' ? '' : (tag.trim().split(/[-_]/, 1)[0] as string).toLowerCase();
+  if (tag === '' || isPlainLanguage(tag)) return tag;
+  return (tag.trim().split(/[-_]/, 1)[0] as string).toLowerCase();
+}
+
+/** Two small letters, as nearly all are sent. */
+function isPlainLanguage(tag: string): boolean {
+  return tag.length === 2 && isSmallLetter(tag.charCodeAt(0)) && isSmallLetter(tag.charCodeAt(1));
+}
+
+function isSmallLetter(code: number): boolean {
+  return code >= 0x61 && code <= 0x7a;
 }
 
 /** ISO 3166-2 without the country that some senders put in front. */

@@ -19,6 +19,9 @@ const MP4: readonly string[] = Object.freeze(['video/mp4']);
 export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
   const mimes = mediaTypesOf(video, quirks);
   if (mimes.length === 0) quirks.add('video_without_mimes');
+  // Written out: two spreads took longer than all else.
+  const { podid, slotinpod, poddur, maxseq } = podOf(video, quirks);
+  const { mincpmpersec, durfloors } = spotFloorsOf(video, quirks);
   return {
     mimes: mimes.length === 0 ? MP4 : mimes,
     w: amountOf(video['w'], quirks),
@@ -34,8 +37,12 @@ export function videoOf(video: JsonObject, quirks: Quirks): VideoImp {
     api: integersOf(video['api'], quirks),
     minbitrate: amountOf(video['minbitrate'], quirks),
     maxbitrate: limitOf(video['maxbitrate'], quirks),
-    ...podOf(video, quirks),
-    ...spotFloorsOf(video, quirks),
+    podid,
+    slotinpod,
+    poddur,
+    maxseq,
+    mincpmpersec,
+    durfloors,
   };
 }
 
@@ -46,6 +53,8 @@ export function audioOf(audio: JsonObject, quirks: Quirks): AudioImp | null {
     quirks.add('audio_without_mimes');
     return null;
   }
+  const { podid, slotinpod, poddur, maxseq } = podOf(audio, quirks);
+  const { mincpmpersec, durfloors } = spotFloorsOf(audio, quirks);
   return {
     mimes,
     minduration: amountOf(audio['minduration'], quirks),
@@ -56,8 +65,12 @@ export function audioOf(audio: JsonObject, quirks: Quirks): AudioImp | null {
     api: integersOf(audio['api'], quirks),
     minbitrate: amountOf(audio['minbitrate'], quirks),
     maxbitrate: limitOf(audio['maxbitrate'], quirks),
-    ...podOf(audio, quirks),
-    ...spotFloorsOf(audio, quirks),
+    podid,
+    slotinpod,
+    poddur,
+    maxseq,
+    mincpmpersec,
+    durfloors,
   };
 }
 

@@ -1,5 +1,5 @@
 import { isAscii as isAsciiWhole, isUtf8 } from 'node:buffer';
-import { type Field, type Kind, REQUEST, type Shape } from './wire-shapes.ts';
+import { type Field, type Kind, LETTERS, REQUEST, type Shape } from './wire-shapes.ts';
 
 /**
  * Reads a bid request's JSON, of the objects that nearly every request has only the members that are read afterwards: two thirds of
@@ -85,8 +85,8 @@ function fieldIn({ slots, a, b }: Shape, bytes: Uint8Array, start: number, stop:
   if (length === 0) return null;
   const field = slots[(length * a + (bytes[start] as number) * b + (bytes[stop - 1] as number)) & (slots.length - 1)] ?? null;
   if (field === null || field.name.length !== length) return null;
-  const { name } = field;
-  for (let i = 0; i < length; i++) if (name.charCodeAt(i) !== (bytes[start + i] as number)) return null;
+  const { lettersAt } = field;
+  for (let i = 0; i < length; i++) if ((LETTERS[lettersAt + i] as number) !== (bytes[start + i] as number)) return null;
   return field;
 }
 
@@ -135,19 +135,24 @@ function textOf(from: number, to: number): string {
 
 /** `at`: behind the quote. Whether it is without escapes. */
 function skipString(bytes: Uint8Array, at: number): boolean {
+  const { length } = bytes;
   let isPlain = true;
   for (let next = at; ; next++) {
+    while (next < length && IN_TEXT[bytes[next] as number] === 1) next++;
+    if (next >= length) throw NOT_JSON;
     const char = bytes[next] as number;
     if (char === 0x22) {
       end = next + 1;
       return isPlain;
     }
-    if (char === 0x5c) {
-      isPlain = false;
-      next = skipEscape(next + 1);
-    } else if (!(char >= 0x20)) throw NOT_JSON;
+    if (char !== 0x5c) throw NOT_JSON;
+    isPlain = false;
+    next = skipEscape(next + 1);
   }
 }
+
+/** Bytes that stand for themselves in a text: one look in place of three for each of a request's 1,500. */
+const IN_TEXT = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c ? 1 : 0));
 
 /** `at`: behind the backslash; returns where the last character of the escape is. */
 function skipEscape(at: number): number {

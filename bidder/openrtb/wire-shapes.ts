@@ -12,6 +12,8 @@ export interface Shape {
 
 export interface Field {
   readonly name: string;
+  /** Where its name begins in `LETTERS`. */
+  readonly lettersAt: number;
   /** Of its value. */
   readonly at: number;
   readonly kind: Kind;
@@ -19,6 +21,11 @@ export interface Field {
 
 /** What a member is to be read as: an object of a shape, a list of such, or (null) whatever it is. */
 export type Kind = { readonly shape: Shape; readonly isList: boolean } | null;
+
+const MOST_LETTERS = 2_048;
+/** The names of all fields, one after the other: they are compared with the bytes of a request. */
+export const LETTERS = new Uint8Array(MOST_LETTERS);
+let letters = 0;
 
 const MOST_SLOTS = 256;
 const FACTORS = 32;
@@ -291,7 +298,7 @@ export const REQUEST = shapeOf(
 
 /** Finds the hash: a few tries, once. */
 function shapeOf(names: readonly string[], make: Shape['make'], kinds: Readonly<Record<string, NonNullable<Kind>>> = {}): Shape {
-  const fields = names.map((name, at): Field => ({ name, at, kind: kinds[name] ?? null }));
+  const fields = names.map((name, at): Field => ({ name, lettersAt: keepLetters(name), at, kind: kinds[name] ?? null }));
   for (let size = 8; size <= MOST_SLOTS; size *= 2)
     for (let a = 1; a <= FACTORS; a++)
       for (let b = 1; b <= FACTORS; b++) {
@@ -299,6 +306,14 @@ function shapeOf(names: readonly string[], make: Shape['make'], kinds: Readonly<
         if (slots !== null) return { make, values: names.map(() => undefined), slots, a, b };
       }
   throw new Error(`no perfect hash of ${names.join(', ')}`);
+}
+
+/** Where they begin. */
+function keepLetters(name: string): number {
+  const at = letters;
+  for (let i = 0; i < name.length; i++) LETTERS[letters++] = name.charCodeAt(i);
+  if (letters > MOST_LETTERS) throw new Error('more names than there is room for');
+  return at;
 }
 
 /** Null where two names meet. */

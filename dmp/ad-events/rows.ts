@@ -32,7 +32,7 @@ export interface AdEventRow {
   min_to_win: number | null;
   metres: number | null;
   test: number;
-  /** '' but of `view` and `media`. */
+  /** '' but of `view`, `media` and `unsent`. */
   detail: string;
   deal: string;
   exposures: number;
@@ -59,6 +59,7 @@ const TYPES = [
   'click',
   'view',
   'media',
+  'unsent',
 ] as const satisfies readonly AdEventType[];
 export const NOBODY = '00000000-0000-0000-0000-000000000000';
 
@@ -136,10 +137,10 @@ export function readEntry(text: string | undefined): ReadEntry {
   return { rows: rowsOf(value), edges: edge === null ? [] : [edge] };
 }
 
-/** The event's row, and of a notice also the row of its bid, whose own event may be lost with its worker. Ghosts have no bid. */
+/** The event's row, and of a notice also the row of its bid, whose own event may be lost with its worker. Ghosts and what was not sent have no bid. */
 function rowsOf(event: WireAdEvent): AdEventRow[] {
   const row = rowOf(event);
-  if (event.type === 'bid' || event.type === 'ghost') return [row];
+  if (event.type === 'bid' || event.type === 'ghost' || event.type === 'unsent') return [row];
   const bid = {
     type: 'bid' as const,
     at: row.bid_at,

@@ -18,7 +18,7 @@ export interface PopulationRow {
 }
 
 /**
- * The decided people by arm. A person enters at the first decision of the campaign, a bid or a ghost; every notice carries its
+ * The decided people by arm. A person enters at the first decision of the campaign: a bid, one that did not leave, or a ghost; every notice carries its
  * bid's time, so a bid whose own event was lost counts by its notices. Outcomes are those after that moment, in the window.
  */
 export function populationStatement({ query, stores, withheld, audience, currency }: Scope, unmeasured: boolean): Statement {

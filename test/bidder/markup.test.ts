@@ -1,14 +1,20 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Choice } from '../../bidder/core/choice.ts';
 import { decide } from '../../bidder/core/decide.ts';
 import { buildIndex } from '../../bidder/core/index.ts';
+import type { Banner, Native } from '../../bidder/core/line-item.ts';
 import { WITHHELD } from '../../bidder/core/person.ts';
 import { type EncodeOptions, MTYPES, responseOf } from '../../bidder/encode.ts';
 import { cdata, escapeXml } from '../../bidder/markup/escape.ts';
 import { decodeRequest } from '../../bidder/openrtb/decode.ts';
+import { writeBids } from '../../bidder/written-bids.ts';
 import { elementsOf, parseXml, type XmlElement } from '../../load-tests/conformance/judge/xml.ts';
+import type { BidRecord } from '../../proto/ad-event.ts';
+import { CREATIVE_MACROS, splitMacros } from '../../proto/macros.ts';
 import { decodeRecord, verify } from '../../proto/notice.ts';
 import type { WireBid } from '../../proto/openrtb.ts';
-import type { LiveExchange } from '../../proto/snapshot.ts';
+import type { LiveExchange, LiveStore } from '../../proto/snapshot.ts';
 import {
   creative,
   exchange,
@@ -22,6 +28,30 @@ import {
 } from './support/live.ts';
 
 const OPTIONS: EncodeOptions = { publicUrl: 'https://bidder.example', noticeSecret: 'secret', reservationSeconds: 60 };
+
+const RECORD: BidRecord = {
+  bid: 'bid-1',
+  bidAt: NOON,
+  exchange: 'x',
+  auction: 'auction',
+  imp: '1',
+  lineItem: 'a',
+  campaign: 'cmp_a',
+  advertiser: 'adv_1',
+  creative: 'ad',
+  store: 's',
+  identifier: '',
+  anchor: '',
+  price: 2_000_000,
+  lease: '',
+  test: false,
+  privacy: 'unrestricted',
+  currency: 'USD',
+  offered: 2_000_000,
+  multiplier: 1,
+  deal: '',
+  mtype: 1,
+};
 
 interface Given {
   readonly creative: GivenCreative;
@@ -54,32 +84,124 @@ function bidFor(given: Given): WireBid {
   const [choice] = bids;
   if (choice === undefined) throw new Error(reason);
   const record = {
-    bid: 'bid-1',
-    bidAt: NOON,
-    exchange: 'x',
+    ...RECORD,
     auction: request.id,
-    imp: '1',
-    lineItem: 'a',
-    campaign: 'cmp_a',
-    advertiser: 'adv_1',
-    creative: 'ad',
-    store: 's',
-    identifier: '',
-    anchor: '',
     price: choice.price,
-    lease: '',
-    test: false,
-    privacy: 'unrestricted',
     currency: choice.currency,
     offered: choice.offered,
     multiplier: choice.imp.multiplier,
     deal: choice.deal?.id ?? '',
     mtype: MTYPES[choice.creative.type],
-  } as const;
+  };
   const bid = responseOf(request.id, seller, [{ choice, record }], OPTIONS, request.cattax).seatbid[0]?.bid[0];
   if (bid === undefined) throw new Error('no bid');
   return bid;
 }
+
+describe('a response of banners', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({
+      unit: fc.constantFrom('"', '\\', '/', '<', '&', "'", '`', '\n', '\u2028', 'ä', '€', '😀', ' ', '%', '$', '{', 'a'),
+    }),
+    fc.string({ unit: fc.constantFrom('a', 'B', '7', '-', '_', '.') }),
+  );
+  const macro = fc.constantFrom(...CREATIVE_MACROS, 'AUCTION_PRICE').map((name) => `\${${name}}`);
+  const template = fc.array(fc.oneof(text, macro), { maxLength: 6 }).map((parts) => parts.join(''));
+  const given = fc.record({
+    ids: fc.tuple(text, text, text, text, text),
+    html: template,
+    landing: template,
+    iurl: fc.option(text),
+    language: fc.option(fc.constantFrom('en', 'fi')),
+    apis: fc.subarray([3, 5, 7]),
+    attributes: fc.subarray([1, 6]),
+    domains: fc.array(text, { maxLength: 2 }),
+    bundle: fc.oneof(fc.constant(''), text),
+    categories: fc.subarray(['IAB1', 'IAB1-2', '7:1029']),
+    store: fc.option(fc.record({ id: text, name: text, address: text })),
+    metres: fc.option(fc.double({ min: 0, max: 90_000, noNaN: true })),
+    cpm: fc.double({ min: 0, max: 1e4, noNaN: true }),
+    deal: fc.option(text),
+    seat: fc.option(text),
+    exp: fc.integer({ min: 0, max: 600 }),
+    multiplier: fc.constantFrom(1, 4.5),
+    price: fc.constantFrom('plain', 'b64'),
+    publicUrl: fc.constantFrom('https://bidder.example', 'https://bidder.example/in/a/folder', 'https://x.example/?a=1&b="2"'),
+  });
+
+  function decidedIn(): [Choice] {
+    const item = lineItem('a', { targeting: { promotedStores: ['s'] } });
+    const index = buildIndex(snapshot({ stores: [store('s')], lineItems: [item] }));
+    const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest())));
+    if (typeof request === 'string') throw new Error(request);
+    const more = { preciseLocation: true, childOnly: false, now: NOON, allowance: () => 0 };
+    return decide(index, { request, person: WITHHELD, exchange: exchange('x'), ...more }).bids as [Choice];
+  }
+
+  it('is written to the byte as all others are', () => {
+    const seller = exchange('x');
+    const [decided] = decidedIn();
+    let written = 0;
+    fc.assert(
+      fc.property(fc.array(given, { minLength: 1, maxLength: 3 }), (several) => {
+        const bids = several.map((one, at) => {
+          const { ids, html, landing, store: shop, metres, cpm, deal, exp, multiplier, domains, bundle, categories } = one;
+          const [creativeId, campaign, lineItemId, , imp] = ids;
+          const { iurl, language, apis, attributes } = one;
+          const creative = {
+            ...(decided.creative as Banner),
+            ...{
+              id: creativeId,
+              html: splitMacros(html),
+              landing: splitMacros(landing),
+              iurl,
+              language,
+              apis,
+              attributes,
+              written: null,
+            },
+          };
+          const item = { ...decided.lineItem, id: lineItemId, campaign, domains, bundle, categories };
+          const choice = {
+            ...decided,
+            imp: { ...decided.imp, exp, multiplier },
+            lineItem: item,
+            ...{ creative, fit: { creative }, metres, cpm },
+            store: shop === null ? null : { ...(decided.store as LiveStore), ...shop },
+            deal: deal === null ? null : ({ id: deal } as Choice['deal']),
+          };
+          return { choice, record: { ...RECORD, bid: `b-${at}`, imp, creative: creativeId, campaign, multiplier } };
+        });
+        const [{ ids, seat, price, publicUrl }] = several as [(typeof several)[number]];
+        const sold = { ...seller, seat, price: { ...seller.price, kind: price } } as LiveExchange;
+        const options = { ...OPTIONS, publicUrl };
+        // The second time what was made of the creative is used again.
+        for (let times = 0; times < 2; times++) {
+          const json = writeBids(ids[3], sold, bids, options)?.json;
+          if (json === undefined) continue;
+          written++;
+          expect(json).toBe(JSON.stringify(responseOf(ids[3], sold, bids, options)));
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(written).toBeGreaterThan(400);
+  });
+
+  it('is left to others where an ad is none, or something beside it differs', () => {
+    const [choice] = decidedIn();
+    const bids = [{ choice, record: RECORD }];
+    const seller = exchange('x');
+    expect(writeBids('id', seller, bids, OPTIONS)).not.toBeNull();
+    expect(writeBids('id', seller, bids, OPTIONS, 7)).toBeNull();
+    expect(writeBids('id', { ...seller, adLabel: true }, bids, OPTIONS)).toBeNull();
+    expect(writeBids('id', seller, bids, { ...OPTIONS, publicUrl: 'https://x.example/"' })).toBeNull();
+    const creative = { ...choice.creative, type: 'native' } as Native;
+    const other = { ...choice, creative, fit: { creative, assets: [] } };
+    expect(writeBids('id', seller, [...bids, { choice: other, record: RECORD }], OPTIONS)).toBeNull();
+  });
+});
 
 const VIDEO = { mimes: ['video/mp4'], protocols: [13], minduration: 5, maxduration: 60, w: 640, h: 360 };
 const AUDIO = { mimes: ['audio/mpeg'], protocols: [13], minduration: 5, maxduration: 60 };

@@ -23,7 +23,7 @@ function adEvent(type: AdEventType, bid: string, more: Partial<AdEvent> = {}): A
     type,
     bid,
     bidAt: NOW,
-    at: NOW + (type === 'bid' || type === 'ghost' ? 0 : 1000),
+    at: NOW + (type === 'bid' || type === 'ghost' || type === 'unsent' ? 0 : 1000),
     exchange: 'ex',
     auction: 'a1',
     imp: '1',
@@ -77,6 +77,7 @@ test('a bid and its notices become rows, and the stream is empty', async () => {
     adEvent('click', 'b1'),
     adEvent('loss', 'b2', { lossReason: 102, minToWin: 3_000_000, identifier: '', anchor: '' }),
     adEvent('ghost', 'b3', { test: true }),
+    adEvent('unsent', 'b4', { detail: 'late' }),
   ]);
   await drain();
   expect(await counts()).toEqual(
@@ -87,6 +88,7 @@ test('a bid and its notices become rows, and the stream is empty', async () => {
       ['ghost', 1],
       ['impression', 1],
       ['loss', 1],
+      ['unsent', 1],
       ['win', 1],
     ].map(([type, n]) => ({ type, n: String(n) })),
   );

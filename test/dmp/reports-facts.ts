@@ -6,7 +6,7 @@ export const uuid = (n: number): string => `00000000-0000-8000-8000-${n.toString
 export const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 export interface AdFact {
-  readonly type: 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click';
+  readonly type: 'bid' | 'ghost' | 'win' | 'billing' | 'loss' | 'impression' | 'click' | 'unsent';
   readonly bid: string;
   readonly bidAt: number;
   readonly at: number;

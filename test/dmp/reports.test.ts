@@ -397,6 +397,7 @@ describe('random facts', () => {
         test: random() < 0.05,
       };
       if (random() < 0.2) ads.push(ad({ ...base, type: 'ghost', at: bidAt }));
+      else if (random() < 0.1) ads.push(ad({ ...base, type: 'unsent', at: bidAt }));
       else {
         if (random() < 0.8) ads.push(ad({ ...base, type: 'bid', at: bidAt }));
         if (random() < 0.6) ads.push(ad({ ...base, type: 'impression', at: bidAt + int(3) * HOUR }));
@@ -477,6 +478,19 @@ describe('lift', () => {
     const mean = (n: number, of: number) => Array.from({ length: n }, (_, i) => 10 + (i % 7)).reduce((a, b) => a + b, 0) / of;
     expect(lift.revenue.perPersonMicros.point / 1e6).toBeCloseTo(mean(200, 800) - mean(30, 200), 9);
     expect(lift.sentence).toContain('80 more visitors');
+  });
+
+  test('whom a bid that did not leave was decided for is of the treated, and no bid is counted', async () => {
+    await two([700, 190], [200, 30]);
+    const unsent = Array.from({ length: 100 }, (_, n) => uuid(50_000 + n));
+    await write({
+      ads: unsent.map((identifier) => ad({ type: 'unsent', bid: `u${identifier}`, identifier })),
+      visits: unsent.slice(0, 10).map((identifier) => visit({ identifier })),
+    });
+    const { lift, totals } = await report();
+    expect(lift.arms).toMatchObject({ treated: { people: 800, exposed: 350, visitors: 200 }, control: { people: 200 } });
+    expect(lift).toMatchObject({ status: 'ok', srm: { observedShare: 0.2, pValue: 1 } });
+    expect(totals['bids']).toBe(700);
   });
 
   test('arms that do not fit the holdout are invalid, and no lift is shown', async () => {

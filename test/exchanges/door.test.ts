@@ -2,10 +2,18 @@ import { createHash, createHmac } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bidOn } from '../../bidder/auction.ts';
+import { buildIndex } from '../../bidder/core/index.ts';
+import { NOBODY } from '../../bidder/core/person.ts';
+import { dryRun } from '../../bidder/debug/dry-run.ts';
 import { isSignedBy, isTokenOf } from '../../bidder/exchange-token.ts';
+import { decodeNotes, decodeRequest } from '../../bidder/openrtb/decode.ts';
+import type { BidRequest } from '../../bidder/openrtb/request.ts';
+import { permissionOf } from '../../bidder/privacy.ts';
 import { isSampled } from '../../bidder/sampling.ts';
-import { publish, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
-import { exchange, lineItem, snapshot, wireRequest } from '../bidder/support/live.ts';
+import { NO_VENDOR } from '../../proto/privacy/permission.ts';
+import { adEvents, bidsOf, eventually, publish, startBidder, type TestBidder } from '../bidder/support/bidder.ts';
+import { exchange, lineItem, NOON, snapshot, wireRequest } from '../bidder/support/live.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const TOKEN = 'a-token-of-the-exchange';
@@ -109,10 +117,58 @@ describe('the longest answer of an exchange', () => {
     expect(bids).toHaveLength(1);
   });
 
+  it('leaves bids out, which are told as decided and not sent', async () => {
+    const reply = await bidder.bid(wireRequest({ id: 'left-out' }), {}, 'terse');
+    const [sent] = bidsOf(reply);
+    const own = async () => (await adEvents(client)).filter(({ auction }) => auction === 'left-out');
+    const events = await eventually(own, ({ length }) => length === 3);
+    expect(events.filter(({ type }) => type === 'bid').map(({ bid }) => bid)).toEqual([sent?.id]);
+    const others = events.filter(({ type }) => type !== 'bid');
+    expect(others).toMatchObject([1, 2].map(() => ({ type: 'unsent', detail: 'too_large', cost: 0 })));
+    expect(new Set(events.map(({ lineItem: id }) => id))).toEqual(new Set(['a', 'b', 'c']));
+  });
+
   it('that not even one bid fits is a no-bid', async () => {
     expect((await bidder.bid(wireRequest(), {}, 'mute')).statusCode).toBe(204);
     expect(await bidder.count('noBids', { reason: 'no_creative' })).toBe(1);
   });
+});
+
+it('a bid that is decided when its answer is late already is told as decided, and gives back what it held', () => {
+  const index = buildIndex(snapshot({ lineItems: [lineItem('a', { budget: { campaign: null, total: 1e9, daily: null } })] }));
+  const notes = decodeNotes();
+  const request = decodeRequest(Buffer.from(JSON.stringify(wireRequest())), 'json', notes) as BidRequest;
+  const dry = dryRun('pepper', NO_VENDOR, { publicUrl: 'https://w.example', reservationSeconds: 60 }, () => 1e9);
+  const given: string[] = [];
+  let isDecided = false;
+  const leases = {
+    ...dry.deps.leases,
+    reserve: () => {
+      isDecided = true;
+      return 'lease';
+    },
+    cancel: (_of: unknown, lease: string) => void given.push(lease),
+  };
+  const verdict = bidOn({
+    deps: { ...dry.deps, leases },
+    index,
+    exchange: exchange('x'),
+    request,
+    permission: permissionOf(request),
+    person: NOBODY,
+    // The time is over once it is decided.
+    get deadline() {
+      return isDecided ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    },
+    now: NOON,
+    format: 'json',
+    notes,
+  });
+  expect(verdict).toBe('deadline');
+  expect(given).toEqual(['lease']);
+  expect(dry.events).toMatchObject([
+    { type: 'unsent', detail: 'late', lineItem: 'a', auction: request.id, at: NOON, bidAt: NOON },
+  ]);
 });
 
 it('the price of an exchange that encodes it is asked for so', async () => {

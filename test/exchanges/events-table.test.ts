@@ -27,10 +27,11 @@ it('what a shown ad reports is kept once for each detail, and the migration may 
     row('media', 'start'),
     row('view', 'viewable'),
     row('click', ''),
+    row('unsent', 'late'),
   ];
   await warehouse.insert('ad_events', rows);
   await warehouse.insert('ad_events', [row('media', 'start')]);
-  const sql = await readFile(new URL('../../dmp/clickhouse/migrations/0016_ad_event_details.sql', import.meta.url), 'utf8');
+  const sql = await readFile(new URL('../../dmp/clickhouse/migrations/0064_unsent_bids.sql', import.meta.url), 'utf8');
   await warehouse.command({ sql });
   await warehouse.command({ sql });
   const kept = await warehouse.query<{ type: string; detail: string }>({
@@ -41,5 +42,6 @@ it('what a shown ad reports is kept once for each detail, and the migration may 
     { type: 'view', detail: 'viewable' },
     { type: 'media', detail: 'complete' },
     { type: 'media', detail: 'start' },
+    { type: 'unsent', detail: 'late' },
   ]);
 });

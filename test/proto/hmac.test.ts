@@ -18,6 +18,9 @@ it('gives the digest that Node gives, of texts of any length and alphabet and ke
       const words = createHmac256(key).words(message);
       expect([...words].map(hexOf).join('')).toBe(wanted.toString('hex'));
       expect(base64urlOf(words)).toBe(wanted.toString('base64url', 0, 12));
+      const cut = Math.floor(message.length / 3);
+      const parted = createHmac256(key).wordsOf(message.slice(0, cut), message.slice(cut));
+      expect([...parted].map(hexOf).join('')).toBe(wanted.toString('hex'));
     }),
     { numRuns: 500 },
   );
