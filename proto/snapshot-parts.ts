@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { shapesOf } from './shapes.ts';
 import {
   ANY,
   type LiveGeofence,
@@ -137,56 +138,117 @@ export function writeLineItems(lineItems: readonly LiveLineItem[]): Buffer {
   return writeThings(lineItems.map(narrowed));
 }
 
-/** A line item as a part has it. Its targeting is written as what it narrows: of thirty dimensions most take anything. */
-export type WrittenLineItem = Omit<LiveLineItem, 'targeting'> & { readonly targeting: Partial<Targeting> };
+/** What of a line item is read to compile it. Its targeting is written as what it narrows: of thirty dimensions most take anything. */
+export interface LineItemHead
+  extends Pick<
+    LiveLineItem,
+    'id' | 'advertiser' | 'bid' | 'start' | 'end' | 'currency' | 'childSafe' | 'caps' | 'holdout' | 'budget'
+  > {
+  readonly targeting: Partial<Targeting>;
+  /** Of its creatives, see `shapes.ts`. */
+  readonly shapes: readonly string[];
+}
 
-export function targetingOf({ targeting }: Pick<WrittenLineItem, 'targeting'>): Targeting {
+/** A line item as a part has it: its head first, then its creatives, which are most of it, and all else. */
+export type WrittenLineItem = LineItemHead & Omit<LiveLineItem, 'targeting'>;
+
+export function targetingOf({ targeting }: Pick<LineItemHead, 'targeting'>): Targeting {
   return { ...ANY, ...targeting };
 }
 
 /** Line items of a part that was checked, and where each of them lies in its bytes. */
 export interface WrittenPage {
-  readonly bytes: Uint8Array;
-  readonly lineItems: readonly WrittenLineItem[];
+  readonly bytes: Buffer;
+  readonly lineItems: readonly LineItemHead[];
   /** Start and end of each, one after the other. Each begins with its id. */
   readonly spans: Uint32Array;
 }
 
 export function readLineItems(bytes: Buffer): WrittenPage {
-  const lineItems = JSON.parse(bytes.toString()) as WrittenLineItem[];
-  const spans = linesOf(bytes, lineItems.length);
-  if (spans !== null) return { bytes, lineItems, spans };
-  // Published before lines were.
-  const written = writeThings(lineItems.map(({ id, ...rest }) => ({ id, ...rest })));
-  return { bytes: written, lineItems, spans: linesOf(written, lineItems.length) as Uint32Array };
+  const page = pageIn(bytes);
+  if (page !== null) return page;
+  // Published before shapes were, or lines.
+  const things = JSON.parse(bytes.toString()) as WrittenLineItem[];
+  return pageIn(writeThings(things.map(({ shapes: _, ...thing }) => inOrder(thing, thing.targeting)))) as WrittenPage;
 }
 
-const [LINE, COMMA] = [0x0a, 0x2c];
+/** Null where it is not written in lines, or not in our order. */
+function pageIn(bytes: Buffer): WrittenPage | null {
+  const spans = linesOf(bytes);
+  const lineItems = spans === null ? null : headsIn(bytes, spans);
+  return spans === null || lineItems === null ? null : { bytes, lineItems, spans };
+}
+
+const [LINE, COMMA, OPEN, CLOSE, END] = [...Buffer.from('\n,[]}')] as [number, number, number, number, number];
 const BEGINNING = Buffer.from('{"id":"');
+/** Not within a text: there its quotes would be escaped. */
+const CREATIVES = Buffer.from(',"creatives":[');
 
-/** Null where it is not written in lines. */
-function linesOf(bytes: Buffer, count: number): Uint32Array | null {
-  const spans = new Uint32Array(2 * count);
-  let start = bytes.indexOf(LINE) + 1;
-  for (let at = 0; at < 2 * count; at += 2) {
-    const line = bytes.indexOf(LINE, start);
-    if (line < 0 || !BEGINNING.equals(bytes.subarray(start, start + BEGINNING.length))) return null;
-    spans[at] = start;
-    spans[at + 1] = bytes[line - 1] === COMMA ? line - 1 : line;
-    start = line + 1;
+function linesOf(bytes: Buffer): Uint32Array | null {
+  const spans: number[] = [];
+  for (let start = 2, line = 1; ; start = line + 1) {
+    line = bytes.indexOf(LINE, start);
+    if (line < 0) break;
+    if (!BEGINNING.equals(bytes.subarray(start, start + BEGINNING.length))) return null;
+    spans.push(start, bytes[line - 1] === COMMA ? line - 1 : line);
   }
-  return spans;
+  return bytes[1] === (spans.length === 0 ? CLOSE : LINE) ? Uint32Array.from(spans) : null;
 }
 
-function narrowed(lineItem: LiveLineItem): WrittenLineItem {
-  const { targeting } = lineItem;
+let scratch = Buffer.alloc(1 << 19);
+
+/** What is before the creatives of each, put together and parsed at once. Null where something is not there. */
+function headsIn(bytes: Buffer, spans: Uint32Array): LineItemHead[] | null {
+  if (spans.length === 0) return [];
+  if (bytes.length > scratch.length) scratch = Buffer.alloc(2 * bytes.length);
+  let length = 0;
+  for (let at = 0; at < spans.length; at += 2) {
+    const [start, end] = [spans[at] as number, spans[at + 1] as number];
+    const cut = bytes.indexOf(CREATIVES, start);
+    if (cut < 0 || cut > end) return null;
+    scratch[length++] = at === 0 ? OPEN : COMMA;
+    length += bytes.copy(scratch, length, start, cut);
+    scratch[length++] = END;
+  }
+  scratch[length++] = CLOSE;
+  const heads = JSON.parse(scratch.toString('utf8', 0, length)) as LineItemHead[];
+  return heads.every(isWhole) ? heads : null;
+}
+
+/** Where its creatives came earlier, as in parts of before, something of it is behind them. */
+function isWhole(head: Partial<LineItemHead>): boolean {
+  return head.shapes !== undefined && head.targeting !== undefined && head.budget !== undefined;
+}
+
+function inOrder(lineItem: Omit<LiveLineItem, 'targeting'>, targeting: Partial<Targeting>): WrittenLineItem {
+  const { id, advertiser, bid, start, end, currency, childSafe, caps, holdout, budget, creatives, ...rest } = lineItem;
+  const shapes = shapesOf(creatives);
+  return {
+    id,
+    advertiser,
+    bid,
+    start,
+    end,
+    currency,
+    childSafe,
+    caps,
+    holdout,
+    budget,
+    targeting,
+    shapes,
+    creatives,
+    ...rest,
+  };
+}
+
+function narrowed({ targeting, ...lineItem }: LiveLineItem): WrittenLineItem {
   const written: Record<string, unknown> = {};
   // By a loop: entries, filtered and made an object again, took a third of all that a snapshot took to split.
   for (const name in targeting) {
     const value = targeting[name as keyof typeof targeting];
     if (!isAny(name, value)) written[name] = value;
   }
-  return { ...lineItem, targeting: written };
+  return inOrder(lineItem, written);
 }
 
 function isAny(name: string, value: unknown): boolean {
@@ -235,8 +297,8 @@ export function checkPart({ kind, digest }: NamedPart, bytes: Buffer | null): as
 
 /** The things of a part, which was checked when it was read. */
 export function thingsIn<Kind extends PartKind>(kind: Kind, bytes: Buffer): readonly PartOf[Kind][] {
-  const things = JSON.parse(bytes.toString()) as PartOf[Kind][];
-  return kind === 'lineItems' ? ((things as WrittenLineItem[]).map(widened) as PartOf[Kind][]) : things;
+  const things: unknown = JSON.parse(bytes.toString());
+  return (kind === 'lineItems' ? (things as WrittenLineItem[]).map(widened) : things) as readonly PartOf[Kind][];
 }
 
 /** What kinds are called in errors. */
@@ -248,9 +310,9 @@ const NAMES: Readonly<Record<PartKind, string>> = {
   supply: 'supply',
 };
 
-/** In place: it was just parsed. A copy cost as much as the parsing. */
-function widened(lineItem: WrittenLineItem): LiveLineItem {
-  return Object.assign(lineItem, { targeting: targetingOf(lineItem) });
+/** As it was before it was written. */
+function widened({ shapes: _, ...lineItem }: WrittenLineItem): LiveLineItem {
+  return { ...lineItem, targeting: targetingOf(lineItem) };
 }
 
 function digestOf(kind: PartKind, bytes: Buffer): string {

@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import type { Pieces } from '../core/layout.ts';
 import { isRunning } from '../pid.ts';
 import type { Room } from './room.ts';
 
@@ -29,11 +30,11 @@ export function removeIndexFolder(folder: string): void {
 }
 
 /** Writes an index whole or not at all, and returns its path. What a killed compiler left half is overwritten. */
-export async function writeIndex(folder: string, version: number, bytes: ArrayBuffer): Promise<string> {
+export async function writeIndex(folder: string, version: number, pieces: Pieces): Promise<string> {
   const path = join(folder, `index-${version}`);
   const file = await open(`${path}.part`, 'w', 0o600);
   try {
-    await file.writeFile(new Uint8Array(bytes));
+    await writeFile(file, pieces);
   } finally {
     await file.close();
   }

@@ -46,10 +46,10 @@ async function take(head: Buffer): Promise<void> {
   const compiled = await compiler.compile(head);
   if (compiled === null) return;
   if ('error' in compiled) return tell({ type: 'walkin:refused', ...compiled });
-  const { version, bytes, took } = compiled;
+  const { version, pieces, took } = compiled;
   const since = performance.now();
   try {
-    const path = await writeIndex(folder, version, bytes);
+    const path = await writeIndex(folder, version, pieces);
     tell({ type: 'walkin:index', version, path, took: { ...took, write: performance.now() - since } });
   } catch (error) {
     log.fatal({ version, error: (error as Error).message }, 'an index cannot be written');

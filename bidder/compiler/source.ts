@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { joined } from '../core/layout.ts';
 import { type IndexMade, isPrimaryMessage, type Refusal, type WorkerMessage } from '../messages.ts';
 import { createCompiler } from './compiled.ts';
 import { readIndex } from './folder.ts';
@@ -34,7 +35,7 @@ export function compileHere(redis: Redis, subscriber: Redis, log: Logger, { poll
     const take = async (head: Buffer): Promise<void> => {
       const compiled = await compiler.compile(head);
       if (compiled === null) return;
-      if ('bytes' in compiled) return tell.index(compiled.bytes);
+      if ('pieces' in compiled) return tell.index(joined(compiled.pieces));
       const { error } = compiled;
       if (refused !== error) log.error({ error }, 'snapshot refused, the old one serves on');
       refused = error;

@@ -1,12 +1,20 @@
+import { shapeIn } from '../../proto/shapes.ts';
 import type { LiveLineItem, LiveStore, Targeting } from '../../proto/snapshot.ts';
-import { type Surroundings, targetingOf, writeLineItems } from '../../proto/snapshot-parts.ts';
+import {
+  type LineItemHead,
+  readLineItems,
+  type Surroundings,
+  targetingOf,
+  type WrittenPage,
+  writeLineItems,
+} from '../../proto/snapshot-parts.ts';
 import { FLAGS, ROWS } from './clauses.ts';
 import { TEXT } from './dictionary.ts';
-import { ByteList, groupBy, NumberList, startsOf, writeSections } from './layout.ts';
+import { ByteList, groupBy, joined, NumberList, type Pieces, startsOf, writeSections } from './layout.ts';
 import type { Dimension, Meta } from './meta.ts';
 import { cellsOf, PlaceWriter } from './places.ts';
-import { type Prepared, type PreparedGeofence, type PreparedPage, prepareGeofence, preparePage } from './prepared.ts';
-import type { Shape } from './shapes.ts';
+import { type PreparedGeofence, prepareGeofence } from './prepared.ts';
+import { isLimited } from './records.ts';
 import { TermWriter } from './terms.ts';
 
 /**
@@ -18,14 +26,17 @@ export function compileIndex({
   lineItems,
   ...around
 }: Surroundings & { readonly lineItems: Iterable<LiveLineItem> }): ArrayBuffer {
-  return compilePages({ ...around, geofences: around.geofences.map(prepareGeofence) }, pagesOf(lineItems));
+  return joined(compilePages({ ...around, geofences: around.geofences.map(prepareGeofence) }, pagesOf(lineItems)));
 }
 
 /** What of a snapshot is compiled beside its line items. */
 type Around = Omit<Surroundings, 'geofences'> & { readonly geofences: readonly PreparedGeofence[] };
 
-/** The same, of what was prepared before. */
-export function compilePages(around: Around, pages: Iterable<PreparedPage>): ArrayBuffer {
+/**
+ * The same of pages as they were published. They too are asked for one by one: what is parsed of a page is gone when the next one comes, so that the collector,
+ * which otherwise took a quarter of a compilation, finds nothing to keep.
+ */
+export function compilePages(around: Around, pages: Iterable<WrittenPage>): Pieces {
   const compiler = new Compiler(around);
   for (const page of pages) compiler.addPage(page);
   return compiler.finish();
@@ -33,14 +44,14 @@ export function compilePages(around: Around, pages: Iterable<PreparedPage>): Arr
 
 const PAGE = 256;
 
-function* pagesOf(lineItems: Iterable<LiveLineItem>): Generator<PreparedPage> {
+function* pagesOf(lineItems: Iterable<LiveLineItem>): Generator<WrittenPage> {
   let page: LiveLineItem[] = [];
   for (const lineItem of lineItems) {
     if (page.push(lineItem) < PAGE) continue;
-    yield preparePage(writeLineItems(page));
+    yield readLineItems(writeLineItems(page));
     page = [];
   }
-  yield preparePage(writeLineItems(page));
+  yield readLineItems(writeLineItems(page));
 }
 
 class Compiler {
@@ -79,16 +90,21 @@ class Compiler {
     this.#geofences = numbered('geofence', snapshot.geofences);
   }
 
-  addPage({ bytes, lineItems }: PreparedPage): void {
-    for (const lineItem of lineItems) this.#add(lineItem);
+  addPage({ bytes, lineItems, spans }: WrittenPage): void {
+    lineItems.forEach((lineItem, at) => {
+      this.#add(lineItem);
+      const [start, end] = [spans[2 * at] as number, spans[2 * at + 1] as number];
+      this.#recordStart.push(this.#recordBytes + start);
+      this.#recordLength.push(end - start);
+    });
     this.#records.push(bytes);
     this.#recordBytes += bytes.length;
   }
 
-  #add(prepared: Prepared): void {
-    const { id, advertiser, bid, start, end, currency, childSafe, caps, holdout, limited } = prepared;
+  #add(head: LineItemHead): void {
+    const { id, advertiser, bid, start, end, currency, childSafe, caps, holdout } = head;
     const item = this.#maxCpm.length;
-    const targeting = targetingOf(prepared);
+    const targeting = targetingOf(head);
     const { texts } = this.#terms;
     if (texts.add(TEXT.lineItem, id, item) !== item) throw new Error(`snapshot: line item ${id} is there twice`);
     texts.add(TEXT.advertiser, advertiser, item);
@@ -96,23 +112,21 @@ class Compiler {
     this.#start.push(start);
     this.#end.push(end);
     try {
-      this.#flags.push(this.#terms.add({ targeting, caps, holdout }) | (limited ? FLAGS.limited : 0));
+      this.#flags.push(this.#terms.add({ targeting, caps, holdout }) | (isLimited(head) ? FLAGS.limited : 0));
     } catch (error) {
       throw new Error(`${(error as Error).message}, which line item ${id} names`);
     }
     this.#currency.push(numberIn(this.#currencies, currency));
     if (childSafe) this.#childSafe.push(item);
-    this.#addPromoted(prepared, targeting);
+    this.#addPromoted(head, targeting);
     this.#addPlaces(id, targeting, item);
-    this.#recordStart.push(this.#recordBytes + prepared.recordAt);
-    this.#recordLength.push(prepared.recordLength);
-    for (const shape of prepared.shapes) {
+    for (const shape of head.shapes) {
       this.#shapedItems.push(item);
       this.#itemShapes.push(numberIn(this.#shapes, shape));
     }
   }
 
-  #addPromoted({ id, bid: { distance } }: Prepared, { promotedStores }: Targeting): void {
+  #addPromoted({ id, bid: { distance } }: LineItemHead, { promotedStores }: Targeting): void {
     this.#promotedStart.push(this.#promoted.length);
     if (distance === null) this.#promoted.push(0);
     else {
@@ -148,7 +162,7 @@ class Compiler {
     }
   }
 
-  finish(): ArrayBuffer {
+  finish(): Pieces {
     const { version, at, exchanges, rates } = this.#snapshot;
     const size = this.#maxCpm.length;
     const terms = this.#terms;
@@ -171,7 +185,7 @@ class Compiler {
       rates,
       currencies: [...this.#currencies.keys()],
       dimensions,
-      shapes: [...this.#shapes.keys()].map((shape) => JSON.parse(shape) as Shape),
+      shapes: [...this.#shapes.keys()].map(shapeIn),
       shapeRow,
       broad: terms.broad.length,
       posted: terms.posted.length,

@@ -23,14 +23,3 @@ function hasSize({ sizes, ratios, range }: BannerImp, { w, h }: Pick<Banner, 'w'
   for (const ratio of ratios) if (w >= ratio.wmin && Math.abs((w * ratio.h) / ratio.w - h) < 1) return true;
   return false;
 }
-
-/**
- * Banner types (List: Banner Ad Types) of an HTML text: 1 text without pictures, 2 pictures, 3 with a script of its own, 4 with a
- * frame. Our pixel is no picture.
- */
-export function bannerKinds(html: string): number[] {
-  const kinds = /<(img|picture|svg|canvas|video|input)\b|background(-image)?\s*[:=]|url\(/i.test(html) ? [2] : [1];
-  if (/<script\b|\bon[a-z]+\s*=|javascript:/i.test(html)) kinds.push(3);
-  if (/<iframe\b/i.test(html)) kinds.push(4);
-  return kinds;
-}

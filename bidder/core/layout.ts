@@ -84,38 +84,45 @@ export type Sections = { readonly [Name in SectionName]: InstanceType<(typeof SE
 const NAMES = Object.keys(SECTIONS) as SectionName[];
 
 /** What of a section is written: one array, or several one after the other. */
-export type Parts = { readonly [Name in SectionName]: Sections[Name] | readonly Uint8Array[] };
+type Parts = { readonly [Name in SectionName]: Sections[Name] | readonly Uint8Array[] };
 
-export function writeSections(version: number, parts: Parts): ArrayBuffer {
-  const lengths = NAMES.map((name) => bytesOf(parts[name]));
-  const total = lengths.reduce((sum, length) => sum + padded(length), HEAD + ENTRY * NAMES.length);
-  const buffer = new ArrayBuffer(total);
-  const head = new DataView(buffer);
+/** An index as bytes that belong one behind the other: most of them are there already, and who only writes them to a file need not copy them. */
+export type Pieces = readonly Uint8Array[];
+
+export function writeSections(version: number, parts: Parts): Pieces {
+  const head = new DataView(new ArrayBuffer(HEAD + ENTRY * NAMES.length));
+  const pieces: Uint8Array[] = [new Uint8Array(head.buffer)];
+  let at = head.byteLength;
+  NAMES.forEach((name, index) => {
+    const part = parts[name];
+    const own = ArrayBuffer.isView(part) ? [new Uint8Array(part.buffer, part.byteOffset, part.byteLength)] : part;
+    const length = lengthOf(own);
+    head.setFloat64(HEAD + ENTRY * index, at, true);
+    head.setFloat64(HEAD + ENTRY * index + 8, length, true);
+    for (const piece of own) pieces.push(piece);
+    pieces.push(new Uint8Array(padded(length) - length));
+    at += padded(length);
+  });
   head.setUint32(0, MAGIC, true);
   head.setUint32(4, FORMAT, true);
   head.setUint32(8, version, true);
   head.setUint32(12, NAMES.length, true);
-  head.setFloat64(16, total, true);
-  let at = HEAD + ENTRY * NAMES.length;
-  NAMES.forEach((name, index) => {
-    head.setFloat64(HEAD + ENTRY * index, at, true);
-    head.setFloat64(HEAD + ENTRY * index + 8, lengths[index] as number, true);
-    copyInto(new Uint8Array(buffer, at, lengths[index]), parts[name]);
-    at += padded(lengths[index] as number);
-  });
-  return buffer;
+  head.setFloat64(16, at, true);
+  return pieces;
 }
 
-function bytesOf(part: Parts[SectionName]): number {
-  return ArrayBuffer.isView(part) ? part.byteLength : part.reduce((sum, { byteLength }) => sum + byteLength, 0);
+export function lengthOf(pieces: Pieces): number {
+  return pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-function copyInto(bytes: Uint8Array, part: Parts[SectionName]): void {
+export function joined(pieces: Pieces): ArrayBuffer {
+  const bytes = new Uint8Array(lengthOf(pieces));
   let at = 0;
-  for (const piece of ArrayBuffer.isView(part) ? [part] : part) {
-    bytes.set(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength), at);
+  for (const piece of pieces) {
+    bytes.set(piece, at);
     at += piece.byteLength;
   }
+  return bytes.buffer;
 }
 
 function padded(bytes: number): number {

@@ -1,5 +1,5 @@
+import type { Shape } from '../../proto/shapes.ts';
 import type { LiveExchange, Snapshot } from '../../proto/snapshot.ts';
-import type { Shape } from './shapes.ts';
 
 /** What of a request is one value out of a few: each value has a row of bits, "any" included. */
 export const DIMENSIONS = ['exchange', 'inventory', 'deviceType', 'os', 'connectionType', 'language'] as const;

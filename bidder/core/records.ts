@@ -1,10 +1,9 @@
 import { splitMacros } from '../../proto/macros.ts';
+import { areSecure, bannerKinds, isSecure } from '../../proto/shapes.ts';
 import type { LiveCreative, LiveLineItem, LiveNative } from '../../proto/snapshot.ts';
 import type { WrittenLineItem } from '../../proto/snapshot-parts.ts';
-import { bannerKinds } from './fit-banner.ts';
 import { imageMime } from './fit-native.ts';
 import type { Creative, LineItem } from './line-item.ts';
-import { type Shape, shapeOf } from './shapes.ts';
 
 /**
  * A line item lies in the buffer as it was published. It is made into a `LineItem` once it may bid, and kept for a while; of the others nothing
@@ -48,19 +47,6 @@ export function readSpender(
 
 export function isLimited({ budget }: Pick<LiveLineItem, 'budget'>): boolean {
   return budget.campaign !== null || budget.total !== null || budget.daily !== null;
-}
-
-/** JSON of the shapes of its creatives, each once. */
-export function shapesOf({ creatives }: Pick<LiveLineItem, 'creatives'>): string[] {
-  const shapes = creatives.map((creative) => JSON.stringify(liveShape(creative)));
-  return shapes.length < 2 ? shapes : [...new Set(shapes)];
-}
-
-function liveShape(live: LiveCreative): Shape {
-  const { type } = live;
-  if (type === 'banner')
-    return shapeOf({ type, secure: isSecure(live.html), w: live.w, h: live.h, kinds: bannerKinds(live.html) });
-  return shapeOf({ type, secure: areSecure(type === 'native' ? live.images : live.media) });
 }
 
 function spotOf({
@@ -115,13 +101,4 @@ function nativeOf(live: LiveNative) {
   const data = new Map(Object.entries(live.data).map(([asset, value]) => [Number(asset), splitMacros(value)] as const));
   const images = live.images.map((image) => ({ ...image, mime: imageMime(image.url) }));
   return { type, title: splitMacros(live.title), data, images, secure: areSecure(images) };
-}
-
-/** Names of XML namespaces look like addresses and are none. */
-function isSecure(html: string): boolean {
-  return !/http:\/\/(?!www\.w3\.org\/)/i.test(html);
-}
-
-function areSecure(files: readonly { readonly url: string }[]): boolean {
-  return files.every(({ url }) => /^https:/i.test(url));
 }

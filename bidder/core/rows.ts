@@ -1,11 +1,12 @@
 import type { NoBidReason } from '../../proto/no-bid.ts';
+import type { Shape } from '../../proto/shapes.ts';
 import type { BidRequest, Imp } from '../openrtb/request.ts';
 import { ROWS } from './clauses.ts';
 import { wordsFor } from './compile.ts';
 import type { Sections } from './layout.ts';
 import type { DimensionName, Meta } from './meta.ts';
 import type { Question } from './question.ts';
-import { mayFit, type Shape } from './shapes.ts';
+import { mayFit } from './shapes.ts';
 
 /** What a request is of a dimension; null: it does not say. */
 export function statedOf(name: DimensionName, { request, exchange }: Question): string | null {

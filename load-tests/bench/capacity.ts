@@ -15,10 +15,10 @@ const MOST_ROUNDS = 8;
 const FASTER = 0.98;
 
 /** Rounds of so many seconds until an answer does not get cheaper any more: V8 compiles what a server does for half a minute and more. */
-export async function warmUp(rig: Rig, server: Server, calls: Calls, seconds: number): Promise<void> {
+export async function warmUp(rig: Rig, server: Server, calls: Calls, seconds: number, lines?: number): Promise<void> {
   let least = Number.POSITIVE_INFINITY;
   for (let done = 0; done < MOST_ROUNDS; done++) {
-    const { processorUs: spent, answers } = await measure(rig, server, calls, seconds);
+    const { processorUs: spent, answers } = await measure(rig, server, calls, seconds, lines);
     const each = spent / Math.max(1, answers);
     if (each > FASTER * least) return;
     least = each;
@@ -34,12 +34,13 @@ export interface Round extends ClosedLoopResult {
   readonly to: number;
 }
 
-/** One closed-loop round. */
-export async function measure(rig: Rig, { port, pids }: Server, calls: Calls, seconds: number): Promise<Round> {
+/** One closed-loop round, over so many connections where another number is given. */
+export async function measure(rig: Rig, { port, pids }: Server, calls: Calls, seconds: number, lines?: number): Promise<Round> {
   const processes = await pids();
   const spent = (): number => processes.reduce((sum, pid) => sum + processorUs(pid), 0);
   const [from, before] = [clockUs(), spent()];
-  const answers = await runClosedLoop({ port, message: rig.traffic.message, first: calls.next, seconds });
+  const given = lines === undefined ? {} : { lines };
+  const answers = await runClosedLoop({ port, message: rig.traffic.message, first: calls.next, seconds, ...given });
   const result = { ...answers, processorUs: spent() - before, from, to: clockUs() };
   calls.next = result.next;
   // Nobody reads the events here; production trims what the warehouse has taken.

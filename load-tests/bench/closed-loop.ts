@@ -21,7 +21,8 @@ export interface ClosedLoopResult {
   readonly generatorCpu: number;
 }
 
-const LINES = 32;
+/** A worker has enough to do with so many. */
+export const LINES = 32;
 
 /** As much as the server takes: a new call when one is answered. Says nothing of latency, since it waits while the server stalls. */
 export async function runClosedLoop(options: ClosedLoopOptions): Promise<ClosedLoopResult> {

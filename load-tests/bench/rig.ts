@@ -61,6 +61,8 @@ export interface BidderOptions {
 
 export interface Server {
   readonly port: number;
+  /** That was started. */
+  readonly pid: number;
   /** Processes that serve: a bidder's workers. */
   pids(): Promise<number[]>;
   /** Those that it started besides: a bidder's compiler. */
@@ -143,7 +145,7 @@ export async function setUpRig(options: Options): Promise<Rig> {
       const serving = new Set(await pids());
       return childrenOf(child.pid).filter((pid) => !serving.has(pid));
     };
-    return { port, metrics, pids, beside, stop: () => child.stop() };
+    return { port, pid: child.pid, metrics, pids, beside, stop: () => child.stop() };
   }
 
   async function startFloor(bidder: Server): Promise<Server> {
@@ -161,7 +163,14 @@ export async function setUpRig(options: Options): Promise<Rig> {
     );
     children.push(child);
     await child.until(async () => (await askAll(port, traffic.message, 1))[0] !== null);
-    return { port, metrics: async () => '', pids: async () => [child.pid], beside: async () => [], stop: () => child.stop() };
+    return {
+      port,
+      pid: child.pid,
+      metrics: async () => '',
+      pids: async () => [child.pid],
+      beside: async () => [],
+      stop: () => child.stop(),
+    };
   }
 }
 

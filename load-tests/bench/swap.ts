@@ -99,11 +99,17 @@ async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promis
     onAnswer: (answer) => void answers.push(answer),
   });
   await stallOf(bidder);
-  await sleep(seconds * 1_000);
+  await sleep(START_MS);
+  const workers = await bidder.pids();
+  const now = (): Moment => ({ at: performance.now() - startedAt, us: sum(workers, processorUs) });
+  const begun = now();
+  await sleep(seconds * 1_000 - START_MS);
   const stallWithoutMs = await stallOf(bidder);
-  const since = performance.now() - startedAt;
+  const published = now();
+  const since = published.at;
   const liveMs = await timed(swap, 'renewed', version + 1, 'everything');
-  const until = performance.now() - startedAt + AFTERMATH_MS;
+  const live = now();
+  const until = live.at + AFTERMATH_MS;
   await sleep(AFTERMATH_MS);
   const stallMs = await stallOf(bidder);
   const editMs = await timed(swap, 'edited', version + 2, 'one line item');
@@ -112,6 +118,11 @@ async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promis
   sayRun(`Under the swap to ${lineItems.toLocaleString('en')} line items`, result);
   const during = answers.filter(({ due, end }) => end >= since && due <= until);
   const before = answers.filter(({ due, end }) => due >= START_MS && end < since);
+  const cost = (from: Moment, to: Moment): string => {
+    const count = answers.filter(({ end }) => end >= from.at && end < to.at).length;
+    return `${Math.round((to.us - from.us) / Math.max(1, count))} µs`;
+  };
+  say(`An answer took the worker ${cost(begun, published)} of the processor before the swap, ${cost(published, live)} during it`);
   sayWorst('with the swap', during, since);
   sayWorst('without', before, since);
   return {
@@ -130,14 +141,21 @@ async function swapUnderLoad(swap: Swap, { options, calls, rate }: Load): Promis
   };
 }
 
+/** Milliseconds since the start, and microseconds of the processor that the workers have had. */
+interface Moment {
+  readonly at: number;
+  readonly us: number;
+}
+
 /** Publishes, and tells where the time until the swap went, as the bidder and the system tell it. */
 async function timed(swap: Swap, which: Published, version: number, what: string): Promise<number> {
   const { bidder } = swap;
   const processes = { compiler: await bidder.beside(), worker: await bidder.pids() };
   const spent = (): Spent => ({
     compiler: sum(processes.compiler, processorUs),
+    compilerWaited: sum(processes.compiler, waitedUs),
     worker: sum(processes.worker, processorUs),
-    waited: sum(processes.worker, waitedUs),
+    workerWaited: sum(processes.worker, waitedUs),
   });
   const before = spent();
   const liveMs = await publishAndWait(swap, which, version);
@@ -149,8 +167,9 @@ async function timed(swap: Swap, which: Published, version: number, what: string
 interface Spent {
   readonly compiler: number;
   readonly worker: number;
-  /** By the worker, for its core. */
-  readonly waited: number;
+  /** For their core. */
+  readonly compilerWaited: number;
+  readonly workerWaited: number;
 }
 
 function saySteps(metrics: string, what: string, liveMs: number, before: Spent, after: Spent): void {
@@ -160,7 +179,7 @@ function saySteps(metrics: string, what: string, liveMs: number, before: Spent, 
   const rest = liveMs - steps.reduce((total, [, seconds]) => total + 1_000 * seconds, 0);
   const ms = (of: keyof Spent): string => `${Math.round((after[of] - before[of]) / 1_000)} ms`;
   say(
-    `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms; of the processor the compiler had ${ms('compiler')} and the worker ${ms('worker')}, which waited ${ms('waited')} for it`,
+    `Changed: ${what}. Live after ${Math.round(liveMs)} ms: ${compiler}, all else (writing to Redis, announcing, reading the file) ${Math.round(rest)} ms, of which the worker's thread ${thread.toFixed(1)} ms; of the processor the compiler had ${ms('compiler')} and waited ${ms('compilerWaited')} for it, the worker ${ms('worker')} and ${ms('workerWaited')}`,
   );
 }
 

@@ -4,7 +4,14 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SNAPSHOT_CHANNEL, SNAPSHOT_KEY, SNAPSHOT_VERSION_KEY, STOPPED_CHANNEL, WORKERS_KEY } from '../../proto/keys.ts';
+import {
+  SNAPSHOT_CHANNEL,
+  SNAPSHOT_KEY,
+  SNAPSHOT_PARTS_KEY,
+  SNAPSHOT_VERSION_KEY,
+  STOPPED_CHANNEL,
+  WORKERS_KEY,
+} from '../../proto/keys.ts';
 import { ANY } from '../../proto/snapshot.ts';
 import { encodeHead, splitSnapshot } from '../../proto/snapshot-parts.ts';
 import { encodeStop } from '../../proto/stop.ts';
@@ -119,6 +126,14 @@ async function served(): Promise<number[]> {
   return Object.values(await client.hgetall(WORKERS_KEY)).map((value) => (JSON.parse(value) as { version: number }).version);
 }
 
+const allMetrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+
+/** The connection of a compiler that has asked for parts of a snapshot, as Redis sees it; '' none. */
+async function readerOfParts(): Promise<string> {
+  const clients = (await client.client('LIST')) as string;
+  return /^id=(\d+) .*\bname=bidder-compiler .*\bcmd=hmget /m.exec(clients)?.[1] ?? '';
+}
+
 /** The compiler of the primary, found as the system sees it. */
 function compilerPid(): number {
   const children = readFileSync(`/proc/${primary.pid}/task/${primary.pid}/children`, 'utf8').trim().split(' ').map(Number);
@@ -222,6 +237,31 @@ describe('the bidder as a program', () => {
     process.kill(busy, 'SIGCONT');
     await publish(client, live({ version: 6, lineItems: [lineItem('sixth')] }));
     await eventually(statuses, (seen) => seen.join() === '200');
+  });
+
+  it('refuses a snapshot that its compilers die of, serves on, and then the next one', { timeout: PATIENCE }, async () => {
+    const refusals = async (): Promise<number> => Number(/^walkin_snapshot_refused_total (\d+)$/m.exec(await allMetrics())?.[1]);
+    const before = await refusals();
+    // Who reads it gets no further than to its parts, and is killed there, as by a system that runs out of memory.
+    await client.set(SNAPSHOT_PARTS_KEY, 'no parts');
+    await client.set(SNAPSHOT_KEY, encodeHead(splitSnapshot(live({ version: 7, lineItems: [lineItem('seventh')] })).head));
+    await client.publish(SNAPSHOT_CHANNEL, '7');
+    let connection = '';
+    for (let death = 0; death < 2; death++) {
+      connection = await eventually(readerOfParts, (reader) => reader !== '' && reader !== connection, PATIENCE);
+      process.kill(compilerPid(), 'SIGKILL');
+    }
+    await eventually(
+      readiness,
+      ({ snapshotRefused }) => snapshotRefused?.error === 'snapshot: the compiler dies of it',
+      PATIENCE,
+    );
+    await eventually(refusals, (count) => count === before + 1);
+    expect([await served(), await bid()]).toEqual([[6, 6], 200]);
+    await client.del(SNAPSHOT_PARTS_KEY);
+    await publish(client, live({ version: 8, lineItems: [lineItem('eighth')] }));
+    await eventually(served, (versions) => versions.length === 2 && versions.every((version) => version === 8), PATIENCE);
+    expect(await readiness()).toMatchObject({ ready: true, snapshotRefused: null });
   });
 
   it('says whose port is taken and gives up', { timeout: PATIENCE }, async () => {

@@ -7,6 +7,7 @@ import { type Compiled, createCompiler } from '../../bidder/compiler/compiled.ts
 import { keepOnly, makeIndexFolder, readIndex, removeIndexFolder, writeIndex } from '../../bidder/compiler/folder.ts';
 import { createRoom } from '../../bidder/compiler/room.ts';
 import { openIndex } from '../../bidder/core/index.ts';
+import { joined } from '../../bidder/core/layout.ts';
 import { SNAPSHOT_KEY, SNAPSHOT_PARTS_KEY } from '../../proto/keys.ts';
 import { ANY } from '../../proto/snapshot.ts';
 import { decodeHead } from '../../proto/snapshot-parts.ts';
@@ -37,8 +38,8 @@ describe('a published snapshot', () => {
 
   it('is compiled to bytes that open as it', async () => {
     await put(client, whole);
-    const { version, bytes } = (await compile()) as Compiled;
-    const index = openIndex(bytes);
+    const { version, pieces } = (await compile()) as Compiled;
+    const index = openIndex(joined(pieces));
     expect([version, index.version, index.size]).toEqual([7, 7, 2]);
     expect(index.lineItem('b')?.id).toBe('b');
   });
@@ -106,25 +107,49 @@ describe('a published snapshot', () => {
     // What is not asked for again need not be there.
     for (const kind of ['stores', 'geofences', 'lists'] as const)
       await client.hdel(SNAPSHOT_PARTS_KEY, ...decodeHead(await head()).parts[kind]);
-    const { bytes } = (await compiler.compile(await head())) as Compiled;
-    expect(openIndex(bytes).lineItem('c')?.id).toBe('c');
+    const { pieces } = (await compiler.compile(await head())) as Compiled;
+    expect(openIndex(joined(pieces)).lineItem('c')?.id).toBe('c');
   });
 
   it('that is refused costs nothing of what is known', async () => {
     const compiler = createCompiler(client);
     await put(client, whole);
-    const { bytes } = (await compiler.compile(await head())) as Compiled;
+    const { pieces } = (await compiler.compile(await head())) as Compiled;
     const broken = { ...whole, lineItems: [lineItem('c', { targeting: { ...ANY, stores: ['x'] } })] };
     await put(client, broken);
     expect(await compiler.compile(await head())).toMatchObject({ error: expect.stringContaining('store x') });
     await put(client, whole);
     await client.del(SNAPSHOT_PARTS_KEY);
-    expect(Buffer.from(((await compiler.compile(await head())) as Compiled).bytes).equals(Buffer.from(bytes))).toBe(true);
+    expect(Buffer.concat(((await compiler.compile(await head())) as Compiled).pieces).equals(Buffer.concat(pieces))).toBe(true);
+  });
+
+  it('is asked for again, as far as it is not there, where Redis was lost while it was read', async () => {
+    const lists = Array.from({ length: 20 }, (_, at) => ({ id: `ls_${at}`, kind: 'domain', entries: `${at}.example` }) as const);
+    await put(client, { ...whole, lists: [...whole.lists, ...lists] });
+    const value = await head();
+    const losing = redis.connect();
+    const ask = losing.hmgetBuffer.bind(losing) as (...args: string[]) => Promise<(Buffer | null)[]>;
+    const asked: string[][] = [];
+    losing.hmgetBuffer = ((key: string, ...digests: string[]) => {
+      asked.push(digests);
+      if (asked.length === 3) losing.disconnect();
+      return ask(key, ...digests);
+    }) as typeof losing.hmgetBuffer;
+    const compiler = createCompiler(losing);
+    await expect(compiler.compile(value)).rejects.toThrow();
+    await losing.connect();
+    const missed = asked.length;
+    expect(openIndex(joined(((await compiler.compile(value)) as Compiled).pieces)).size).toBe(2);
+    const again = asked.slice(missed).flat();
+    expect(again.length).toBeGreaterThan(0);
+    for (const digest of asked[0] as string[]) expect(again).not.toContain(digest);
+    expect(new Set(asked.flat()).size).toBe(24);
+    losing.disconnect();
   });
 
   it('that was compiled is refused at any length but its own', async () => {
     await put(client, whole);
-    const { bytes } = (await compile()) as Compiled;
+    const bytes = joined(((await compile()) as Compiled).pieces);
     for (const length of [0, 3, 40, bytes.byteLength >> 1, bytes.byteLength - 1])
       expect(() => openIndex(bytes.slice(0, length)), `${length}`).toThrow();
   });
@@ -152,8 +177,8 @@ describe('the folder of indexes', () => {
   it('gives back what was put there, and keeps one', async () => {
     const folder = makeIndexFolder(parent);
     const bytes = new Uint8Array(9 << 20).map((_, at) => at * 7);
-    await writeIndex(folder, 1, new ArrayBuffer(3));
-    const path = await writeIndex(folder, 2, bytes.buffer);
+    await writeIndex(folder, 1, [new Uint8Array(3)]);
+    const path = await writeIndex(folder, 2, [bytes.subarray(0, 5), bytes.subarray(5, 5), bytes.subarray(5)]);
     expect(Buffer.from(await readIndex(path, createRoom())).equals(bytes)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await keepOnly(path, folder);
@@ -163,7 +188,7 @@ describe('the folder of indexes', () => {
   it('rejects what is not there, and gives what is cut off as it is', async () => {
     const folder = makeIndexFolder(parent);
     await expect(readIndex(join(folder, 'index-1'), createRoom())).rejects.toThrow('ENOENT');
-    const path = await writeIndex(folder, 1, new ArrayBuffer(100));
+    const path = await writeIndex(folder, 1, [new Uint8Array(100)]);
     truncateSync(path, 10);
     expect((await readIndex(path, createRoom())).byteLength).toBe(10);
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Snapshot } from '../../proto/snapshot.ts';
+import { shapeIn, shapesOf } from '../../proto/shapes.ts';
+import type { LiveCreative, Snapshot } from '../../proto/snapshot.ts';
 import {
   checkPart,
   decodeHead,
@@ -25,6 +26,15 @@ const WHOLE = snapshot({
   ),
   supply: { adsTxt: { 'news.example': 'ssp.example/1' }, sellers: {} },
 });
+
+/** What is read of a line item to compile it: all before its creatives. */
+function headOf(written: object): object {
+  return Object.fromEntries(Object.entries(written).slice(0, Object.keys(written).indexOf('creatives')));
+}
+
+function inLines(things: readonly object[]): string {
+  return `[\n${things.map((thing) => JSON.stringify(thing)).join(',\n')}\n]`;
+}
 
 function joined({ head, parts }: ReturnType<typeof splitSnapshot>): Snapshot {
   const read = decodeHead(encodeHead(head));
@@ -68,22 +78,51 @@ describe('a snapshot in parts', () => {
   });
 
   it('has each line item as a text of its own, which begins with its id', () => {
-    const escaped = lineItem('li_\u2028', { bundle: 'a\n,\n"]\r\n{"id":"', domains: ['привет.example'] });
+    const escaped = lineItem('li_\u2028', { bundle: 'a\n,\n"]\r\n{"id":","creatives":[', domains: ['привет.example'] });
     const { head, parts } = splitSnapshot({ ...WHOLE, lineItems: [escaped, ...WHOLE.lineItems.slice(0, 400)] });
     for (const digest of head.parts.lineItems) {
       const part = parts.get(digest) as Buffer;
       const { bytes, lineItems, spans } = readLineItems(part);
       const texts = lineItems.map((_, at) => Buffer.from(bytes.subarray(spans[2 * at], spans[2 * at + 1])).toString());
       expect(bytes).toBe(part);
-      expect(texts.map((text) => JSON.parse(text))).toEqual(lineItems);
+      expect(texts.map((text) => headOf(JSON.parse(text)))).toEqual(lineItems);
       for (const [at, text] of texts.entries()) expect(text.startsWith(`{"id":"${lineItems[at]?.id}"`)).toBe(true);
     }
     expect(head.parts.lineItems.length).toBeGreaterThan(1);
   });
 
+  it('tells the shapes of creatives, each once', () => {
+    const base = { id: 'cr', landing: '', iurl: null, attributes: [], language: null, blockedExchanges: [] };
+    const banner = (html: string, w = 300) => ({ ...base, type: 'banner' as const, w, h: 250, html });
+    const media = (url: string) => [{ url, mime: 'video/mp4', bitrate: 1, w: 1, h: 1 }];
+    const creatives: LiveCreative[] = [
+      banner('<img src="https://a.example/1.png">'),
+      banner('<img src="https://b.example/2.png">'),
+      banner('<svg xmlns="http://www.w3.org/2000/svg"></svg><script>1</script>', 320),
+      banner('now! <iframe src="http://a.example">'),
+      { ...base, type: 'video', duration: 5, skipAfter: null, title: '', media: media('https://a.example/a.mp4') },
+      { ...base, type: 'audio', duration: 5, title: '', media: media('http://a.example/a.mp3') },
+    ];
+    expect(shapesOf(creatives).map(shapeIn)).toEqual([
+      { type: 'banner', secure: true, w: 300, h: 250, kinds: [2] },
+      { type: 'banner', secure: true, w: 320, h: 250, kinds: [2, 3] },
+      { type: 'banner', secure: false, w: 300, h: 250, kinds: [1, 4] },
+      { type: 'video', secure: true, w: 0, h: 0, kinds: [] },
+      { type: 'audio', secure: false, w: 0, h: 0, kinds: [] },
+    ]);
+    const { head, parts } = splitSnapshot({ ...WHOLE, lineItems: [lineItem('a', { creatives })] });
+    const { lineItems } = readLineItems(parts.get(head.parts.lineItems[0] as string) as Buffer);
+    expect(lineItems[0]?.shapes).toEqual(shapesOf(creatives));
+  });
+
   it.each([
     ['in one line', (things: unknown) => JSON.stringify(things)],
     ['in more lines', (things: unknown) => JSON.stringify(things, null, 1)],
+    ['without shapes', (things: object[]) => inLines(things.map((thing) => ({ ...thing, shapes: undefined })))],
+    [
+      'with shapes behind its creatives',
+      (things: { shapes?: unknown }[]) => inLines(things.map(({ shapes, ...rest }) => ({ ...rest, shapes }))),
+    ],
     [
       'with the id behind',
       (things: object[]) => JSON.stringify(things.map(({ id, ...rest }: { id?: string }) => ({ ...rest, id }))),
@@ -92,9 +131,10 @@ describe('a snapshot in parts', () => {
     const { head, parts } = splitSnapshot(WHOLE);
     const part = parts.get(head.parts.lineItems[0] as string) as Buffer;
     const { bytes, lineItems, spans } = readLineItems(Buffer.from(write(JSON.parse(part.toString()) as object[])));
-    expect(lineItems).toEqual(JSON.parse(part.toString()));
+    const published = JSON.parse(part.toString()) as object[];
+    expect(lineItems).toEqual(published.map(headOf));
     const last = spans.subarray(-2);
-    expect(JSON.parse(Buffer.from(bytes.subarray(last[0], last[1])).toString())).toEqual(lineItems.at(-1));
+    expect(JSON.parse(Buffer.from(bytes.subarray(last[0], last[1])).toString())).toEqual(published.at(-1));
   });
 
   it('is refused where any byte of its head or of a part is another one', () => {
