@@ -1,4 +1,5 @@
 import { Counter } from 'prom-client';
+import { keepRound } from '../dmp/segments/rounds.ts';
 import { type Run, type RunError, recordRuns } from '../dmp/segments/runs.ts';
 import { AUDIT_MS, bringUp, dropUnused } from './evaluate/current.ts';
 import type { Between } from './evaluate/leaves.ts';
@@ -12,10 +13,12 @@ import {
   type Failed,
   forgetEvaluated,
   readEvaluated,
+  readFailed,
   saveEvaluated,
   saveFailed,
 } from './evaluate/state.ts';
 import { passesOf, sharedIn, type Turn, turnOf } from './evaluate/turn.ts';
+import { keepRight, keepTurn, marksNow, untouchedIn } from './evaluate/untouched.ts';
 import { dropVersions, greatestVersions } from './evaluate/versions.ts';
 import { lastFold } from './facts/state.ts';
 import { byDepth } from './order.ts';
@@ -43,7 +46,7 @@ export async function evaluateSegments(
   deps: EvaluateDeps,
   wanted: readonly string[] | undefined,
   between: (done: number, total: number) => Promise<void> = async () => undefined,
-): Promise<Run[]> {
+): Promise<Evaluation> {
   const [states, { fold, rebuilt }] = [await readEvaluated(deps.redis), await lastFold(deps.redis)];
   const round: Round = {
     ...{ deps, now: deps.now(), fold, rebuilt, states, after: new Map(), runs: [], leaves: new Map(), few: fewOf(deps) },
@@ -51,14 +54,17 @@ export async function evaluateSegments(
   };
   const depths = byDepth(deps.things, wanted);
   const total = depths.reduce((sum, ids) => sum + ids.length, 0);
-  let done = 0;
+  const sharedBy = sharedIn(deps.things);
+  const marks = await marksNow(round);
+  const untouched = await untouchedIn(round, sharedBy, marks, wanted);
+  let done = untouched.size;
   for (const ids of depths) {
     const turns: Turn[] = [];
-    const sharedBy = sharedIn(deps.things);
     for (const id of ids) {
-      const segment = deps.things.get('segment', id);
+      const segment = untouched.has(id) ? undefined : deps.things.get('segment', id);
       if (segment === undefined) continue;
       const turn = turnOf(sharedBy, segment, states, rebuilt);
+      if (turn !== null) keepTurn(round, turn, sharedBy(segment.body).name);
       if (turn === null) await recordFailure(round, { id, revision: segment.revision, digest: '' }, 0, 'failed');
       else if (wanted !== undefined || !waits(states.failed.get(id), turn, round.now)) turns.push(turn);
     }
@@ -73,13 +79,24 @@ export async function evaluateSegments(
   }
   await dropVersions(deps.warehouse, round.after);
   await dropUnused(round);
-  return round.runs;
+  if (wanted === undefined) {
+    keepRight(round, marks);
+    const failed = [...(await readFailed(deps.redis))];
+    await keepRound(deps.redis, { at: round.now, failed });
+  }
+  return { runs: round.runs, untouched };
+}
+
+interface Evaluation {
+  readonly runs: readonly Run[];
+  /** Segments that no fact can have changed since their last run: there is no other. */
+  readonly untouched: ReadonlySet<string>;
 }
 
 /** One segment and those that it needs are not: only itself. Undefined: there is no such segment. */
 export async function evaluate(deps: EvaluateDeps, id: string): Promise<Run | undefined> {
   if (deps.things.get('segment', id) === undefined) return undefined;
-  const runs = await evaluateSegments(deps, [id]);
+  const { runs } = await evaluateSegments(deps, [id]);
   return runs.findLast((run) => run.segment === id);
 }
 

@@ -3,7 +3,7 @@ import type { DmpDeps } from '../dmp/deps.ts';
 import { placesOf } from '../dmp/visits/places.ts';
 import { inTurns } from './evaluate/turns.ts';
 import { type Grounds, groundsOf } from './facts/grounds.ts';
-import { isFresh, type RawRows, type RawTable, rawRows } from './facts/raw.ts';
+import { isFresh, newestOf, type RawRows, type RawTable, rawRows } from './facts/raw.ts';
 import {
   type FactsState,
   type Newest,
@@ -42,7 +42,7 @@ const SURE = 'device_sure, person_sure, household_sure';
 /** Identifiers whose people are put together by one statement: 340 bytes each. */
 const PART_OF_PEOPLE = 4_000_000;
 const SLICE_OF_PEOPLE = 'cityHash64(profile) % {people:UInt32} = {part:UInt32}';
-const STAGES = ['facts_scope', 'facts_fresh', 'facts_wanted', 'facts_found'] as const;
+const STAGES = ['facts_found', 'facts_scope', 'facts_fresh', 'facts_wanted', 'facts_there'] as const;
 
 /**
  * Makes facts of what people did. Each fold takes the raw rows that came in since the last one, and all rows of identifiers whose person,
@@ -92,7 +92,7 @@ async function rebuild({ warehouse }: FactsDeps, grounds: Grounds, fold: number,
     for (const [done, rows] of all.entries()) {
       await between(part * all.length + done, parts * all.length);
       const chosen = parts === 1 ? '1' : 'cityHash64(identifier) % {parts:UInt32} = {part:UInt32}';
-      await run(insertPlaced('facts', `SELECT ${rawColumns(rows)} FROM ${rows.from}`, rows, chosen), {
+      await run(insertPlaced('facts', `SELECT ${rawColumns(rows)} FROM ${rows.from}`, rows, `identities FINAL WHERE ${chosen}`), {
         ...rows.params,
         parts,
         part,
@@ -135,13 +135,18 @@ async function foldNews(
     ({ table }) => (newest.tables.get(table) ?? 0) > 0,
   );
   await inTurns(read, (rows) => run(insertFresh(rows), { ...rows.params, ...places }));
-  if (moved > 0 || fresh.length > 0 || isAgain) await run(WANT);
-  if (moved > 0)
-    await run(insertPeople('facts_wanted', `profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED}))`));
   // To look for nobody's takes as long: a part of each row is read.
   const located = await count(warehouse, `SELECT count() AS n FROM (${LOCATED})`);
-  const found = [FOUND_AGAIN, ...(moved > 0 ? FOUND_MOVED : []), ...(located > 0 ? [FOUND_LOCATED] : [])];
-  if (moved > 0 || fresh.length > 0 || isAgain) await inTurns(found, (statement) => run(statement));
+  const compared = [
+    WANT,
+    FOUND_AGAIN,
+    ...(moved > 0 ? [insertPeople('facts_wanted', `profile IN (${PROFILES_MOVED})`), ...FOUND_MOVED] : []),
+    ...(located > 0 ? [FOUND_LOCATED] : []),
+  ];
+  if (moved > 0 || fresh.length > 0 || isAgain) {
+    await inTurns(compared, (statement) => run(statement));
+    await run(GONE);
+  }
   const { kinds, ...counts } = await countChanges(warehouse);
   if (counts.deleted + counts.written > 0) await run(TOUCH, { fold });
   const words = { fold, before: before.at, now };
@@ -159,6 +164,7 @@ async function foldNews(
 }
 
 const MOVED = "SELECT identifier FROM facts_scope WHERE why = 'moved'";
+const PROFILES_MOVED = `SELECT profile FROM placements WHERE identifier IN (${MOVED})`;
 const LOCATED = "SELECT identifier FROM facts_scope WHERE why = 'located'";
 
 const SCOPE = `INSERT INTO facts_scope (identifier, why) SETTINGS insert_deduplicate = 0
@@ -173,7 +179,7 @@ const FOUND_AGAIN = foundWhere('id IN (SELECT id FROM facts_fresh)');
 const FOUND_MOVED = [
   `(shard, profile) IN (SELECT shard, profile FROM placements WHERE identifier IN (${MOVED}))
     AND identifier IN (${MOVED}) AND kind != 'person' AND id NOT IN (SELECT id FROM facts_fresh)`,
-  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE profile IN (SELECT profile FROM placements WHERE identifier IN (${MOVED})))
+  `(shard, profile) IN (SELECT shard, profile FROM placements WHERE profile IN (${PROFILES_MOVED}))
     AND kind = 'person'`,
 ].map(foundWhere);
 const FOUND_LOCATED =
@@ -181,27 +187,32 @@ const FOUND_LOCATED =
     AND identifier NOT IN (${MOVED}) AND kind IN ('position', 'home', 'work') AND id NOT IN (SELECT id FROM facts_fresh)`);
 
 function foundWhere(where: string): string {
-  return `INSERT INTO facts_found (shard, profile, household, kind, id, revision, kept) SETTINGS insert_deduplicate = 0
-    SELECT shard, profile, household, kind, id, revision,
-      (shard, profile, kind, id, revision) IN (SELECT shard, profile, kind, id, revision FROM facts_wanted)
-    FROM facts WHERE ${where}`;
+  return `INSERT INTO facts_there (shard, profile, household, kind, id, revision) SETTINGS insert_deduplicate = 0
+    SELECT shard, profile, household, kind, id, revision FROM facts WHERE ${where}`;
 }
 
-const NOT_THERE =
-  '(shard, profile, kind, id, revision) NOT IN (SELECT shard, profile, kind, id, revision FROM facts_found WHERE kept = 1)';
+/**
+ * What is to be deleted, in a table of its own: a deletion that was cut off goes on when the engine begins again, and must not look at what
+ * is half there. A revision is a hash of all the rest.
+ */
+const GONE = `INSERT INTO facts_found (shard, profile, household, kind, id, revision) SETTINGS insert_deduplicate = 0
+  SELECT shard, profile, household, kind, id, revision FROM facts_there
+  WHERE (profile, revision) NOT IN (SELECT profile, revision FROM facts_wanted)`;
+
+const NOT_THERE = '(profile, revision) NOT IN (SELECT profile, revision FROM facts_there)';
 
 const PUT = `INSERT INTO facts SETTINGS insert_deduplicate = 0 SELECT * FROM facts_wanted WHERE ${NOT_THERE}`;
 
-/** Rows of other kinds are not looked at; their parts are still made anew by links, which the engine does four at a time. */
+/** Rows of other kinds are not looked at; their parts are still made anew, by links. */
 function removeFound(kind: string): string {
   return `DELETE FROM facts IN PARTITION '${kind}'
-    WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kept = 0 AND kind = '${kind}')`;
+    WHERE (profile, revision) IN (SELECT profile, revision FROM facts_found WHERE kind = '${kind}')`;
 }
 
 /** Of a household everybody: rules may count by it. */
 const TOUCH = `INSERT INTO touches (shard, profile, kind, fold) SETTINGS insert_deduplicate = 0
   WITH changed AS (
-    SELECT shard, profile, household, kind FROM facts_found WHERE kept = 0
+    SELECT shard, profile, household, kind FROM facts_found
     UNION DISTINCT SELECT shard, profile, household, kind FROM facts_wanted WHERE ${NOT_THERE})
   SELECT DISTINCT shard, profile, kind, {fold:UInt64} FROM changed
   UNION DISTINCT
@@ -241,7 +252,8 @@ const WANT = insertPlaced(
   'facts_wanted',
   'SELECT * FROM facts_fresh LIMIT 1 BY kind, id',
   null,
-  'identifier IN (SELECT identifier FROM facts_fresh)',
+  // FINAL would read and merge all of them.
+  `identities WHERE identifier IN (SELECT identifier FROM facts_fresh) ${newestOf('version', 'identifier')}`,
 );
 
 /** Columns of `facts` that a raw row gives, in order, then `gone`. */
@@ -271,7 +283,7 @@ function insertPlaced(into: 'facts' | 'facts_wanted', select: string, rows: RawR
     SELECT toUInt8(p.household % 64), p.profile, p.device, p.household, ${SURE}, ${content.map((column) => `f.${column}`).join(', ')},
       cityHash64(f.revision, p.profile, p.device, p.household, ${SURE})
     FROM (${select}) AS f
-    INNER JOIN (SELECT identifier, profile, device, household, ${SURE} FROM identities FINAL WHERE ${identities}) AS p ON f.identifier = p.identifier
+    INNER JOIN (SELECT identifier, profile, device, household, ${SURE} FROM ${identities}) AS p ON f.identifier = p.identifier
     WHERE f.gone = 0`;
 }
 
@@ -303,8 +315,8 @@ async function clear(warehouse: Warehouse): Promise<void> {
 
 /** @returns `kinds` of what is to be deleted: `facts` lies by kind */
 async function countChanges(warehouse: Warehouse): Promise<Omit<Counts, 'touched'> & { readonly kinds: readonly string[] }> {
-  const sql = `SELECT (SELECT count() FROM facts_wanted) AS rows, (SELECT countIf(kept = 0) FROM facts_found) AS deleted,
-    (SELECT groupUniqArrayIf(toString(kind), kept = 0) FROM facts_found) AS kinds, (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
+  const sql = `SELECT (SELECT count() FROM facts_wanted) AS rows, (SELECT count() FROM facts_found) AS deleted,
+    (SELECT groupUniqArray(toString(kind)) FROM facts_found) AS kinds, (SELECT countIf(${NOT_THERE}) FROM facts_wanted) AS written`;
   const [row] = await warehouse.query<{ rows: string; deleted: string; written: string; kinds: string[] }>({ sql }, LIMITS);
   return { rows: Number(row?.rows), written: Number(row?.written), deleted: Number(row?.deleted), kinds: row?.kinds ?? [] };
 }

@@ -75,10 +75,10 @@ async function evaluateAll(
 ): Promise<SegmentsEvaluated> {
   if (wanted === undefined) await retireDeleted(deps);
   const asked = evaluationOrder(deps.things, wanted);
-  const runs = await evaluateSegments(deps, wanted === undefined ? undefined : asked, between);
-  const sound = new Set(runs.filter((run) => run.error === '').map((run) => run.segment));
+  const { runs, untouched } = await evaluateSegments(deps, wanted === undefined ? undefined : asked, between);
+  const sound = new Set([...untouched, ...runs.filter((run) => run.error === '').map((run) => run.segment)]);
   return {
-    evaluated: new Set(runs.map((run) => run.segment)).size,
+    evaluated: new Set(runs.map((run) => run.segment)).size + untouched.size,
     entered: runs.reduce((sum, run) => sum + run.entered, 0),
     left: runs.reduce((sum, run) => sum + run.left, 0),
     failed: asked.filter((id) => !sound.has(id)),

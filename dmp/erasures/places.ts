@@ -57,7 +57,17 @@ export function whereNamed({ table, keys }: Pick<Place, 'table' | 'keys'>): stri
 
 /** Rows that are a person's by the number of the profile alone. */
 export const PROFILE_TABLES: readonly string[] = [
-  ...['memberships', 'facts', 'facts_fresh', 'facts_wanted', 'facts_found', 'placements', 'touches', 'segment_asked'],
+  ...[
+    'memberships',
+    'facts',
+    'facts_fresh',
+    'facts_wanted',
+    'facts_found',
+    'facts_there',
+    'placements',
+    'touches',
+    'segment_asked',
+  ],
   'segment_facts',
   'lookalike_scores',
   'unit_values',

@@ -14,6 +14,7 @@ import { checkRule } from './check.ts';
 import { termsFaults, verdictFor, verdictOf } from './guards.ts';
 import { countFor, MINIMUM } from './minimum.ts';
 import { nextNumber } from './number.ts';
+import { lastRound } from './rounds.ts';
 import { listRuns, type Run } from './runs.ts';
 import { type Segment, SegmentInput } from './segment.ts';
 import { segmentSentence } from './sentence.ts';
@@ -55,7 +56,7 @@ function segmentsOf(deps: DmpDeps): Noun<'segment', SegmentInput> {
       const run = await lastRun(segment.id);
       const { rule, advertiser } = segment.body;
       return {
-        ...statusOf(segment, run, principal),
+        ...statusOf(segment, run, await lastRound(deps.redis), principal),
         ...(await shownPublication(deps.redis, segment)),
         usable: verdictFor(principal, verdictOf(deps.things, run, segment.id)),
         sentence: { en: segmentSentence(segment.body, 'en'), ru: segmentSentence(segment.body, 'ru') },

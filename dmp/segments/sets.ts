@@ -110,6 +110,11 @@ function chunksOf<T extends RowsLeaf>(leaves: readonly T[], isTogether: boolean)
   );
 }
 
+/** Where all rows are of one kind, no condition need say so: to understand them is much of what a statement takes. */
+function withinKind(condition: string, kinds: readonly string[]): string {
+  return kinds.length === 1 ? condition.replaceAll(`kind = '${kinds[0]}' AND `, '') : condition;
+}
+
 function whereOf(there: string, kinds: readonly string[], range: RowRange, rows: readonly string[]): string {
   const distinct = [...new Set(rows)];
   const conditions = [
@@ -127,7 +132,7 @@ export const selected = (sets: readonly string[], names: readonly string[], unit
     ARRAY JOIN sets AS members, [${names.map((name) => `'${name}'`).join(', ')}] AS leaf WHERE bitmapCardinality(members) > 0`;
 
 function rowsStatement(unit: string, there: string, kinds: readonly string[], leaves: readonly RowsLeaf[]): LeafStatement {
-  const rows = leaves.map((leaf) => leaf.rows);
+  const rows = leaves.map((leaf) => withinKind(leaf.rows, kinds));
   const names = leaves.map(({ name }) => name);
   return {
     names,
@@ -159,14 +164,15 @@ function unitsStatement(
     const known = measures.indexOf(measure);
     return `m${known === -1 ? measures.push(measure) - 1 : known}`;
   };
-  const holds = leaves.map(({ plan }) => plan.holds(plan.measures.map(measureOf), placesOf(plan)));
+  const measuresOf = ({ plan }: FactsLeaf): string[] => plan.measures.map((measure) => measureOf(withinKind(measure, kinds)));
+  const holds = leaves.map((leaf) => leaf.plan.holds(measuresOf(leaf), placesOf(leaf.plan)));
   const names = leaves.map(({ name }) => name);
   // Leaves stand beside the measures that they are made of, see scan.ts.
   const columns = [
     ...measures.map((measure, n) => `${measure} AS m${n}`),
     ...holds.map((hold, n) => `${hold} AS ${names[n]}`),
   ].join(', ');
-  const rows = leaves.map((leaf) => leaf.rows);
+  const rows = leaves.map((leaf) => withinKind(leaf.rows, kinds));
   return {
     names,
     kinds,

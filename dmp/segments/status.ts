@@ -1,6 +1,7 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { Thing } from '../things/things.ts';
 import { countFor, type Told } from './minimum.ts';
+import type { Round } from './rounds.ts';
 import { lastRuns, type Run } from './runs.ts';
 import type { Segment } from './segment.ts';
 
@@ -17,14 +18,20 @@ export interface SegmentStatus {
 
 export const STATUS_MEMBERS = ['number', 'size', 'version', 'evaluatedAt', 'state'] as const;
 
-export function statusOf(segment: Thing<Segment>, run: Run | undefined, key: Told): SegmentStatus {
+/** @param round what a later refresh did not write down of a segment whose members stayed as they were */
+export function statusOf(segment: Thing<Segment>, run: Run | undefined, round: Round | null, key: Told): SegmentStatus {
   return {
     number: segment.body.number,
     size: run === undefined ? null : countFor(key, run.members),
     version: run?.version ?? null,
-    evaluatedAt: run === undefined ? null : new Date(run.started).toISOString(),
+    evaluatedAt: run === undefined ? null : new Date(evaluatedAt(segment, run, round)).toISOString(),
     state: run !== undefined && run.revision >= segment.revision ? 'ready' : 'recomputing',
   };
+}
+
+function evaluatedAt({ id, revision }: Thing<Segment>, run: Run, round: Round | null): number {
+  const isConfirmed = round !== null && run.revision >= revision && !round.failed.includes(id);
+  return isConfirmed ? Math.max(run.started, round.at) : run.started;
 }
 
 /** Looks last runs up, all that are asked for in one turn of the event loop by one query: a list shows many segments. */

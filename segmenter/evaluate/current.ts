@@ -2,11 +2,12 @@ import type { Limits } from '../../dmp/clickhouse/warehouse.ts';
 import { Binder } from '../../dmp/segments/binder.ts';
 import type { Compiler, FactsPlan, LeafPlan, Lookup } from '../../dmp/segments/plan.ts';
 import { compileSets, kindsOf, type LeafStatement, type SetPlan, setPlanOf, stretchOf } from '../../dmp/segments/sets.ts';
-import { allEdges, askAgain, isOtherDay } from './asked.ts';
+import { allEdges, askAgain, isOtherDay, type Since } from './asked.ts';
 import {
   type Answered,
   type Asking,
   answerLeaves,
+  type Beside,
   type Between,
   dropLeaves,
   type FactsFrom,
@@ -18,7 +19,6 @@ import {
 import { type Current, type Round, stateIn } from './round.ts';
 import { forgetLeaves, type Kept, saveLeaves } from './state.ts';
 import { scopeFor, type Turn } from './turn.ts';
-import { inTurns } from './turns.ts';
 import { askPlaces, dropValues, keepValues, setsOfValues, type Valued } from './values.ts';
 import { isOfValues, planWanted, type Want } from './wants.ts';
 
@@ -62,13 +62,33 @@ export async function bringUp(
       else group.push(want);
     }
   }
-  for (const wants of again.values()) {
-    const isMended = await mend(round, first, wants, limits, between);
+  // What was left out in many rounds is of as many moments: of the first of them at once.
+  const mended = again.size > MOST_MOMENTS ? [[...again.values()].flat()] : [...again.values()];
+  // What is made of everybody's values, when these are of now: beside the last mending, where nothing else is to be made of everybody.
+  const compare = async (atOnce?: number): Promise<void> => {
+    const wants = anew.splice(0);
+    // Beside others' work it is their progress that is told.
+    const told = atOnce === undefined ? between : async () => undefined;
+    if (wants.length > 0) await makeWhole(round, first, wants, 'v', limits, told, atOnce);
+  };
+  await round.deps.warehouse.command({ sql: 'TRUNCATE TABLE segment_leaves' });
+  for (const [n, wants] of mended.entries()) {
+    const isLast = n === mended.length - 1 && whole.length === 0;
+    const then = async (): Promise<void> => (isLast ? compare(1) : undefined);
+    const isMended = await mend(round, first, wants, n === 0 ? '' : `${n}_`, limits, between, then);
     if (!isMended) whole.push(...wants);
   }
-  if (whole.length > 0) await makeWhole(round, first, whole, limits, between);
-  // Of values that are of now by then.
-  if (anew.length > 0) await makeWhole(round, first, anew, limits, between);
+  if (whole.length > 0) await makeWhole(round, first, whole, 'w', limits, between);
+  await compare();
+}
+
+const MOST_MOMENTS = 4;
+
+function firstOf(all: readonly Kept[]): Since {
+  return all.reduce((first: Since, { fold, at }) => ({ fold: Math.min(first.fold, fold), at: Math.min(first.at, at) }), {
+    fold: Number.POSITIVE_INFINITY,
+    at: Number.POSITIVE_INFINITY,
+  });
 }
 
 function isStale({ edges }: Want, { fold, at }: Kept, { rebuilt, now }: Round): boolean {
@@ -82,11 +102,14 @@ interface Prepared {
   readonly values: readonly Valued[];
   /** By what they come to. */
   readonly names: ReadonlyMap<string, string>;
+  /** Of the leaves that are asked of facts, by name; none: of any. */
+  readonly kinds: ReadonlyMap<string, readonly string[]>;
   /** Of which it is known from the leaf alone that their sets are of all others. */
   readonly opposite: ReadonlySet<string>;
 }
 
-async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: number): Promise<Prepared> {
+/** @param prefix of the leaves' names: of those that are asked apart they must differ */
+async function prepare(round: Round, turn: Turn, wants: readonly Want[], prefix: string, facts: number): Promise<Prepared> {
   const { deps, now } = round;
   const bound = new Binder();
   const compiler = { scope: scopeFor(deps.things, turn, now), bound };
@@ -102,7 +125,7 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
   const compared = new Map<string, Map<string, { plan: FactsPlan; places: readonly string[] }>>();
   for (const [n, { key, of, base }] of wants.entries()) {
     if (isLooked.has(key)) {
-      names.set(key, `l${n}`);
+      names.set(key, `l${prefix}${n}`);
       continue;
     }
     const plan = planWanted(of, compiler);
@@ -111,7 +134,7 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
       values.push({ key, others: plan.others, rows: plan.rows });
       continue;
     }
-    const name = `l${n}`;
+    const name = `l${prefix}${n}`;
     names.set(key, name);
     if ('units' in plan) units.set(name, plan.units);
     else if (base !== undefined && plan.others !== undefined) {
@@ -140,7 +163,8 @@ async function prepare(round: Round, turn: Turn, wants: readonly Want[], facts: 
     else found.push({ names: all, kinds: isTogether ? [] : kindsOf(plan.rows), sql, ofNobody: null });
   }
   const statements = [...compileSets(sets, compiler, { isTogether }), ...found];
-  return { asking: { statements, units, ofValues, bound }, compiler, values, names, opposite };
+  const kinds = new Map(statements.flatMap((one) => one.names.map((name) => [name, one.kinds] as const)));
+  return { asking: { statements, units, ofValues, bound }, compiler, values, names, kinds, opposite };
 }
 
 /** So many leaves that differ in values only are looked up together. */
@@ -176,50 +200,73 @@ function lookedUp(same: readonly Looked[], all: readonly string[], lookup: Looku
     GROUP BY leaf, shard`;
 }
 
-/** False: nearly everybody would be asked. */
-async function mend(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<boolean> {
+/**
+ * False: nearly everybody would be asked.
+ *
+ * @param then what is done once the values of everybody are of now, beside the rest
+ */
+async function mend(
+  round: Round,
+  turn: Turn,
+  wants: readonly Want[],
+  prefix: string,
+  limits: Limits,
+  between: Between,
+  then: Beside,
+): Promise<boolean> {
   const { deps, now, states } = round;
   const { warehouse } = deps;
-  const since = states.leaves.get((wants[0] as Want).key) as Kept;
-  const { asking, compiler, values, names } = await prepare(round, turn, wants, round.facts.rows);
+  const since = firstOf(wants.map(({ key }) => states.leaves.get(key) as Kept));
+  const { asking, compiler, values, names, kinds } = await prepare(round, turn, wants, prefix, round.facts.rows);
   const edges = allEdges(wants.map((want) => want.edges));
-  const groups = [...new Map(asking.statements.map(({ kinds }) => [kinds.join(' '), kinds])).values()];
-  const isTogether = asking.statements.some(({ kinds }) => kinds.length === 0) || turn.level !== 'person';
+  const isTogether = asking.statements.some((one) => one.kinds.length === 0) || turn.level !== 'person';
   const kindsOfValues = ({ rows }: Valued): string[] => (isTogether ? [] : kindsOf(rows));
   const looks = [
-    ...asking.statements.map(({ kinds, sql }) => ({ kinds, sql: sql('', '', new Set()) })),
+    ...asking.statements.map((one) => ({ kinds: one.kinds, sql: one.sql('', '', new Set()) })),
     ...values.map((valued) => ({ kinds: kindsOfValues(valued), sql: `${valued.rows} ${valued.others.values.join(' ')}` })),
   ];
   const asked = await askAgain(warehouse, since, now, edges, turn.level, looks);
   if (asked === null) return false;
   const opposite = new Set(wants.flatMap(({ key }) => (states.leaves.get(key)?.isOpposite ? [names.get(key) as string] : [])));
-  if (asked.people > 0) {
-    await answer(round, { ...asking, opposite }, 'segment_facts', asked.facts, limits, between);
-    const stamp = await freeStamp(warehouse);
-    await inTurns(groups, async (kinds) => {
-      const own = new Set(
-        asking.statements.filter((statement) => statement.kinds.join(' ') === kinds.join(' ')).flatMap((one) => one.names),
-      );
-      const leaves = answered(names, opposite).filter(({ name }) => own.has(name));
-      await keepLeaves(warehouse, leaves, stamp, { kinds, compiler });
-    });
+  const compared: Beside = async () => {
     for (const valued of values)
-      await keepValues(warehouse, valued, compiler, kindsOfValues(valued), rangesOf(asked.facts, round.few), limits);
-  }
+      await keepValues(
+        warehouse,
+        valued,
+        compiler,
+        kindsOfValues(valued),
+        rangesOf(asked.facts, Number.POSITIVE_INFINITY),
+        limits,
+      );
+    await then();
+  };
+  if (asked.people > 0) {
+    await answer(round, { ...asking, opposite }, 'segment_facts', asked.facts, limits, between, [compared]);
+    const leaves = answered(names, kinds, opposite).filter(({ name }) => kinds.has(name));
+    if (leaves.length > 0) await keepLeaves(warehouse, leaves, await freeStamp(warehouse), compiler);
+  } else await then();
   const kept = (key: string): Kept => ({ ...(states.leaves.get(key) as Kept), fold: round.fold, at: now });
   await remember(round, new Map(wants.map(({ key }) => [key, { kept: kept(key), ...asked }])));
   return true;
 }
 
-async function makeWhole(round: Round, turn: Turn, wants: readonly Want[], limits: Limits, between: Between): Promise<void> {
+async function makeWhole(
+  round: Round,
+  turn: Turn,
+  wants: readonly Want[],
+  prefix: string,
+  limits: Limits,
+  between: Between,
+  atOnce?: number,
+): Promise<void> {
   const { deps, now, fold } = round;
   const { warehouse } = deps;
-  const { asking, compiler, values, names, opposite } = await prepare(round, turn, wants, round.facts.rows);
+  const { asking, compiler, values, names, kinds, opposite } = await prepare(round, turn, wants, prefix, round.facts.rows);
   const ranges = rangesOf(round.facts.rows, round.few);
   for (const valued of values) await keepValues(warehouse, valued, compiler, null, ranges, limits);
   const told = new Set([...opposite, ...(await tellOpposites(warehouse, asking.statements, asking.bound, limits))]);
-  await answer(round, { ...asking, opposite: told }, 'facts', round.facts.rows, limits, between);
-  await keepLeaves(warehouse, answered(names, told), await freeStamp(warehouse), null);
+  await answer(round, { ...asking, opposite: told }, 'facts', round.facts.rows, limits, between, [], atOnce);
+  await keepLeaves(warehouse, answered(names, kinds, told), await freeStamp(warehouse), null);
   const current = ({ key }: Want): Current => ({
     kept: { fold, at: now, whole: now, isOpposite: told.has(names.get(key) ?? '') },
     people: null,
@@ -235,14 +282,20 @@ function answer(
   facts: number,
   limits: Limits,
   between: Between,
+  beside: readonly Beside[] = [],
+  atOnce?: number,
 ): Promise<void> {
   // To understand a statement of a hundred leaves takes longer than the facts of whom is asked again: these are cut into parts by size only.
   const ranges = from === 'facts' ? rangesOf(facts, few) : rangesOf(facts, Number.POSITIVE_INFINITY);
-  return answerLeaves(deps.warehouse, asking, from, ranges, limits, between);
+  return answerLeaves(deps.warehouse, asking, from, ranges, limits, between, beside, atOnce);
 }
 
-function answered(names: ReadonlyMap<string, string>, opposite: ReadonlySet<string>): Answered[] {
-  return [...names].map(([key, name]) => ({ name, kept: keptAs(key, opposite.has(name)) }));
+function answered(
+  names: ReadonlyMap<string, string>,
+  kinds: ReadonlyMap<string, readonly string[]>,
+  opposite: ReadonlySet<string>,
+): Answered[] {
+  return [...names].map(([key, name]) => ({ name, kept: keptAs(key, opposite.has(name)), kinds: kinds.get(name) ?? [] }));
 }
 
 /** A set that came to be that of all others is another one. */

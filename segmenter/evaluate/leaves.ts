@@ -43,7 +43,10 @@ export interface Asking {
   readonly bound: Binder;
 }
 
-/** Puts the answers into `segment_leaves`. */
+/** Work that is done beside the answers, as one of the statements at once. */
+export type Beside = () => Promise<void>;
+
+/** Puts the answers into `segment_leaves`, beside what is there of leaves of other names. */
 export async function answerLeaves(
   warehouse: Warehouse,
   { statements, units, ofValues, opposite, bound }: Asking,
@@ -51,20 +54,35 @@ export async function answerLeaves(
   ranges: readonly string[],
   limits: Limits,
   between: Between,
+  beside: readonly Beside[] = [],
+  atOnce = AT_ONCE,
 ): Promise<void> {
-  await warehouse.command({ sql: 'TRUNCATE TABLE segment_leaves' });
-  const work = [
-    ...ranges.flatMap((range) =>
-      statements.map(({ sql, kinds }) => sql(from, from === 'facts' ? range : `${range}${isAsked(kinds)}`, opposite)),
-    ),
-    ...[...units].map(([name, sql]) => setOfUnits(name, sql)),
-    ...ofValues,
-  ];
-  await inTurns(work, async (sql, share) => {
-    await between(share);
+  const inRange = (range: string): string[] => {
+    const all = statements.map(({ sql, kinds }) => sql(from, from === 'facts' ? range : `${range}${isAsked(kinds)}`, opposite));
+    // The longest first, so that none is left to one core at the end.
+    return all.sort((a, b) => b.length - a.length);
+  };
+  const answers = [...ranges.flatMap(inRange), ...[...units].map(([name, sql]) => setOfUnits(name, sql)), ...ofValues];
+  const ask = async (sql: string): Promise<void> => {
     const into = `INSERT INTO segment_leaves (leaf, shard, members) SETTINGS ${IN_ORDER} ${sql}`;
     await warehouse.command({ sql: into, params: bound.values }, limits);
-  });
+  };
+  const work = [
+    ...beside,
+    ...answers.map(
+      (sql): Beside =>
+        () =>
+          ask(sql),
+    ),
+  ];
+  await inTurns(
+    work,
+    async (take, share) => {
+      await between(share);
+      await take();
+    },
+    atOnce,
+  );
 }
 
 function setOfUnits(name: string, units: string): string {
@@ -92,33 +110,44 @@ export async function tellOpposites(
 export interface Answered {
   readonly name: string;
   readonly kept: string;
+  /** Of which kinds of facts it was asked; none: of any. */
+  readonly kinds: readonly string[];
 }
 
 /**
- * Mends the kept sets by what is in `segment_leaves`: of whom was asked again (by facts of these kinds), or of everybody (null). What was
+ * Mends the kept sets by what is in `segment_leaves`: of whom was asked again by facts of their kinds, or of everybody (null). What was
  * written by an evaluation that was cut off is right already, and is written again.
  */
 export async function keepLeaves(
   warehouse: Warehouse,
   leaves: readonly Answered[],
   stamp: number,
-  asked: { readonly kinds: readonly string[]; readonly compiler: Compiler } | null,
+  compiler: Compiler | null,
 ): Promise<void> {
-  const now = asked === null ? 'held' : 'bitmapOr(bitmapAndnot(old, who), bitmapAnd(held, who))';
+  const now = compiler === null ? 'held' : 'bitmapOr(bitmapAndnot(old, who), bitmapAnd(held, who))';
+  const groups = new Map(leaves.map(({ kinds }) => [kinds.join(' '), kinds]));
+  const numbers = new Map([...groups.keys()].map((key, n) => [key, n]));
   const both = `SELECT key, shard, groupBitmapMergeStateIf(members, role = 0) AS old, groupBitmapMergeStateIf(members, role = 1) AS held FROM (
       SELECT leaf AS key, shard, members, toUInt8(0) AS role FROM leaf_members FINAL WHERE leaf IN {keys:Array(String)}
       UNION ALL
       SELECT transform(toString(leaf), {names:Array(String)}, {keys:Array(String)}, ''), shard, members, toUInt8(1) FROM segment_leaves
       WHERE leaf IN {names:Array(String)})
     GROUP BY key, shard`;
-  const joined = asked === null ? '' : ` LEFT JOIN (${whoIsAsked(asked.kinds, asked.compiler)}) AS asked USING shard`;
+  const grouped = `SELECT key, shard, old, held, transform(key, {keys:Array(String)}, {groups:Array(UInt16)}, toUInt16(0)) AS asking FROM (${both})`;
+  const asked = (kinds: readonly string[], n: number, of: Compiler): string =>
+    `SELECT toUInt16(${n}) AS asking, shard, who FROM (${whoIsAsked(kinds, of)})`;
+  const joined =
+    compiler === null
+      ? ''
+      : ` LEFT JOIN (${[...groups.values()].map((kinds, n) => asked(kinds, n, compiler)).join(' UNION ALL ')}) AS asked USING asking, shard`;
   const sql = `INSERT INTO leaf_members (leaf, shard, stamp, members) SETTINGS insert_deduplicate = 0
-    SELECT key, shard, {stamp:UInt64}, members FROM (SELECT key, shard, old, ${now} AS members FROM (${both}) AS sets${joined})
+    SELECT key, shard, {stamp:UInt64}, members FROM (SELECT key, shard, old, ${now} AS members FROM (${grouped}) AS sets${joined})
     WHERE bitmapCardinality(bitmapXor(old, members)) > 0`;
   const params = {
-    ...asked?.compiler.bound.values,
+    ...compiler?.bound.values,
     keys: leaves.map(({ kept }) => kept),
     names: leaves.map(({ name }) => name),
+    groups: leaves.map(({ kinds }) => numbers.get(kinds.join(' '))),
     stamp,
   };
   await warehouse.command({ sql, params }, LIMITS);

@@ -7,7 +7,7 @@ import { stretchOf } from '../../dmp/segments/sets.ts';
 import { unitOf } from '../../dmp/segments/unit.ts';
 import type { Between } from './leaves.ts';
 import { LIMITS } from './limits.ts';
-import { inTurns } from './turns.ts';
+import { AT_ONCE, inTurns } from './turns.ts';
 
 /** A rule of a pass: the segment, and the version of its members so far (0: it has none). */
 export interface Asked {
@@ -44,8 +44,8 @@ export interface Algebra {
   /** For each rule its members, an expression over columns of these names. */
   readonly rules: readonly string[];
   readonly names: readonly string[];
-  /** Selects the sets: `leaf` (the name), `shard`, `members`. */
-  readonly sets: string;
+  /** Selects the sets of these names: `leaf` (the name), `shard`, `members`. Binds values. */
+  sets(names: readonly string[]): string;
   readonly level: Level;
   readonly compiler: Compiler;
 }
@@ -69,16 +69,17 @@ export async function takePass(
   const ids = segments.map(({ id }) => id);
   const ranges = shards.length < 2 ? ['1'] : shards.map((shard) => `shard = ${shard}`);
   if (algebra.plain.length > 0) await warehouse.command(plainHeld(algebra), limits);
-  await inTurns(algebra.ids.length === 0 ? [] : ranges, async (range) => {
+  const work = heldIn(shards).flatMap((range, _, all) => partsOf(algebra, all.length).map((part) => ({ part, range })));
+  await inTurns(work, async ({ part, range }) => {
     await between(1);
     // It binds values too.
-    const sql = heldOf(algebra, range);
-    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: algebra.ids } }, limits);
+    const sql = heldOf(part, range);
+    await warehouse.command({ sql, params: { ...algebra.compiler.bound.values, passIds: part.ids } }, limits);
   });
   const params = { passIds: ids, versions: segments.map(({ version }) => version) };
   // Members of before may be in others.
   const all = shards.length < 2 ? ['1'] : [...ranges, `shard NOT IN (${shards.join(', ')})`];
-  for (const range of all) await warehouse.command({ sql: stepsIn(range), params }, LIMITS);
+  await inTurns(all, (range) => warehouse.command({ sql: stepsIn(range), params }, LIMITS));
   const rows = await warehouse.query<CountRow>({ sql: COUNTS }, LIMITS);
   const counts = new Map<string, Counted>(ids.map((id) => [id, NOBODY]));
   for (const { id, n, in_count, out_count, changed } of rows)
@@ -104,8 +105,32 @@ function plainHeld({ plain, common }: Algebra): Statement {
   };
 }
 
+/** To understand rules takes longer than their sets in a shard or two, which take a quarter of a megabyte each. */
+function heldIn(shards: readonly number[]): string[] {
+  if (shards.length <= AT_ONCE) return ['1'];
+  const pairs = Array.from({ length: Math.ceil(shards.length / AT_ONCE) }, (_, n) =>
+    shards.slice(n * AT_ONCE, (n + 1) * AT_ONCE),
+  );
+  return pairs.map((pair) => `shard IN (${pair.join(', ')})`);
+}
+
+/** Of statements that are fewer than go at once each is cut into so many, with the sets that its rules are made of. */
+function partsOf(algebra: Algebra, statements: number): Algebra[] {
+  const { ids, rules, names } = algebra;
+  if (ids.length === 0) return [];
+  const parts = statements < AT_ONCE && ids.length > FEW_RULES ? AT_ONCE : 1;
+  const size = Math.ceil(ids.length / parts);
+  return Array.from({ length: parts }, (_, n) => {
+    const own = rules.slice(n * size, (n + 1) * size);
+    const words = new Set(own.join(' ').match(/\w+/g));
+    return { ...algebra, ids: ids.slice(n * size, (n + 1) * size), rules: own, names: names.filter((name) => words.has(name)) };
+  });
+}
+
+const FEW_RULES = 20;
+
 function heldOf({ rules, names, sets, level, compiler }: Algebra, range: string): string {
-  const columns = columnsOf(names, `SELECT leaf, shard, members FROM (${sets}) WHERE ${range}`);
+  const columns = columnsOf(names, `SELECT leaf, shard, members FROM (${sets(names)}) WHERE ${range}`);
   const held = `SELECT id AS segment, shard, members FROM (SELECT shard, [${rules.join(', ')}] AS sets FROM (${columns}))
     ARRAY JOIN sets AS members, {passIds:Array(String)} AS id WHERE bitmapCardinality(members) > 0`;
   const into = 'INSERT INTO segment_held (segment, shard, members) SETTINGS insert_deduplicate = 0';

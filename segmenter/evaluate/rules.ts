@@ -51,15 +51,20 @@ export function algebraFor(round: Round, turns: readonly Turn[]): Algebra {
     });
     return hasRefused ? `bitmapAndnot(${members}, ${REFUSED})` : members;
   });
-  const keys = bound.texts([...names.keys()]);
-  const sets = [
-    `SELECT transform(leaf, ${keys}, ${bound.texts([...names.values()])}, '') AS leaf, shard, members
-      FROM (SELECT leaf, shard, members FROM leaf_members FINAL WHERE leaf IN ${keys})`,
-    ...[...segments].map(([id, name]) => {
-      const version = stateIn(round, id)?.version ?? 0;
-      return `SELECT '${name}', shard, members FROM (${membersOf(id, version, bound)})`;
-    }),
-  ].join(' UNION ALL ');
+  const sets = (wanted: readonly string[]): string => {
+    const isWanted = new Set(wanted);
+    const leaves = [...names].filter(([, name]) => isWanted.has(name));
+    const keys = bound.texts(leaves.map(([kept]) => kept));
+    const named = [...segments].filter(([, name]) => isWanted.has(name));
+    return [
+      `SELECT transform(leaf, ${keys}, ${bound.texts(leaves.map(([, name]) => name))}, '') AS leaf, shard, members
+        FROM (SELECT leaf, shard, members FROM leaf_members FINAL WHERE leaf IN ${keys})`,
+      ...named.map(([id, name]) => {
+        const version = stateIn(round, id)?.version ?? 0;
+        return `SELECT '${name}', shard, members FROM (${membersOf(id, version, bound)})`;
+      }),
+    ].join(' UNION ALL ');
+  };
   return {
     ids: composed.map(({ id }) => id),
     plain,

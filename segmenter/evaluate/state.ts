@@ -96,6 +96,10 @@ export async function saveEvaluated(redis: Redis, states: ReadonlyMap<string, Ev
   }
 }
 
+export async function readFailed(redis: Redis): Promise<string[]> {
+  return redis.hkeys(FAILED_KEY);
+}
+
 export async function saveFailed(redis: Redis, id: string, failed: Failed): Promise<void> {
   await redis.hset(FAILED_KEY, id, JSON.stringify(failed));
 }

@@ -38,6 +38,8 @@ export const SOME_TIME = Date.UTC(2026, 0, 1);
 
 /** What segments share whose rules mean the same things. */
 interface Shared {
+  /** Of another name where anything but the stores, campaigns and places that it looks up is another. */
+  readonly name: string;
   readonly scope: RuleScope;
   readonly common: readonly Want[];
 }
@@ -51,7 +53,7 @@ export function sharedIn(things: Things): SharedBy {
     const found = known.get(key);
     if (found !== undefined) return found;
     const scope = { ...scopeOf(things, advertiser, SOME_TIME), level, confidence };
-    const shared = { scope, common: commonWants(scope) };
+    const shared = { name: JSON.stringify([advertiser, scope]), scope, common: commonWants(scope) };
     known.set(key, shared);
     return shared;
   };
@@ -135,6 +137,10 @@ function weightOf(rule: Rule): number {
   return 1 + JSON.stringify(rule).length / 2_000;
 }
 
-export function scopeFor(things: Things, { advertiser, level, confidence }: Turn, now: number): RuleScope {
+export function scopeFor(
+  things: Things,
+  { advertiser, level, confidence }: Pick<Turn, 'advertiser' | 'level' | 'confidence'>,
+  now: number,
+): RuleScope {
   return { ...scopeOf(things, advertiser, now), level, confidence };
 }

@@ -2,7 +2,11 @@
 export const AT_ONCE = 2;
 
 /** Works through a list, so many at once; told how far it is, 0 to 1. The first failure ends it. */
-export async function inTurns<T>(work: readonly T[], take: (one: T, share: number) => Promise<void>): Promise<void> {
+export async function inTurns<T>(
+  work: readonly T[],
+  take: (one: T, share: number) => Promise<void>,
+  atOnce = AT_ONCE,
+): Promise<void> {
   let next = 0;
   let failure: unknown = null;
   const worker = async (): Promise<void> => {
@@ -11,6 +15,6 @@ export async function inTurns<T>(work: readonly T[], take: (one: T, share: numbe
         failure ??= error;
       });
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: atOnce }, worker));
   if (failure !== null) throw failure;
 }

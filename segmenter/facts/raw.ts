@@ -36,7 +36,11 @@ export type Part = 'all' | 'fresh' | 'again';
 
 /** Of equal times the later insert wins, as in the table itself: the number of the first block is part of a part's name. */
 const LATER = "toUInt64OrZero(splitByChar('_', _part)[2]) DESC";
-const NEWEST = (time: string, key: string): string => `ORDER BY ${time} DESC, ${LATER} LIMIT 1 BY ${key}`;
+
+/** Of some rows of a table the newest of each key, as FINAL has them of all: the end of a statement. */
+export function newestOf(time: string, key: string): string {
+  return `ORDER BY ${time} DESC, ${LATER} LIMIT 1 BY ${key}`;
+}
 const MOVED = "SELECT identifier FROM facts_scope WHERE why = 'moved'";
 
 interface Shape {
@@ -200,8 +204,8 @@ function selected({ table, key, only = '1', gone = '0' }: Shape, part: Part, sli
   if (part === 'again') return `${columns} FINAL WHERE ${only} AND NOT (${gone}) AND ${again(table, key)}`;
   // An attribute that came in late may be older than the one that is there.
   if (table === 'attributes')
-    return `${columns} FINAL WHERE identifier IN (SELECT identifier FROM attributes WHERE ${isFresh(table)})`;
-  return `${columns} WHERE ${only} AND ${isFresh(table)} ${NEWEST(RAW[table], key)}`;
+    return `${columns} WHERE identifier IN (SELECT identifier FROM attributes WHERE ${isFresh(table)}) ${newestOf('at', key)}`;
+  return `${columns} WHERE ${only} AND ${isFresh(table)} ${newestOf(RAW[table], key)}`;
 }
 
 function again(table: RawTable, key: string): string {

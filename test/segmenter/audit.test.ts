@@ -96,7 +96,7 @@ test(`over ${DAYS} days members of people who are asked again are those of every
     rig.pass(DAY_MS / 2 + 1_000 * day);
     await facts.fold();
     // As of few facts, and as of many: by kinds of facts, in parts.
-    const runs = await evaluateSegments({ ...rig, things: rig.things, ...(day % 2 === 0 ? { fewFacts: 0 } : {}) }, undefined);
+    const { runs } = await evaluateSegments({ ...rig, things: rig.things, ...(day % 2 === 0 ? { fewFacts: 0 } : {}) }, undefined);
     expect(runs.filter(({ error }) => error !== '')).toEqual([]);
     again += runs.filter(({ mode }) => mode === 'incremental').length;
     wrong += runs.filter(({ mode }) => mode === 'audit').reduce((sum, { entered, left }) => sum + entered + left, 0);

@@ -44,7 +44,7 @@ function troubled(
 async function outcome(on: Rig): Promise<object> {
   rig.pass(1_000);
   await createFacts(rig).fold();
-  const runs = await evaluateSegments(on, undefined);
+  const { runs } = await evaluateSegments(on, undefined);
   return Object.fromEntries(runs.map(({ segment, error, members }) => [segment, error === '' ? members : error]));
 }
 

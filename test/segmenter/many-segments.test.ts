@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { forgetLeaves, readEvaluated, saveLeaves } from '../../segmenter/evaluate/state.ts';
-import { evaluateSegments } from '../../segmenter/evaluate.ts';
+import { evaluate as evaluateOne, evaluateSegments } from '../../segmenter/evaluate.ts';
 import { createFacts } from '../../segmenter/facts.ts';
 import { membersOf, putAttribute, putPeople, type Rig, startRig, uuid } from './rig.ts';
 
@@ -14,7 +14,7 @@ beforeEach(() => rig.reset());
 
 async function evaluateAll() {
   await createFacts(rig).fold();
-  return evaluateSegments(rig, undefined);
+  return (await evaluateSegments(rig, undefined)).runs;
 }
 
 const number = (name: string, min: number, max = min): Rule => ({ attribute: { name, min, max } });
@@ -57,6 +57,61 @@ test('a segment of everybody, an empty one and two thousand of ten people are ri
   expect(await membersOf(rig, 'small1777')).toEqual([5, ...people.slice(270, 280)]);
 });
 
+test('of many small segments only those are evaluated again that somebody came into or left, and an audit finds no other', {
+  timeout: 300_000,
+}, async () => {
+  const people = Array.from({ length: 560 }, (_, n) => n + 1);
+  await putPeople(rig, people);
+  const entry = (list: number, one: number) => ({ list: `li_${list}`, identifier: uuid(one), entry: uuid(one), source: 'crm' });
+  for (let value = 0; value < 56; value++) {
+    const ten = people.slice(value * 10, value * 10 + 10);
+    await putAttribute(rig, 'ten', ten, value);
+    await rig.warehouse.insert(
+      'list_entries',
+      ten.map((one) => entry(value, one)),
+    );
+  }
+  const small = (n: number, value: number) =>
+    rig.segment(`small${n}`, { attribute: { name: 'ten', in: [String(value)] } }, n + 1);
+  for (let n = 0; n < 560; n++) await small(n, n % 56);
+  for (let n = 0; n < 56; n++) await rig.segment(`listed${n}`, { list: `li_${n}` }, n + 561);
+  const evaluate = async (): Promise<string[]> => {
+    rig.pass(1_000);
+    return (await evaluateAll()).map(({ segment }) => segment).sort();
+  };
+  const of = (...values: number[]) => Array.from({ length: 560 }, (_, n) => n).filter((n) => values.includes(n % 56));
+  expect(await evaluate()).toHaveLength(616);
+  expect(await evaluate()).toEqual([]);
+  await putAttribute(rig, 'ten', [5], 27);
+  expect(await evaluate()).toEqual(
+    of(0, 27)
+      .map((n) => `small${n}`)
+      .sort(),
+  );
+  expect(await membersOf(rig, 'small27')).toEqual([5, ...people.slice(270, 280)]);
+  expect(await membersOf(rig, 'small0')).toEqual([1, 2, 3, 4, 6, 7, 8, 9, 10]);
+  await rig.warehouse.insert('list_entries', [entry(3, 500)]);
+  expect(await evaluate()).toContain('listed3');
+  expect(await membersOf(rig, 'listed3')).toEqual([...people.slice(30, 40), 500]);
+  // Nothing else of person 9 is anybody's now: where the identifier is listed, it is another person that is.
+  await rig.warehouse.insert('identities', [{ identifier: uuid(9), kind: 'ifa', profile: 15, anchor: uuid(15), version: 2 }]);
+  expect(await evaluate()).toContain('listed0');
+  expect(await membersOf(rig, 'listed0')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 10, 15]);
+  await small(100, 7);
+  await rig.segment('new', { list: 'li_9' }, 700);
+  expect(await evaluate()).toEqual(['new', 'small100']);
+  expect(await membersOf(rig, 'small100')).toEqual(people.slice(70, 80));
+  // One alone, whose set was not written down for long.
+  await putAttribute(rig, 'ten', [51], 6);
+  await createFacts(rig).fold();
+  expect(await evaluateOne(rig, 'small6')).toMatchObject({ entered: 1, left: 0 });
+  expect(await evaluate()).toContain('small5');
+  rig.pass(25 * 3_600_000);
+  const audit = await evaluateAll();
+  expect(audit.filter(({ mode }) => mode === 'audit').length).toBeGreaterThan(500);
+  expect(audit.filter(({ entered, left, error }) => entered + left > 0 || error !== '')).toEqual([]);
+});
+
 test('what is known of more sets than one call can name is there again, and is forgotten again', {
   timeout: 300_000,
 }, async () => {
@@ -91,7 +146,7 @@ test('a rule that is too much for the others fails alone, and is tried alone unt
     rig.pass(1_000);
     passes = 0;
     await createFacts(rig).fold();
-    const runs = await evaluateSegments({ ...rig, warehouse, things: rig.things }, undefined);
+    const { runs } = await evaluateSegments({ ...rig, warehouse, things: rig.things }, undefined);
     return Object.fromEntries(runs.map(({ segment, error, members }) => [segment, error === '' ? members : error]));
   };
   expect(await evaluate()).toEqual({ s0: 1, s1: 1, s2: 1, s3: 1, s4: 'timeout', s5: 1 });
