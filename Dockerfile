@@ -22,7 +22,7 @@ COPY --from=build /app/dist ./dist
 RUN mkdir /data && chown node:node /data
 USER node
 ENV WALKIN_HOST=0.0.0.0 WALKIN_DATA_DIR=/data WALKIN_HEALTH_PORT=9081
-EXPOSE 8080 8081 9080 9081 9082
+EXPOSE 8080 8081 8082 9080 9081 9082 9083
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=5 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.WALKIN_HEALTH_PORT}/livez`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]

@@ -25,6 +25,7 @@ const ENTRIES: Entries = {
   embedded: script('./segmenter/embedded'),
   dmp: script('./dmp/main'),
   segmenter: script('./segmenter/main'),
+  pages: script('./dmp/pages/main'),
   city: script('./load-tests/city/main'),
 };
 

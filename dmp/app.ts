@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { registerAdvertisersRoutes } from './advertisers/routes.ts';
 import { useAudit } from './audit/record.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -15,14 +13,11 @@ import { registerErasuresRoutes } from './erasures/routes.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { registerExchangesRoutes } from './exchanges/routes.ts';
 import { registerGeofencesRoutes } from './geofences/routes.ts';
+import { createApi, useRedisGuard } from './http/api.ts';
 import { useApiDocs } from './http/api-docs.ts';
-import { PROBLEM_TYPE, problemBody, problemOf, sendProblem, useProblems } from './http/errors.ts';
 import { registerHealth } from './http/health.ts';
 import { useIdempotency } from './http/idempotency.ts';
 import { useJson } from './http/json-body.ts';
-import { useMetrics } from './http/metrics.ts';
-import { useUnknownRoute } from './http/unknown-route.ts';
-import { SCHEMA_COMPILERS } from './http/validation.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerImportRoutes } from './imports/routes.ts';
 import { registerInventoryListRoutes } from './inventory-lists/routes.ts';
@@ -31,7 +26,6 @@ import { useAuthentication } from './keys/authenticate.ts';
 import { useRateLimit } from './keys/rate-limit.ts';
 import { registerApiKeysRoutes } from './keys/routes.ts';
 import { registerListsRoutes } from './lists/routes.ts';
-import { Problem } from './problem.ts';
 import { registerProfilesRoutes } from './profiles/routes.ts';
 import { registerQuarantineRoutes } from './quarantine/routes.ts';
 import { registerRatesRoutes } from './rates/routes.ts';
@@ -56,22 +50,11 @@ const BODY_LIMIT = 1024 * 1024;
 
 /** The admin API. Knows no clock, no environment and no port: tests call it with `inject`. */
 export function buildApp(deps: DmpDeps, options: AppOptions): FastifyInstance {
-  const app = Fastify({
-    bodyLimit: BODY_LIMIT,
-    routerOptions: { maxParamLength: 200 },
-    genReqId: () => `req_${randomBytes(9).toString('hex')}`,
-    frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemOf(error)),
-    clientErrorHandler: answerUnreadable,
-    schemaController: { compilersFactory: SCHEMA_COMPILERS },
-  });
-  useProblems(app, deps.log);
-  useUnknownRoute(app);
-  useHeaders(app);
-  useMetrics(app);
-  useAuthentication(app, deps.things, options.adminKey);
+  const app = createApi(deps.log, BODY_LIMIT);
+  useAuthentication(app, (id) => deps.things.get('api-key', id)?.body, options.adminKey);
   useRateLimit(app, deps.redis);
   useAudit(app, deps);
-  useRedisGuard(app, deps);
+  useRedisGuard(app, deps.redis);
   useIdempotency(app, deps.redis);
   useJson(app);
   useApiDocs(app);
@@ -113,33 +96,4 @@ function registerRoutes(api: FastifyInstance, deps: DmpDeps): void {
   registerJobRoutes(api, deps);
   registerApiKeysRoutes(api, deps);
   registerAuditRoutes(api, deps);
-}
-
-function useHeaders(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
-  });
-}
-
-/** What changes something needs Redis; without it the call would wait for as long as it is away. */
-function useRedisGuard(app: FastifyInstance, { redis }: DmpDeps): void {
-  app.addHook('onRequest', async (request) => {
-    const isAway = redis.status === 'reconnecting' || redis.status === 'close' || redis.status === 'end';
-    if (isAway && request.method !== 'GET' && request.method !== 'HEAD')
-      throw new Problem(503, 'unavailable', 'Redis is away', { headers: { 'retry-after': '2' } });
-  });
-}
-
-/** Bytes that are not HTTP have no request to answer to. */
-function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const isLong = error.code === 'HPE_HEADER_OVERFLOW';
-  const status = isLong ? 431 : 400;
-  const problem = new Problem(status, 'malformed', isLong ? 'The headers are too long' : 'The call is not HTTP');
-  const body = JSON.stringify(problemBody(problem, '', `req_${randomBytes(9).toString('hex')}`));
-  const reason = isLong ? 'Request Header Fields Too Large' : 'Bad Request';
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

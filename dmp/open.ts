@@ -2,9 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { quickenTexts } from '../proto/string-methods.ts';
 import { startIntake } from './ad-events/intake.ts';
 import { buildApp } from './app.ts';
 import { migrate } from './clickhouse/migrate.ts';
@@ -14,6 +12,7 @@ import { startExports } from './destinations/schedule.ts';
 import { buildMetricsApp } from './http/metrics.ts';
 import { startImportWorker } from './imports/worker.ts';
 import { createJobs } from './jobs/queue.ts';
+import { openRedis } from './redis.ts';
 import { startPublisher } from './snapshot/publish.ts';
 import { openThings } from './things/open.ts';
 
@@ -109,22 +108,6 @@ async function listenAll(deps: DmpDeps, options: DmpOptions, closings: (() => Pr
   await metrics.listen({ host: options.host, port: options.metricsPort });
   options.log.info({ host: options.host, port: options.port, metricsPort: options.metricsPort }, 'the admin API listens');
   return app;
-}
-
-/** A connection that outlives its Redis: what is asked meanwhile is answered when it is back. */
-function openRedis(url: string, log: Logger): Redis {
-  quickenTexts();
-  const redis = new Redis(url, { maxRetriesPerRequest: null });
-  let isAway = false;
-  redis.on('error', (error) => {
-    if (!isAway) log.warn({ err: error }, 'Redis is away');
-    isAway = true;
-  });
-  redis.on('ready', () => {
-    if (isAway) log.info('Redis is back');
-    isAway = false;
-  });
-  return redis;
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<void> {

@@ -13,9 +13,11 @@ const Settings = Type.Object({
   WALKIN_HOST: Type.String({ default: '127.0.0.1' }),
   WALKIN_BIDDER_PORT: Port(8080),
   WALKIN_API_PORT: Port(8081),
+  WALKIN_PAGES_PORT: Port(8082),
   WALKIN_BIDDER_METRICS_PORT: Port(9080),
   WALKIN_API_METRICS_PORT: Port(9081),
   WALKIN_SEGMENTER_METRICS_PORT: Port(9082),
+  WALKIN_PAGES_METRICS_PORT: Port(9083),
   WALKIN_BIDDER_WORKERS: Type.Integer({ minimum: 0, maximum: 1024, default: 0 }),
   REDIS_URL: Type.Optional(Type.String()),
   CLICKHOUSE_URL: Type.Optional(Type.String()),
@@ -26,17 +28,21 @@ const FLAGS = {
   data: 'WALKIN_DATA_DIR',
   bidderPort: 'WALKIN_BIDDER_PORT',
   apiPort: 'WALKIN_API_PORT',
+  pagesPort: 'WALKIN_PAGES_PORT',
   bidderMetricsPort: 'WALKIN_BIDDER_METRICS_PORT',
   apiMetricsPort: 'WALKIN_API_METRICS_PORT',
   segmenterMetricsPort: 'WALKIN_SEGMENTER_METRICS_PORT',
+  pagesMetricsPort: 'WALKIN_PAGES_METRICS_PORT',
   workers: 'WALKIN_BIDDER_WORKERS',
 } as const;
 
 export interface Ports {
   readonly bidder: number;
   readonly api: number;
+  readonly pages: number;
   readonly bidderMetrics: number;
   readonly apiMetrics: number;
+  readonly pagesMetrics: number;
   /** Only where the segmenter is a process of its own. */
   readonly segmenterMetrics: number;
 }
@@ -72,8 +78,10 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     ports: {
       bidder: settings.WALKIN_BIDDER_PORT,
       api: settings.WALKIN_API_PORT,
+      pages: settings.WALKIN_PAGES_PORT,
       bidderMetrics: settings.WALKIN_BIDDER_METRICS_PORT,
       apiMetrics: settings.WALKIN_API_METRICS_PORT,
+      pagesMetrics: settings.WALKIN_PAGES_METRICS_PORT,
       segmenterMetrics: settings.WALKIN_SEGMENTER_METRICS_PORT,
     },
     workers: settings.WALKIN_BIDDER_WORKERS || availableParallelism(),
@@ -100,9 +108,11 @@ function readFlags(args: readonly string[]): Record<string, unknown> {
     .option('--data <folder>', 'data folder (WALKIN_DATA_DIR, ./data)')
     .option('--bidder-port <port>', 'OpenRTB and notices (WALKIN_BIDDER_PORT, 8080); 0 picks a free port')
     .option('--api-port <port>', 'admin API (WALKIN_API_PORT, 8081)')
+    .option('--pages-port <port>', 'lookups of pages (WALKIN_PAGES_PORT, 8082)')
     .option('--bidder-metrics-port <port>', 'health and metrics of the bidder (WALKIN_BIDDER_METRICS_PORT, 9080)')
     .option('--api-metrics-port <port>', 'health and metrics of the data process (WALKIN_API_METRICS_PORT, 9081)')
     .option('--segmenter-metrics-port <port>', 'with CLICKHOUSE_URL only (WALKIN_SEGMENTER_METRICS_PORT, 9082)')
+    .option('--pages-metrics-port <port>', 'health and metrics of the lookups (WALKIN_PAGES_METRICS_PORT, 9083)')
     .option('--workers <n>', 'bidder workers (WALKIN_BIDDER_WORKERS); 0 is one a core')
     .allowExcessArguments(false)
     .parse([...args], { from: 'user' })

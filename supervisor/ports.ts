@@ -6,9 +6,11 @@ import { StartError } from './start-error.ts';
 export const PORT_OF: Readonly<Record<keyof Ports, string>> = {
   bidder: 'the bidder',
   api: 'the admin API',
+  pages: 'the lookups of pages',
   bidderMetrics: "the bidder's metrics",
   apiMetrics: "the admin API's metrics",
   segmenterMetrics: "the segmenter's metrics",
+  pagesMetrics: "the lookups' metrics",
 };
 
 /**

@@ -13,6 +13,7 @@ export interface Entries {
   readonly embedded: string;
   readonly dmp: string;
   readonly segmenter: string;
+  readonly pages: string;
   readonly city: string;
 }
 
@@ -42,7 +43,11 @@ export function nodeProcesses(wiring: Wiring): NodeProcess[] {
           nodeProcess(wiring, 'dmp', 'Admin API', entries.dmp, ports.apiMetrics),
           nodeProcess(wiring, 'segmenter', 'Segmenter', entries.segmenter, ports.segmenterMetrics),
         ];
-  return [...data, nodeProcess(wiring, 'bidder', `Bidder (${config.workers} workers)`, entries.bidder, ports.bidderMetrics)];
+  return [
+    ...data,
+    nodeProcess(wiring, 'pages', 'Lookups of pages', entries.pages, ports.pagesMetrics),
+    nodeProcess(wiring, 'bidder', `Bidder (${config.workers} workers)`, entries.bidder, ports.bidderMetrics),
+  ];
 }
 
 function nodeProcess(wiring: Wiring, name: string, title: string, entry: string, readyPort: number): NodeProcess {
@@ -68,9 +73,11 @@ function environmentOf({ config, ports, redisUrl, secrets }: Wiring): NodeJS.Pro
     WALKIN_HOST: config.host,
     WALKIN_BIDDER_PORT: String(ports.bidder),
     WALKIN_API_PORT: String(ports.api),
+    WALKIN_PAGES_PORT: String(ports.pages),
     WALKIN_BIDDER_METRICS_PORT: String(ports.bidderMetrics),
     WALKIN_API_METRICS_PORT: String(ports.apiMetrics),
     WALKIN_SEGMENTER_METRICS_PORT: String(ports.segmenterMetrics),
+    WALKIN_PAGES_METRICS_PORT: String(ports.pagesMetrics),
     WALKIN_BIDDER_WORKERS: String(config.workers),
     WALKIN_PEPPER: secrets.pepper,
     WALKIN_OLD_PEPPERS: (secrets.oldPeppers ?? []).join(' '),

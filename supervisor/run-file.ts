@@ -10,8 +10,10 @@ export interface RunFile {
   /** Base addresses. */
   readonly api: string;
   readonly bidder: string;
+  readonly pages: string;
   readonly apiMetrics: string;
   readonly bidderMetrics: string;
+  readonly pagesMetrics: string;
 }
 
 export const runFile = (data: string): string => join(data, 'run.json');

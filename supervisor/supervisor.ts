@@ -63,8 +63,10 @@ export function createSupervisor({ config, secrets, entries, say, fatal }: Super
       processes: children.map(({ name, pid }) => ({ name, pid })),
       api: url(ports.api),
       bidder: url(ports.bidder),
+      pages: url(ports.pages),
       apiMetrics: url(ports.apiMetrics),
       bidderMetrics: url(ports.bidderMetrics),
+      pagesMetrics: url(ports.pagesMetrics),
     });
   };
 

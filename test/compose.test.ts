@@ -57,8 +57,9 @@ const runtime = stages.at(-1);
 const isPinned = (image: string): boolean => /:v?\d+\.\d+\.\d+/.test(image);
 const isRequired = (value: string): boolean => /^\$\{[A-Z_]+:\?[^}]+\}$/.test(value);
 
-test('the server form has ClickHouse, Redis, dmp, segmenter and two bidders behind one port', () => {
-  expect(parts.map(([name]) => name).sort()).toEqual(['bidder', 'bidder-proxy', 'clickhouse', 'dmp', 'redis', 'segmenter']);
+test('the server form has ClickHouse, Redis, dmp, segmenter, who answers pages, and two bidders behind one port', () => {
+  const names = ['bidder', 'bidder-proxy', 'clickhouse', 'dmp', 'pages', 'redis', 'segmenter'];
+  expect(parts.map(([name]) => name).sort()).toEqual(names);
   expect(part('bidder').deploy?.replicas).toBe(2);
   expect(part('bidder').ports).toBeUndefined();
   expect(part('bidder-proxy').ports).toEqual(['127.0.0.1:8080:8080']);
@@ -82,6 +83,7 @@ test('the health check of each process asks the port that it serves health on', 
     dmp: 'WALKIN_API_METRICS_PORT',
     segmenter: 'WALKIN_SEGMENTER_METRICS_PORT',
     bidder: 'WALKIN_BIDDER_METRICS_PORT',
+    pages: 'WALKIN_PAGES_METRICS_PORT',
   };
   for (const [name, port] of Object.entries(portOf)) {
     const environment = part(name).environment ?? {};
@@ -106,7 +108,7 @@ test('addresses carry their password only as a variable', () => {
   const addresses = parts
     .flatMap(([, { environment = {} }]) => Object.values(environment))
     .filter((value) => value.includes('@'));
-  expect(addresses).toHaveLength(5);
+  expect(addresses).toHaveLength(6);
   for (const address of addresses) expect(address).toMatch(/^\w+:\/\/\w*:\$\{[A-Z_]+:\?[^}]+\}@/);
 });
 
@@ -146,10 +148,11 @@ test('nothing runs as root', () => {
 
 test('each command starts a file that the build makes', () => {
   const own = parts.filter(([, { build }]) => build === '.');
-  expect(own.map(([name]) => name).sort()).toEqual(['bidder', 'dmp', 'segmenter']);
+  expect(own.map(([name]) => name).sort()).toEqual(['bidder', 'dmp', 'pages', 'segmenter']);
   for (const [name, { command = [] }] of own) {
-    expect(command, name).toEqual(['node', `dist/${name}/main.js`]);
-    expect(existsSync(`${ROOT}${name}/main.ts`), `${name}/main.ts`).toBe(true);
+    const folder = name === 'pages' ? 'dmp/pages' : name;
+    expect(command, name).toEqual(['node', `dist/${folder}/main.js`]);
+    expect(existsSync(`${ROOT}${folder}/main.ts`), `${folder}/main.ts`).toBe(true);
   }
   expect(runtime?.lines).toContain('CMD ["node", "dist/dmp/main.js"]');
 });

@@ -6,6 +6,7 @@ import type { Batcher } from './batch.ts';
 import { linesOf } from './body.ts';
 import { EVENT_TYPES } from './event.ts';
 import type { ConsentRow, Tables } from './rows.ts';
+import { createSlices } from './slices.ts';
 import { emptyTables, rowCount } from './tables.ts';
 import type { Terms } from './terms.ts';
 
@@ -21,7 +22,7 @@ const MAX_ERRORS = 100;
 const CHUNK_ROWS = 10_000;
 /** Chunks of one call that may wait to be written. */
 const CHUNKS = 4;
-/** Rows between two looks at the event loop: about 10 ms. */
+/** Rows between two looks at how many wait: the same call is always written in the same chunks, so that one that is sent again changes nothing. */
 const TURN = 1_000;
 
 interface Row {
@@ -47,6 +48,7 @@ export async function takeEvents(
   let tables = emptyTables();
   const writing: Promise<void>[] = [];
   let turn = 0;
+  const slices = createSlices();
   const heard: ConsentRow[] = [];
   const waiting: Row[] = [];
   const takeAll = async (some: Iterable<Row>, under: Terms, wait: boolean): Promise<void> => {
@@ -57,9 +59,8 @@ export async function takeEvents(
         takeRow(row, under, pepper, tables, taken);
         if (tables.consents.length > words) heard.push(...tables.consents.slice(words).filter(isOnPlace));
       }
-      if (++turn % TURN !== 0) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      if (rowCount(tables) < CHUNK_ROWS) continue;
+      if (slices.step()) await slices.next();
+      if (++turn % TURN !== 0 || rowCount(tables) < CHUNK_ROWS) continue;
       if (writing.length === CHUNKS) await writing.shift();
       const written = batcher.add(tables);
       // The fault is met where it is awaited.

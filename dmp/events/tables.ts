@@ -3,6 +3,7 @@ import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { noteRows } from '../sources/arrivals.ts';
 import type { EdgeMemory } from './edge-memory.ts';
 import type { QuarantineRow, TableName, Tables } from './rows.ts';
+import { createSlices, type Slices } from './slices.ts';
 import { columnsOf, stamped, textOf } from './text-rows.ts';
 
 export const TABLE_NAMES = [
@@ -49,21 +50,39 @@ export function rowCount(tables: Tables): number {
  */
 export async function writeTables(warehouse: Warehouse, tables: Tables, edges: EdgeMemory, now: number): Promise<void> {
   const unknown = edges.unknown(tables.edges, now);
-  await Promise.all(
-    TABLE_NAMES.map((name) =>
-      name === 'edges' ? writeRows(warehouse, name, unknown, now, edges.era()) : writeRows(warehouse, name, tables[name], now),
-    ),
-  );
+  const era = edges.era();
+  const slices = createSlices();
+  const writing: Promise<void>[] = [];
+  // One table's text after the other, while those before are written.
+  for (const name of TABLE_NAMES) {
+    const rows = name === 'edges' ? unknown : tables[name];
+    if (rows.length === 0) continue;
+    const { token, text } = await linesOf(name, rows, now, name === 'edges' ? era : '', slices);
+    const written = warehouse.insertText(name, columnsOf(name), text, token);
+    // The fault is met where all are awaited.
+    written.catch(() => undefined);
+    writing.push(written);
+  }
+  await Promise.all(writing);
   edges.remember(unknown, now);
   for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 
-async function writeRows(warehouse: Warehouse, table: TableName, rows: readonly object[], now: number, era = ''): Promise<void> {
-  if (rows.length === 0) return;
-  // When rows came in is no part of what they are: their token is made without it.
-  const text = textOf(table, rows);
-  const token = digestOf(`${table}${era}`, table === 'quarantine' ? idsOf(rows as readonly QuarantineRow[]) : text);
-  await warehouse.insertText(table, columnsOf(table), Buffer.from(stamped(table, text, now)), token);
+/** Rows whose text is made in one go. */
+const PIECE = 64;
+
+/** What is inserted, and the token of the insert. When rows came in is no part of what they are: their token is made without it. */
+async function linesOf(table: TableName, rows: readonly object[], now: number, era: string, slices: Slices) {
+  const hash = createHash('sha256').update(`${table}${era}\n`);
+  if (table === 'quarantine') hash.update(idsOf(rows as readonly QuarantineRow[]));
+  const pieces: Buffer[] = [];
+  for (let from = 0; from < rows.length; from += PIECE) {
+    const text = textOf(table, rows.slice(from, from + PIECE));
+    if (table !== 'quarantine') hash.update(text);
+    pieces.push(Buffer.from(stamped(table, text, now)));
+    if (slices.step(PIECE)) await slices.next();
+  }
+  return { token: hash.digest('hex'), text: Buffer.concat(pieces) };
 }
 
 /** The id of a refused row is made of what was refused, and so stands for it. */

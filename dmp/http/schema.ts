@@ -7,7 +7,9 @@ export const ID_PATTERN = '^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$';
 /** Id of a thing; `what` says of which. */
 export const Id = (what: string) => Type.String({ pattern: ID_PATTERN, description: `Id of ${what}` });
 
-export const Name = Type.String({ minLength: 1, maxLength: 200 });
+/** One line, of which something can be seen: names stand in lists, logs, sentences and files. */
+export const NAME_PATTERN = '^(?=.*\\S)[^\\p{Cc}\\u2028\\u2029]*$';
+export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: NAME_PATTERN });
 
 /** RFC 3339 with a zone. */
 export const Time = Type.String({ format: 'date-time', examples: ['2026-03-01T00:00:00Z'] });

@@ -3,6 +3,7 @@ import formats from 'ajv-formats';
 import type { FastifySchemaCompiler, FastifyServerOptions } from 'fastify';
 import { parseRfc3339 } from '../events/time.ts';
 import type { ErrorCode, Fault } from '../problem.ts';
+import { NAME_PATTERN } from './schema.ts';
 
 const COMMON = {
   allErrors: true,
@@ -108,6 +109,7 @@ function messageOf(keyword: string, params: Record<string, unknown>, message = '
   if (keyword === 'additionalProperties') return 'is not a known member';
   if (keyword === 'format' && params['format'] === 'date-time')
     return 'is not a time with a zone, as 2026-03-01T00:00:00Z (RFC 3339)';
+  if (keyword === 'pattern' && params['pattern'] === NAME_PATTERN) return 'must be one line with something to be seen in it';
   if (keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`;
   if (keyword === 'discriminator') return `must have a known "${String(params['tag'])}"`;
   return message;

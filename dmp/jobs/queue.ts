@@ -125,11 +125,18 @@ async function runJob(worker: Worker<JobData>, job: Job<JobData>, options: JobWo
     if (error instanceof JobCancelled || (watch !== undefined && (await isCancelled(context))))
       throw new UnrecoverableError(CANCELLED);
     if (error instanceof JobRefused) throw new UnrecoverableError(error.message);
-    options.log.error({ job: job.id, type, attempt: job.attemptsMade + 1, err: error }, 'job failed');
+    noteFailure(options.log, { job: job.id, type, attempt: job.attemptsMade + 1 }, error);
     throw error;
   } finally {
     clearInterval(watch);
   }
+}
+
+/** Who does not answer, or has no such name, is no fault of ours: where it was, in our code, tells nobody anything. */
+function noteFailure(log: Logger, job: object, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/^unreachable\b/.test(message)) log.warn({ ...job, reason: message }, 'job failed');
+  else log.error({ ...job, err: error }, 'job failed');
 }
 
 async function isCancelled(context: JobContext): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../problem.ts';
-import type { Things } from '../things/things.ts';
+import type { ApiKey } from './api-key.ts';
 import type { Principal } from './auth.ts';
 import { scopesOf } from './roles.ts';
 
@@ -15,13 +15,17 @@ declare module 'fastify' {
   }
 }
 
+/** What says whose a key is. */
+export type KeptKey = Omit<ApiKey, 'name'>;
+type KeyOf = (id: string) => KeptKey | undefined;
+
 /** Every route but the open ones needs a key; the hook runs before the body is read. */
-export function useAuthentication(app: FastifyInstance, things: Things, adminKey: string | null): void {
+export function useAuthentication(app: FastifyInstance, keyOf: KeyOf, adminKey: string | null): void {
   const admin = adminKey === null ? null : digest(adminKey);
   app.decorateRequest('principal', null as unknown as Principal);
   app.addHook('onRequest', async (request) => {
     if (isOpen(request)) return;
-    const principal = principalOf(bearerOf(request), things, admin);
+    const principal = principalOf(bearerOf(request), keyOf, admin);
     if (principal === null)
       throw new Problem(401, 'unauthorized', 'The call needs a valid API key', {
         detail: 'Send it as "Authorization: Bearer wk_…"',
@@ -41,11 +45,11 @@ function bearerOf(request: FastifyRequest): string | null {
   return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
 
-function principalOf(key: string | null, things: Things, admin: Buffer | null): Principal | null {
+function principalOf(key: string | null, keyOf: KeyOf, admin: Buffer | null): Principal | null {
   if (key === null) return null;
   if (admin !== null && timingSafeEqual(digest(key), admin)) return { id: 'admin', advertiser: null, scopes: ['admin'] };
   const [, id, secret] = KEY.exec(key) ?? [];
-  const body = id === undefined ? undefined : things.get('api-key', id)?.body;
+  const body = id === undefined ? undefined : keyOf(id);
   if (id === undefined || secret === undefined || body === undefined) return null;
   if (!timingSafeEqual(digest(secret), Buffer.from(body.hash, 'hex'))) return null;
   const { advertiser, exchange = null, rateLimit = null } = body;

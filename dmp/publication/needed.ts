@@ -1,5 +1,5 @@
 import type { Warehouse } from '../clickhouse/warehouse.ts';
-import { lookupsOf } from '../destinations/lookup.ts';
+import { segmentsOffered } from '../destinations/offers.ts';
 import { type Guards, heldBack, isForbidden, minimumOf, readGuards, segmentsWanted } from '../segments/guards.ts';
 import { percentOf } from '../segments/unit.ts';
 import { segmentsOf } from '../sources/lineage.ts';
@@ -16,7 +16,7 @@ export interface Held {
 const NOTHING_HELD: Held = { lineItems: new Set(), untold: new Set() };
 
 export async function readHeld(warehouse: Warehouse, things: Things): Promise<Held> {
-  const offered = offeredIn(things);
+  const offered = segmentsOffered(things);
   const use = { purpose: 'personalised_ads', destination: 'lookup' } as const;
   const [lineItems, guards] = await Promise.all([heldBack(warehouse, things), readGuards(warehouse, things, offered, use)]);
   return { lineItems, untold: new Set(offered.filter((id) => guards.of(id).state === 'refused')) };
@@ -36,7 +36,7 @@ export function segmentsNamed(things: Things, now: number, held: Held = NOTHING_
   const named = new Set<string>();
   for (const { id: lineItem, body } of lineItemsLive(things, now))
     if (!held.lineItems.has(lineItem)) for (const id of segmentsOf(body)) named.add(id);
-  for (const id of offeredIn(things)) if (!held.untold.has(id)) named.add(id);
+  for (const id of segmentsOffered(things)) if (!held.untold.has(id)) named.add(id);
   return named;
 }
 
@@ -80,10 +80,6 @@ function lineItemsLive(things: Things, now: number) {
     if (campaign === undefined || body.status !== 'active' || campaign.status !== 'active') return false;
     return Math.min(Date.parse(campaign.end), Date.parse(body.end ?? campaign.end)) > over;
   });
-}
-
-function offeredIn(things: Things): string[] {
-  return [...new Set(lookupsOf(things, null).flatMap(({ body }) => body.segments.map(({ segment }) => segment)))];
 }
 
 /** How surely an identifier must be the person's to carry a segment, in percent, of those that ask for it. */

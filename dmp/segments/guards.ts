@@ -4,7 +4,7 @@ import type { Warehouse } from '../clickhouse/warehouse.ts';
 import type { NounContext } from '../http/noun.ts';
 import type { Fault } from '../problem.ts';
 import { type Moment, standingOf } from '../sources/lineage.ts';
-import { momentOf, readPresence } from '../sources/presence.ts';
+import { momentOf, type Presence, readPresence } from '../sources/presence.ts';
 import type { DestinationKind, Purpose } from '../sources/purposes.ts';
 import { type Terms, termsOf } from '../sources/source.ts';
 import type { Things } from '../things/things.ts';
@@ -103,21 +103,47 @@ export interface Guards {
 
 type RunOf = (segment: string) => Promise<Run | undefined>;
 
+/** What guard rails are judged by, as it was when it was read: the rest is said by things. */
+export interface Grounds {
+  readonly segments: ReadonlySet<string>;
+  /** Their last evaluations. */
+  readonly runs: ReadonlyMap<string, Run>;
+  /** Null: no contract could say no. */
+  readonly presence: Presence | null;
+}
+
 /** @param runOf the last evaluation of a segment; by default those of `segments` are read at once */
-export async function readGuards(
+export async function readGrounds(
   warehouse: Warehouse,
   things: Things,
   segments: readonly string[],
-  use: Use = BIDDING,
+  use: Use,
   runOf?: RunOf,
-): Promise<Guards> {
+): Promise<Grounds> {
   const runs =
     runOf === undefined
       ? await (segments.length === 0 ? new Map<string, Run>() : lastRuns(warehouse, segments))
-      : new Map(await Promise.all(segments.map(async (id) => [id, await runOf(id)] as const)));
+      : new Map<string, Run>();
+  if (runOf !== undefined)
+    for (const [id, run] of await Promise.all(segments.map(async (id) => [id, await runOf(id)] as const)))
+      if (run !== undefined) runs.set(id, run);
   // Which sources hold what is asked of every table of facts: only where a contract could say no.
-  const isBound = segments.length > 0 && things.list('source').some(({ body }) => refusalOf(termsOf(body), use) !== null);
-  const moment = isBound ? momentOf(things, await presenceOf(warehouse)) : null;
+  const presence = segments.length > 0 && isBound(things, use) ? await presenceOf(warehouse) : null;
+  return { segments: new Set(segments), runs, presence };
+}
+
+/** Whether what was read tells of the segment as things are now. */
+export function restOn(things: Things, { segments, presence }: Grounds, segment: string, use: Use): boolean {
+  return segments.has(segment) && (presence !== null || !isBound(things, use));
+}
+
+function isBound(things: Things, use: Use): boolean {
+  return things.list('source').some(({ body }) => refusalOf(termsOf(body), use) !== null);
+}
+
+/** The guard rails of things as they are now, on what was read. */
+export function guardsOn(things: Things, { runs, presence }: Grounds, use: Use): Guards {
+  const moment = presence === null ? null : momentOf(things, presence);
   return {
     of: (id) => {
       const base = verdictOf(things, runs.get(id), id);
@@ -125,6 +151,17 @@ export async function readGuards(
       return terms.length === 0 ? base : verdict([...base.reasons, ...terms]);
     },
   };
+}
+
+/** @param runOf as of `readGrounds` */
+export async function readGuards(
+  warehouse: Warehouse,
+  things: Things,
+  segments: readonly string[],
+  use: Use = BIDDING,
+  runOf?: RunOf,
+): Promise<Guards> {
+  return guardsOn(things, await readGrounds(warehouse, things, segments, use, runOf), use);
 }
 
 function termsReasons(things: Things, moment: Moment, id: string, use: Use): Reason[] {

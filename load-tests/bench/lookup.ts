@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, freePort, ownCommand, startChild } from './child.ts';
 import { createDraw } from './draw.ts';
 import { startData } from './freshness.ts';
 import { doubtsOf, type OpenLoopResult, runOpenLoop } from './open-loop.ts';
 import type { Options } from './options.ts';
-import { setUpRig } from './rig.ts';
+import { PEPPER, type Rig, setUpRig } from './rig.ts';
 import { BenchError, say, sayShare } from './say.ts';
 
 /** From the moment at which a page was to ask to its whole answer, ms; `evaluating…` while segments are evaluated and published. */
@@ -33,27 +35,43 @@ const SENDERS = 4;
 const ORIGIN = 'https://shop.example';
 /** An answer that comes later is of no use to a page. */
 const LATE_MS = 5;
+/** Not counted: code that nobody has run is slow, and is compiled while it runs. */
+const WARM_S = 4;
 const DAY_MS = 86_400_000;
 
 /**
- * Pages ask which segments their visitor is in, of a dmp that runs as it does for real: each with the key of the shop, which has a limit, and
- * from the shop's site. First of a quiet one, then of one that evaluates segments and publishes them again and again.
+ * Pages ask which segments their visitor is in, of the process that answers them, beside a dmp that runs as it does for real: each with
+ * the key of the shop, which has a limit, and from the shop's site. First while the dmp is quiet, then while it evaluates segments and
+ * publishes them again and again. What the dmp itself answers is told beside.
  */
 export async function benchLookup(options: Options): Promise<LookupTimes> {
   const rig = await setUpRig({ ...options, scale: SMALL });
   const { pinning } = rig;
   // The engine has both cores, as it has where it runs for real.
-  const data = await startData(rig, options, pinning === null ? null : `${pinning.server},${pinning.rest}`);
+  const cores = pinning === null ? null : `${pinning.server},${pinning.rest}`;
+  const data = await startData(rig, options, cores);
+  let pages: Pages | null = null;
   try {
-    const message = messagesOf(data.port, await openShop(data));
+    pages = await startPages(rig, options, cores);
+    const message = messagesOf(await openShop(data));
     await refresh(data);
-    await checkOne(data);
-    await askFor(data, message, 2, options.seed);
-    const quiet = await askFor(data, message, options.seconds, options.seed + 1);
-    tell('Quiet', quiet);
+    await untilTold(data);
+    const ask = async ({ port }: { readonly port: number }, seconds: number, when: string): Promise<OpenLoopResult> => {
+      const result = await askFor(port, message, seconds, options.seed);
+      tell(when, result);
+      return result;
+    };
+    await ask(pages, WARM_S, 'Not yet warm');
+    const quiet = await ask(pages, options.seconds, 'Quiet');
+    await ask(data, WARM_S, 'Of the dmp itself, not yet warm');
+    await ask(data, options.seconds, 'Of the dmp itself, quiet');
     await browse(data, options);
-    const { busy, rounds } = await whileEvaluating(data, () => askFor(data, message, options.seconds, options.seed + 2));
-    tell(`While ${SEGMENTS} segments were evaluated ${rounds} times`, busy);
+    const { told, rounds } = await whileEvaluating(data, async () => [
+      await ask(pages as Pages, options.seconds, 'While segments are evaluated'),
+      await ask(data, options.seconds, 'Of the dmp itself, while segments are evaluated'),
+    ]);
+    const [busy] = told as [OpenLoopResult];
+    say(`${SEGMENTS} segments were evaluated ${rounds} times`);
     const [a, b] = [quantilesOf(quiet), quantilesOf(busy)];
     return {
       ...{ lookupP50Ms: a.p50, lookupP99Ms: a.p99, lookupP999Ms: a.p999 },
@@ -61,9 +79,32 @@ export async function benchLookup(options: Options): Promise<LookupTimes> {
       lookupsPerS: RATE,
     };
   } finally {
+    await pages?.child.stop();
     await data.stop();
     await rig.stop();
   }
+}
+
+interface Pages {
+  readonly port: number;
+  readonly child: Child;
+}
+
+async function startPages({ folder, pinning }: Rig, { env }: Options, cores: string | null): Promise<Pages> {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const command = ownCommand('dmp/pages/main');
+  const core = cores === null ? (pinning?.rest ?? null) : null;
+  const child = startChild(core, cores === null ? command : ['taskset', '-c', cores, ...command], {
+    ...env,
+    REDIS_URL: join(folder, 'redis.sock'),
+    WALKIN_LOG_LEVEL: 'warn',
+    WALKIN_HOST: '127.0.0.1',
+    WALKIN_PEPPER: PEPPER,
+    WALKIN_PAGES_PORT: String(port),
+    WALKIN_PAGES_METRICS_PORT: String(metricsPort),
+  });
+  await child.until(async () => (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).ok);
+  return { port, child };
 }
 
 const visitorOf = (n: number) => ({ kind: 'cookie', value: `visitor-${n % VISITORS}` });
@@ -127,10 +168,7 @@ function putRule(call: Data['call'], n: number, round: number): Promise<unknown>
   return call('PUT', `segments/pages-${n}`, { advertiser: 'shop', name: `Pages ${n}`, rule });
 }
 
-async function whileEvaluating(
-  data: Data,
-  ask: () => Promise<OpenLoopResult>,
-): Promise<{ readonly busy: OpenLoopResult; readonly rounds: number }> {
+async function whileEvaluating<T>(data: Data, ask: () => Promise<T>): Promise<{ readonly told: T; readonly rounds: number }> {
   await refresh(data);
   let isOver = false;
   let rounds = 0;
@@ -142,7 +180,7 @@ async function whileEvaluating(
     }
   })();
   try {
-    return { busy: await ask(), rounds };
+    return { told: await ask(), rounds };
   } finally {
     isOver = true;
     await evaluating;
@@ -158,19 +196,23 @@ async function refresh({ call }: Data): Promise<void> {
   }
 }
 
-async function checkOne({ call }: Data): Promise<void> {
+/** Guard rails are looked at every few seconds: the segment is told of once they know that it was evaluated. */
+async function untilTold({ call }: Data): Promise<void> {
   const asked = { advertiser: 'shop', identifiers: [visitorOf(0)] };
-  const { segments } = await call<{ segments: string[] }>('POST', 'memberships:lookup', asked);
-  if (segments.length !== 1) throw new BenchError('a visitor is not in the segment');
+  for (const end = performance.now() + 20_000; ; await sleep(200)) {
+    const { segments } = await call<{ segments: string[] }>('POST', 'memberships:lookup', asked);
+    if (segments.length === 1) return;
+    if (performance.now() > end) throw new BenchError('a visitor is not in the segment');
+  }
 }
 
 /** What a browser sends, by the number of the visitor. */
-function messagesOf(port: number, key: string): readonly Buffer[] {
+function messagesOf(key: string): readonly Buffer[] {
   return Array.from({ length: VISITORS }, (_, n) => {
     const body = JSON.stringify({ identifiers: [visitorOf(n)] });
     const head = [
       'POST /v1/memberships:lookup HTTP/1.1',
-      `host: 127.0.0.1:${port}`,
+      'host: pages.example',
       `authorization: Bearer ${key}`,
       `origin: ${ORIGIN}`,
       'content-type: application/json',
@@ -180,7 +222,7 @@ function messagesOf(port: number, key: string): readonly Buffer[] {
   });
 }
 
-async function askFor({ port }: Data, messages: readonly Buffer[], seconds: number, seed: number): Promise<OpenLoopResult> {
+async function askFor(port: number, messages: readonly Buffer[], seconds: number, seed: number): Promise<OpenLoopResult> {
   const message = (call: number): Buffer => messages[call % messages.length] as Buffer;
   const result = await runOpenLoop({ port, message, rate: RATE, seconds, seed, lateMs: LATE_MS });
   if (result.errors > 0) throw new BenchError(`${result.errors} of ${result.scheduled} lookups were not answered`);

@@ -18,7 +18,7 @@ export interface OwnWalkin {
 const BESIDE = fileURLToPath(new URL(`../../start${extname(import.meta.url)}`, import.meta.url));
 const READY_WITHIN_MS = 300_000;
 const STOP_WITHIN_MS = 10_000;
-const PORTS = ['--bidder-port', '--api-port', '--bidder-metrics-port', '--api-metrics-port'];
+const PORTS = ['bidder', 'api', 'pages', 'bidder-metrics', 'api-metrics', 'pages-metrics'].map((name) => `--${name}-port`);
 
 export interface OwnOptions {
   /** Of its identifiers, which decides who is held out. Without, the installation draws its own. */

@@ -21,7 +21,7 @@ let api: TestApi;
 let address = '';
 let worker: { close(): Promise<void> };
 const run = async (text: string): Promise<string> => {
-  const script = text.replaceAll('http://127.0.0.1:8081', address);
+  const script = text.replaceAll(/http:\/\/127\.0\.0\.1:808[12]/g, address);
   const options = { env: { ...process.env, KEY: ADMIN_KEY }, timeout: 25_000 };
   return (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], options)).stdout;
 };

@@ -1,5 +1,8 @@
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createApi } from '../../dmp/http/api.ts';
 import { startApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
@@ -235,3 +238,70 @@ describe('what a hostile caller would try', () => {
     expect(await answerTo('POST', '/v1/segments/seg_1/restore', { version: 5e9 })).toBe('422 validation /version maximum');
   });
 });
+
+test('a name is one line with something to be seen in it', async () => {
+  const put = (name: string) => api.call('PUT', '/v1/segments/named', { name, rule: { purchases: {} } }, { headers: any });
+  for (const name of [' ', '\t', 'two\nlines', 'zero\u0000', '\u2028', 'a\u0085b']) {
+    const answer = await put(name);
+    expect([answer.statusCode, answer.json().errors], JSON.stringify(name)).toEqual([
+      422,
+      [{ pointer: '/name', code: 'pattern', message: 'must be one line with something to be seen in it' }],
+    ]);
+  }
+  for (const name of ['a', ' Молоко и хлеб ', 'Ünïcode 👩‍🍳 (2026), "quoted"'])
+    expect((await put(name)).statusCode).toBeLessThan(300);
+});
+
+test('a body that gets on is waited for, and one that does not is cut off', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const everyMs = 30_000;
+  const app = createApi(api.deps.log, 1_000_000, { everyMs, leastBytes: 1_000 });
+  onTestFinished(() => app.close());
+  const calls: IncomingMessage[] = [];
+  app.addHook('onRequest', async (request) => void calls.push(request.raw));
+  app.post('/take', async () => ({ taken: true }));
+  app.post('/refuse', { onRequest: async (_, reply) => reply.code(401).send({}) }, async () => ({}));
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const open = async (path: string) => {
+    const socket = connect(port, '127.0.0.1');
+    const said = { text: '', isOver: false };
+    socket.on('data', (chunk: Buffer) => {
+      said.text += chunk.toString();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      said.isOver = true;
+    });
+    const before = calls.length;
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 3000\r\n\r\n"`);
+    await until(() => calls.length > before);
+    const call = calls[before] as IncomingMessage;
+    const bring = async (text: string): Promise<void> => {
+      const bytes = call.socket.bytesRead;
+      socket.write(text);
+      await until(() => call.socket.bytesRead >= bytes + text.length);
+    };
+    return { said, bring };
+  };
+  const [gettingOn, standing, answered] = [await open('/take'), await open('/take'), await open('/refuse')];
+  await until(() => answered.said.text.includes('401'));
+  for (const one of [gettingOn, standing, answered]) await one.bring('a'.repeat(1_200));
+  vi.advanceTimersByTime(everyMs);
+  await gettingOn.bring('b'.repeat(1_200));
+  await standing.bring('b');
+  await answered.bring('b');
+  vi.advanceTimersByTime(everyMs);
+  await until(() => standing.said.isOver && answered.said.isOver);
+  expect(standing.said.text).toContain('HTTP/1.1 408 Request Timeout');
+  expect(standing.said.text).toContain('"code":"timeout"');
+  expect(answered.said.text).not.toContain('408');
+  await gettingOn.bring(`${'c'.repeat(598)}"`);
+  await until(() => gettingOn.said.text.includes('"taken":true'));
+});
+
+/** On the clock of the event loop: others stand still here. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}

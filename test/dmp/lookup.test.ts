@@ -1,12 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLookup, type Lookup } from '../../dmp/destinations/lookup.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createLookup } from '../../dmp/destinations/lookup.ts';
+import { takeHanded } from '../../dmp/destinations/lookup-uses.ts';
+import { type OfferSheet, type Offers, SHEET_CHANNEL, SHEET_KEY } from '../../dmp/destinations/offer-sheet.ts';
+import { createOffers } from '../../dmp/destinations/offers.ts';
 import { createKeyring } from '../../dmp/events/keyring.ts';
 import { optOut } from '../../dmp/opt-out/opt-out.ts';
+import { buildPagesApp, buildPagesHealth } from '../../dmp/pages/app.ts';
+import { followOffers } from '../../dmp/pages/offers-told.ts';
 import { segmentsNeeded } from '../../dmp/publication/needed.ts';
 import { recordRun } from '../../dmp/segments/runs.ts';
 import { profileKey } from '../../proto/keys.ts';
 import { encodeProfile, hourOf } from '../../proto/profile.ts';
-import { startApi, type TestApi } from '../support/api.ts';
+import { ADMIN_KEY, startApi, type TestApi } from '../support/api.ts';
+import { startRedis } from '../support/redis.ts';
 
 let api: TestApi;
 let key: string;
@@ -17,6 +23,8 @@ const origin = 'https://shop.example';
 const keyOf = (value: string) => createKeyring(api.deps.pepper).keyOf('cookie', value) as string;
 const ask = (identifiers: object[], options: { key?: string; headers?: Record<string, string> } = {}) =>
   api.call('POST', URL, { identifiers }, { key, ...options });
+
+const MERGE = { headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' } };
 
 /** What the segmenter publishes of a person. */
 async function publish(value: string, segments: readonly string[]): Promise<void> {
@@ -66,43 +74,71 @@ test('tells the segments on offer that the visitor is in, and no small or unlist
   expect((await ask([{ kind: 'cookie', value: 'nobody' }])).json()).toEqual({ segments: [] });
 });
 
-test('a page does not wait for ClickHouse where it is busy, for as long as what is on offer may be told', async () => {
+/** A ClickHouse that answers when it is let. */
+function busyWarehouse() {
   const gates: (() => void)[] = [];
   let isBusy = false;
   const { query } = api.deps.warehouse;
-  const warehouse = {
-    ...api.deps.warehouse,
-    query: async <Row>(...args: Parameters<typeof query>): Promise<Row[]> => {
-      if (isBusy) await new Promise<void>((resolve) => void gates.push(resolve));
-      return query<Row>(...args);
+  return {
+    warehouse: {
+      ...api.deps.warehouse,
+      query: async <Row>(...args: Parameters<typeof query>): Promise<Row[]> => {
+        if (isBusy) await new Promise<void>((resolve) => void gates.push(resolve));
+        return query<Row>(...args);
+      },
+    },
+    keepBusy: () => {
+      isBusy = true;
+    },
+    letGo: () => {
+      isBusy = false;
+      for (const open of gates) open();
     },
   };
-  const things = { ...api.deps.things, onChange: () => undefined };
-  const deps = { ...api.deps, warehouse, things };
-  const lookups = [createLookup(deps, { freshMs: 0, keptMs: 600_000 }), createLookup(deps, { freshMs: 0, keptMs: 0 })] as const;
-  const [kept, strict] = lookups;
-  const told = (lookup: Lookup) => lookup.of('shop', [{ kind: 'cookie', value: 'visitor-1' }]);
-  const regulars = [{ segment: 'regulars', code: 'vip', destination: 'site' }];
-  expect([await told(kept), await told(strict)]).toEqual([regulars, regulars]);
-  isBusy = true;
-  expect(await told(kept)).toEqual(regulars);
+}
+
+const regulars = [{ segment: 'regulars', code: 'vip', destination: 'site' }];
+const toldBy = async (offers: Offers) => [...(await offers.codesOf('shop')).values()];
+
+test('a page does not wait for ClickHouse where it is busy, for as long as what is on offer may be told', async () => {
+  const { warehouse, keepBusy, letGo } = busyWarehouse();
+  const deps = { ...api.deps, warehouse };
+  const [kept, strict] = [createOffers(deps, { keptMs: 600_000 }), createOffers(deps, { keptMs: 0 })] as const;
+  expect([await toldBy(kept), await toldBy(strict)]).toEqual([regulars, regulars]);
+  keepBusy();
+  expect(await toldBy(kept)).toEqual(regulars);
   // What is over is not told, however busy it is.
-  const waiting = told(strict);
+  const waiting = toldBy(strict);
   const first = await Promise.race([waiting, new Promise((resolve) => setTimeout(() => resolve('waits'), 100))]);
-  isBusy = false;
-  for (const open of gates) open();
+  letGo();
   expect([first, await waiting]).toEqual(['waits', regulars]);
-  for (const lookup of lookups) lookup.close();
+  for (const offers of [kept, strict]) offers.close();
+});
+
+test('a change counts at once where ClickHouse is busy, and no page waits for it', async () => {
+  const { warehouse, keepBusy, letGo } = busyWarehouse();
+  const offers = createOffers({ ...api.deps, warehouse }, { keptMs: 600_000 });
+  expect(await toldBy(offers)).toEqual(regulars);
+  keepBusy();
+  for (const [status, told] of [
+    ['paused', []],
+    ['active', regulars],
+  ] as const) {
+    await api.ok('PATCH', '/v1/destinations/site', { status }, MERGE);
+    const codes = offers.codesOf('shop');
+    expect(codes).toBeInstanceOf(Map);
+    expect(await toldBy(offers)).toEqual(told);
+  }
+  letGo();
+  offers.close();
 });
 
 test('a page does not wait for a Redis that hangs', async () => {
   const redis = Object.create(api.deps.redis, { mgetBuffer: { value: () => new Promise(() => undefined) } });
-  const lookup = createLookup(
-    { ...api.deps, redis, things: { ...api.deps.things, onChange: () => undefined } },
-    { patienceMs: 1 },
-  );
+  const offers = createOffers(api.deps);
+  const lookup = createLookup({ ...api.deps, redis, offers }, 1);
   await expect(lookup.of('shop', [{ kind: 'cookie', value: 'visitor-1' }])).rejects.toMatchObject({ status: 503 });
-  lookup.close();
+  offers.close();
 });
 
 test('bidders are told of the segments too, so that there is something to ask', () => {
@@ -137,10 +173,9 @@ test('of who opted out nothing is told, at once', async () => {
 });
 
 test('a destination that is paused answers no more', async () => {
-  const merge = { headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' } };
-  await api.ok('PATCH', '/v1/destinations/site', { status: 'paused' }, merge);
+  await api.ok('PATCH', '/v1/destinations/site', { status: 'paused' }, MERGE);
   expect((await ask([visitor])).json()).toEqual({ segments: [] });
-  await api.ok('PATCH', '/v1/destinations/site', { status: 'active' }, merge);
+  await api.ok('PATCH', '/v1/destinations/site', { status: 'active' }, MERGE);
   expect((await ask([visitor])).json()).toEqual({ segments: ['vip'] });
 });
 
@@ -159,6 +194,127 @@ test('a key that asks more often than it may is told to wait', async () => {
   ]);
   const last = await ask([visitor], { key: slow });
   expect([last.json().segments, last.headers['retry-after']]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
+});
+
+test('of a key that may call often every call is counted, though tokens are taken some at once', async () => {
+  const body = { id: 'often', name: 'Often', advertiser: 'shop', role: 'publishable', rateLimit: { perSecond: 20, burst: 60 } };
+  const often = (await api.ok<{ key: string }>('POST', '/v1/api-keys', body)).key;
+  const began = performance.now();
+  const answers = await Promise.all(Array.from({ length: 300 }, () => ask([visitor], { key: often })));
+  const seconds = (performance.now() - began) / 1000;
+  // Where Redis was slow a call is not counted, and says so by not telling how many are left.
+  const counted = answers.filter(({ headers }) => headers['ratelimit-limit'] !== undefined);
+  const taken = counted.filter(({ statusCode }) => statusCode === 200).length;
+  expect(taken).toBeGreaterThanOrEqual(60);
+  expect(taken).toBeLessThanOrEqual(61 + 20 * seconds);
+  const left = counted.map(({ headers }) => Number(headers['ratelimit-remaining']));
+  expect([Math.max(...left), Math.min(...left)]).toEqual([59, 0]);
+  expect(counted.filter(({ statusCode }) => statusCode === 429).length).toBe(counted.length - taken);
+});
+
+describe('a process apart', () => {
+  const pagesOn = async (redis = api.deps.redis) => {
+    const offers = await followOffers(redis, api.deps.log);
+    const deps = { ...api.deps, redis, offers };
+    const [app, health] = [buildPagesApp(deps), buildPagesHealth(deps)];
+    const close = async (): Promise<void> => {
+      offers.close();
+      await app.close();
+      await health.close();
+    };
+    onTestFinished(close);
+    const call = (payload: object, headers: Record<string, string> = { authorization: `Bearer ${key}` }) =>
+      app.inject({ method: 'POST', url: URL, payload, headers });
+    return { app, health, call, close };
+  };
+
+  test('answers as the dmp does, refuses what it refuses, and knows no other address', async () => {
+    const { app, health, call } = await pagesOn();
+    await vi.waitFor(async () => expect((await call({ identifiers: [visitor] })).json()).toEqual({ segments: ['vip'] }), 20_000);
+    const stranger = 'https://evil.example';
+    const calls: readonly [body: object, key: string | null, more?: Record<string, string>][] = [
+      [{ identifiers: [visitor] }, key, { origin }],
+      [{ identifiers: [visitor] }, key, { origin: stranger }],
+      [{ identifiers: [visitor] }, others],
+      [{ identifiers: [visitor], advertiser: 'shop' }, others],
+      [{ identifiers: [visitor] }, null],
+      [{ identifiers: [] }, key],
+      [{ identifiers: [{ kind: 'email', value: 'a@b.example' }] }, key],
+      [{ identifiers: [{ kind: 'cookie', value: 'nobody' }] }, key],
+    ];
+    for (const [body, by, more = {}] of calls) {
+      const there = await api.call('POST', URL, body, { key: by, headers: more });
+      const here = await call(body, { ...(by === null ? {} : { authorization: `Bearer ${by}` }), ...more });
+      expect(here.statusCode, here.body).toBe(there.statusCode);
+      const { requestId: _, ...answer } = here.json();
+      expect(there.json()).toMatchObject(answer);
+      expect(here.headers['access-control-allow-origin']).toBe(there.headers['access-control-allow-origin']);
+    }
+    const asked = await app.inject({ method: 'OPTIONS', url: URL, headers: { origin } });
+    expect([asked.statusCode, asked.headers['access-control-allow-origin']]).toEqual([204, origin]);
+    expect((await app.inject({ url: '/v1/segments', headers: { authorization: `Bearer ${key}` } })).statusCode).toBe(404);
+    // The operator's first key is the dmp's alone.
+    expect((await call({ identifiers: [visitor] }, { authorization: `Bearer ${ADMIN_KEY}` })).statusCode).toBe(401);
+    expect((await health.inject('/readyz')).json()).toEqual({ ready: true, reasons: [] });
+    expect((await health.inject('/metrics')).body).toContain('walkin_api_request_seconds');
+  });
+
+  test('hears of a pause and of a key that is taken back', async () => {
+    const { call } = await pagesOn();
+    const issued = await api.ok<{ key: string }>('POST', '/v1/api-keys', {
+      ...{ id: 'brief', name: 'Brief', advertiser: 'shop', role: 'publishable' },
+    });
+    const brief = { authorization: `Bearer ${issued.key}` };
+    const told = async () => {
+      const answer = await call({ identifiers: [visitor] }, brief);
+      return answer.statusCode === 200 ? answer.json().segments : answer.statusCode;
+    };
+    await vi.waitFor(async () => expect(await told()).toEqual(['vip']), 20_000);
+    await api.ok('PATCH', '/v1/destinations/site', { status: 'paused' }, MERGE);
+    await vi.waitFor(async () => expect(await told()).toEqual([]), 20_000);
+    await api.ok('PATCH', '/v1/destinations/site', { status: 'active' }, MERGE);
+    await vi.waitFor(async () => expect(await told()).toEqual(['vip']), 20_000);
+    await api.ok('DELETE', '/v1/api-keys/brief', undefined, { headers: { 'if-match': '*' } });
+    await vi.waitFor(async () => expect(await told()).toBe(401), 20_000);
+  });
+
+  test('needs Redis alone, and hands over what it told, to be written down as uses of the segment', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const redis = server.connect();
+    const visitors = profileKey(keyOf('visitor-1'));
+    const sheet = await vi.waitFor(async () => {
+      const text = (await api.deps.redis.get(SHEET_KEY)) ?? '';
+      expect(text).toContain('regulars');
+      return text;
+    }, 20_000);
+    await redis.set(SHEET_KEY, sheet);
+    await redis.pexpire(SHEET_KEY, 600_000);
+    await redis.set(visitors, (await api.deps.redis.getBuffer(visitors)) as Buffer);
+    const { call, close } = await pagesOn(redis);
+    for (let n = 0; n < 3; n++) expect((await call({ identifiers: [visitor] })).json()).toEqual({ segments: ['vip'] });
+    await close();
+    const count = { advertiser: 'shop', destination: 'site', segment: 'regulars', people: 3 };
+    expect([await takeHanded(redis), await takeHanded(redis)]).toEqual([[count], []]);
+  });
+
+  test('tells nothing where no dmp says what is on offer, or none has for a minute', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const redis = server.connect();
+    const { call, health } = await pagesOn(redis);
+    const status = async () => (await call({ identifiers: [visitor] })).statusCode;
+    expect([await status(), (await health.inject('/readyz')).statusCode]).toEqual([503, 503]);
+    const sheet: OfferSheet = { keys: [], offers: [] };
+    const say = async (lastsMs: number): Promise<void> => {
+      await redis.set(SHEET_KEY, JSON.stringify(sheet), 'PX', lastsMs);
+      await redis.publish(SHEET_CHANNEL, '');
+    };
+    await say(600_000);
+    await vi.waitFor(async () => expect(await status()).toBe(401), 20_000);
+    await say(20);
+    await vi.waitFor(async () => expect(await status()).toBe(503), 20_000);
+  });
 });
 
 test('what is wrong is told', async () => {

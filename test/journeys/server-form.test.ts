@@ -73,7 +73,7 @@ function pidOr(before: number): number {
 
 describe('dmp, segmenter and bidder as processes of their own on a ClickHouse behind HTTP', () => {
   it('run side by side', () => {
-    expect(system.names()).toEqual(['redis', 'dmp', 'segmenter', 'bidder']);
+    expect(system.names()).toEqual(['redis', 'dmp', 'segmenter', 'pages', 'bidder']);
   });
 
   it('count what the exchange was acknowledged, and what the tills know, to the unit', () => {

@@ -11,7 +11,10 @@ import { sampleLines, shapeOf } from './readme.ts';
 /** The README's first command, tried as a stranger would: in a fresh clone, with nothing installed and nothing set. */
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PORTS = ['--bidder-port', '0', '--api-port', '0', '--bidder-metrics-port', '0', '--api-metrics-port', '0'];
+const PORTS = ['bidder', 'api', 'pages', 'bidder-metrics', 'api-metrics', 'pages-metrics'].flatMap((name) => [
+  `--${name}-port`,
+  '0',
+]);
 const INSTALL_MS = 240_000;
 /** Promised: at the running table within three minutes on two cores, downloads not counted. */
 const TABLE_MS = 180_000;

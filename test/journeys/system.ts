@@ -67,7 +67,9 @@ export async function startSystem(env: Readonly<Record<string, string>> = {}): P
   };
 }
 
-const PORTS = ['bidder', 'api', 'bidder-metrics', 'api-metrics', 'segmenter-metrics'].flatMap((name) => [`--${name}-port`, '0']);
+const PORTS = ['bidder', 'api', 'pages', 'bidder-metrics', 'api-metrics', 'segmenter-metrics', 'pages-metrics'].flatMap(
+  (name) => [`--${name}-port`, '0'],
+);
 
 async function untilRunning(folder: string, child: ChildProcess, output: () => string): Promise<RunFile> {
   const giveUp = performance.now() + START_PATIENCE;

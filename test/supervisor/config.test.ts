@@ -4,7 +4,10 @@ import { readConfig } from '../../supervisor/config.ts';
 
 test('without flags and environment the defaults hold', () => {
   const config = readConfig([], {});
-  expect(config.ports).toEqual({ bidder: 8080, api: 8081, bidderMetrics: 9080, apiMetrics: 9081, segmenterMetrics: 9082 });
+  expect(config.ports).toEqual({
+    ...{ bidder: 8080, api: 8081, pages: 8082 },
+    ...{ bidderMetrics: 9080, apiMetrics: 9081, segmenterMetrics: 9082, pagesMetrics: 9083 },
+  });
   expect(config.data).toBe(resolve('data'));
   expect(config.host).toBe('127.0.0.1');
   expect(config.empty).toBe(false);

@@ -11,7 +11,10 @@ import { writeRunFile } from '../../supervisor/run-file.ts';
 import { builtFile } from '../support/built.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
-const FREE = ['--bidder-port', '0', '--api-port', '0', '--bidder-metrics-port', '0', '--api-metrics-port', '0'];
+const FREE = ['bidder', 'api', 'pages', 'bidder-metrics', 'api-metrics', 'pages-metrics'].flatMap((name) => [
+  `--${name}-port`,
+  '0',
+]);
 
 interface Diagnosis {
   readonly code: number;
@@ -95,7 +98,10 @@ test('a snapshot that the bidder refuses is said with what is wrong with it', as
   await new Promise((resolve) => bidder.once('listening', resolve));
   const address = `http://127.0.0.1:${(bidder.address() as { port: number }).port}`;
   const started = new Date().toISOString();
-  const addresses = { api: address, bidder: address, apiMetrics: address, bidderMetrics: address };
+  const addresses = {
+    ...{ api: address, bidder: address, pages: address },
+    ...{ apiMetrics: address, bidderMetrics: address, pagesMetrics: address },
+  };
   writeRunFile(data, { pid: process.pid, startedAt: started, processes: [], ...addresses });
   const diagnosis = await doctor(['--data', data]);
   expect(named(diagnosis, 'snapshot')).toMatchObject({

@@ -20,11 +20,15 @@ const ENTRIES: Entries = {
   embedded: fixture('embedded.mjs'),
   dmp: fixture('embedded.mjs'),
   segmenter: fixture('segmenter.mjs'),
+  pages: fixture('pages.mjs'),
   bidder: fixture('bidder.mjs'),
   city: fixture('city.mjs'),
 };
 
-const FREE = ['--bidder-port', '0', '--api-port', '0', '--bidder-metrics-port', '0', '--api-metrics-port', '0'];
+const FREE = ['bidder', 'api', 'pages', 'bidder-metrics', 'api-metrics', 'pages-metrics'].flatMap((name) => [
+  `--${name}-port`,
+  '0',
+]);
 
 interface Running {
   readonly supervisor: Supervisor;
@@ -54,27 +58,27 @@ async function up(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, ent
 
 test('everything is ready when the start is over, and run.json says where', async () => {
   const { run } = await up();
-  const { api, bidder, apiMetrics, bidderMetrics, processes, pid } = run();
+  const { api, bidder, pages, apiMetrics, bidderMetrics, pagesMetrics, processes, pid } = run();
   expect(pid).toBe(process.pid);
-  expect(processes.map(({ name }) => name)).toEqual(['redis', 'data', 'bidder']);
-  expect(new Set([api, bidder, apiMetrics, bidderMetrics]).size).toBe(4);
-  for (const address of [apiMetrics, bidderMetrics]) expect((await fetch(`${address}/readyz`)).status).toBe(200);
+  expect(processes.map(({ name }) => name)).toEqual(['redis', 'data', 'pages', 'bidder']);
+  expect(new Set([api, bidder, pages, apiMetrics, bidderMetrics, pagesMetrics]).size).toBe(6);
+  for (const address of [apiMetrics, bidderMetrics, pagesMetrics]) expect((await fetch(`${address}/readyz`)).status).toBe(200);
 });
 
 test('with a ClickHouse server the admin API and the segmenter are processes apart', async () => {
   const { run } = await up(['--segmenter-metrics-port', '0'], { CLICKHOUSE_URL: 'http://127.0.0.1:1' });
-  expect(run().processes.map(({ name }) => name)).toEqual(['redis', 'dmp', 'segmenter', 'bidder']);
+  expect(run().processes.map(({ name }) => name)).toEqual(['redis', 'dmp', 'segmenter', 'pages', 'bidder']);
 });
 
 test('each process comes back after kill -9, and run.json follows', async () => {
   const { run, pid, said } = await up();
-  for (const name of ['redis', 'data', 'bidder']) {
+  for (const name of ['redis', 'data', 'pages', 'bidder']) {
     const before = pid(name);
     process.kill(before, 'SIGKILL');
     await vi.waitFor(() => expect([0, before]).not.toContain(pid(name)), 5000);
   }
   await vi.waitFor(async () => expect((await fetch(`${run().apiMetrics}/readyz`)).status).toBe(200), 5000);
-  expect(said.filter((sentence) => sentence.includes('ended (SIGKILL)'))).toHaveLength(3);
+  expect(said.filter((sentence) => sentence.includes('ended (SIGKILL)'))).toHaveLength(4);
 });
 
 test('a stop ends all within five seconds, the bidder first and Redis last', async () => {
