@@ -7,8 +7,9 @@ export default defineConfig({
     // Most tests wait for other processes half of the time.
     maxWorkers: '100%',
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A machine with a load of twenty takes a minute to make a database, and half of one for an erasure; hooks have no second try.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     // Tests of whole processes share a machine that may stall for seconds. One that fails twice is broken; one that needed its second
     // try is listed as such, and is a fault to look at.
     retry: process.env['CI'] === undefined ? 0 : 1,

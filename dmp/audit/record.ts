@@ -18,16 +18,35 @@ export interface Act {
   readonly id: string;
 }
 
+/** Who did it, and by what call. */
+interface By {
+  readonly principal: Principal;
+  readonly id: string;
+}
+
+interface Deps {
+  readonly warehouse: Warehouse;
+  readonly now: () => number;
+}
+
 /** Writes an act down. Await it where the act must not happen unrecorded, as a look at a person. */
-export async function recordAct(
-  { warehouse, now }: { readonly warehouse: Warehouse; readonly now: () => number },
-  { principal, id: request }: { readonly principal: Principal; readonly id: string },
-  act: Act,
+export function recordAct(deps: Deps, by: By, act: Act): Promise<void> {
+  return recordActs(deps, [{ by, act }]);
+}
+
+/** The same of many, at once. */
+export async function recordActs(
+  { warehouse, now }: Deps,
+  acts: readonly { readonly by: By; readonly act: Act }[],
 ): Promise<void> {
-  const { id: actor, advertiser } = principal;
-  await warehouse.insert('audit_log', [
-    { at: new Date(now()).toISOString(), actor, advertiser: advertiser ?? '', request, ...act },
-  ]);
+  const at = new Date(now()).toISOString();
+  await warehouse.insert(
+    'audit_log',
+    acts.map(({ by: { principal, id: request }, act }) => {
+      const { id: actor, advertiser } = principal;
+      return { at, actor, advertiser: advertiser ?? '', request, ...act };
+    }),
+  );
 }
 
 /** Records every call that changed something and is not recorded by the revisions of things: no route can forget it. */

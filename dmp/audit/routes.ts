@@ -63,6 +63,8 @@ interface Row {
   readonly deleted: number;
   readonly body: string;
   readonly action: string;
+  /** Of an act the call that it was done by: many are written in one moment of the same thing. */
+  readonly request: string;
 }
 
 /** GET /v1/audit-log */
@@ -99,21 +101,23 @@ function pageStatement({ limit, cursor, kind, id, actor, from, to }: AuditQuery,
     ...(to === undefined ? [] : ['at < fromUnixTimestamp64Milli({to:Int64})']),
     ...(after === null
       ? []
-      : ["(at, kind, id, revision) < ({cAt:DateTime64(3, 'UTC')}, {cKind:String}, {cId:String}, {cRevision:UInt32})"]),
+      : [
+          "(at, kind, id, revision, request) < ({cAt:DateTime64(3, 'UTC')}, {cKind:String}, {cId:String}, {cRevision:UInt32}, {cRequest:String})",
+        ]),
   ];
   const where = (own: string) => [...conditions, ...(advertiser === null ? [] : [own])].join(' AND ') || '1';
   return {
-    sql: `SELECT at, kind, id, revision, actor, deleted, body, action FROM (
-        SELECT at, toString(kind) AS kind, id, revision, actor, deleted, body, '' AS action FROM revisions FINAL WHERE ${where(OWNED)}
+    sql: `SELECT at, kind, id, revision, actor, deleted, body, action, request FROM (
+        SELECT at, toString(kind) AS kind, id, revision, actor, deleted, body, '' AS action, '' AS request FROM revisions FINAL WHERE ${where(OWNED)}
         UNION ALL
-        SELECT at, toString(kind) AS kind, id, toUInt32(0) AS revision, actor, toUInt8(0) AS deleted, '' AS body, toString(action) AS action
+        SELECT at, toString(kind) AS kind, id, toUInt32(0) AS revision, actor, toUInt8(0) AS deleted, '' AS body, toString(action) AS action, request
         FROM audit_log WHERE ${where('advertiser = {advertiser:String}')})
-      ORDER BY at DESC, kind DESC, id DESC, revision DESC LIMIT {limit:UInt32}`,
+      ORDER BY at DESC, kind DESC, id DESC, revision DESC, request DESC LIMIT {limit:UInt32}`,
     params: {
       limit: limit + 1,
       ...given({ kind, id, actor, advertiser: advertiser ?? undefined }),
       ...given({ from: from === undefined ? undefined : Date.parse(from), to: to === undefined ? undefined : Date.parse(to) }),
-      ...(after === null ? {} : { cAt: after[0], cKind: after[1], cId: after[2], cRevision: after[3] }),
+      ...(after === null ? {} : { cAt: after[0], cKind: after[1], cId: after[2], cRevision: after[3], cRequest: after[4] }),
     },
   };
 }
@@ -126,7 +130,7 @@ function given(params: Readonly<Record<string, unknown>>): Record<string, unknow
 function beforeStatement(rows: readonly Row[]): Statement {
   const later = rows.filter((row) => row.revision > 1);
   return {
-    sql: `SELECT at, kind, id, revision, actor, deleted, body, '' AS action FROM revisions FINAL
+    sql: `SELECT at, kind, id, revision, actor, deleted, body, '' AS action, '' AS request FROM revisions FINAL
       WHERE (kind, id, revision) IN (SELECT kind, id, revision FROM (
         SELECT arrayJoin(arrayZip({kinds:Array(String)}, {ids:Array(String)}, {revisions:Array(UInt32)})) AS one,
           one.1 AS kind, one.2 AS id, one.3 AS revision))`,
@@ -159,17 +163,17 @@ function bodyOf({ deleted, body }: Row): object | null {
   return deleted === 1 || body === '' ? null : (JSON.parse(body) as object);
 }
 
-type Cursor = readonly [at: string, kind: string, id: string, revision: number];
+type Cursor = readonly [at: string, kind: string, id: string, revision: number, request: string];
 
-function writeCursor({ at, kind, id, revision }: Row): string {
-  return Buffer.from(JSON.stringify([at, kind, id, revision] satisfies Cursor)).toString('base64url');
+function writeCursor({ at, kind, id, revision, request }: Row): string {
+  return Buffer.from(JSON.stringify([at, kind, id, revision, request] satisfies Cursor)).toString('base64url');
 }
 
 function readCursor(text: string): Cursor {
   try {
     const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
     if (Array.isArray(value) && isCursorTime(value[0]) && Number.isInteger(value[3]) && value[3] >= 0 && value[3] <= 0xffff_ffff)
-      return [value[0], String(value[1]), String(value[2]), value[3]];
+      return [value[0], String(value[1]), String(value[2]), value[3], String(value[4] ?? '')];
   } catch {
     // Said below.
   }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { recordAct } from '../audit/record.ts';
+import { recordActs } from '../audit/record.ts';
 import type { Warehouse } from '../clickhouse/warehouse.ts';
 import { segmentsOf } from '../sources/lineage.ts';
 import type { Things } from '../things/things.ts';
@@ -30,16 +30,19 @@ export async function recordUses(deps: Deps, uses: readonly SegmentUse[]): Promi
     'segment_uses',
     uses.map((use) => ({ at, ...use })),
   );
-  for (const { segment, advertiser, actor, use, id } of uses)
-    await recordAct(
-      deps,
-      { principal: { id: actor, advertiser, scopes: [] }, id: `${use}:${id}` },
-      { action: 'useSegment', kind: 'segments', id: segment },
-    );
+  // One by one, a campaign of a thousand line items would wait for a thousand inserts before it is live.
+  await recordActs(
+    deps,
+    uses.map(({ segment, advertiser, actor, use, id }) => ({
+      by: { principal: { id: actor, advertiser, scopes: [] }, id: `${use}:${id}` },
+      act: { action: 'useSegment', kind: 'segments', id: segment },
+    })),
+  );
 }
 
 /** Set in Redis of `<line item> <segment>` that are known to be live. */
 const LIVE_KEY = 'walkin:segment-uses';
+const AT_ONCE = 1_000;
 
 /** Notes which line items began or ceased to be live with a segment, by which they pick people or leave them out. Call with those that are live now. */
 export async function noteLive(deps: Deps & { readonly redis: Redis; readonly things: Things }, live: readonly string[]) {
@@ -54,8 +57,14 @@ export async function noteLive(deps: Deps & { readonly redis: Redis; readonly th
   if (uses.length === 0) return;
   await recordUses(deps, uses);
   // Written first: cut off here they are written once more, which is better than never.
-  for (const { use, id, segment } of uses)
-    await (use === 'line-item' ? redis.sadd(LIVE_KEY, `${id} ${segment}`) : redis.srem(LIVE_KEY, `${id} ${segment}`));
+  for (let at = 0; at < uses.length; at += AT_ONCE) {
+    const noting = redis.pipeline();
+    for (const { use, id, segment } of uses.slice(at, at + AT_ONCE)) {
+      if (use === 'line-item') noting.sadd(LIVE_KEY, `${id} ${segment}`);
+      else noting.srem(LIVE_KEY, `${id} ${segment}`);
+    }
+    await noting.exec();
+  }
 }
 
 function lineItemUse(things: Things, pair: string, use: SegmentUse['use']): SegmentUse {

@@ -319,7 +319,9 @@ describe('deltas', () => {
     expect((await api.call('POST', `/v1/exports/${data[0]?.id}/redeliver`)).statusCode).toBe(409);
   });
 
-  test('who opts out, withdraws or is erased is removed with the next, though no segment changed', async () => {
+  test('who opts out, withdraws or is erased is removed with the next, though no segment changed', {
+    timeout: 180_000,
+  }, async () => {
     await rig.members('vips', FOUR);
     await rig.send('partner');
     await optOut(api.deps, [keyOf('a@v.example')]);

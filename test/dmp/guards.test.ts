@@ -178,15 +178,45 @@ describe('contracts', () => {
 
 describe('uses', () => {
   test('are written down when a line item goes live and when it ends, and only its advertiser sees them', async () => {
-    await noteLive(api.deps, ['li_growing', 'li_staff']);
-    await noteLive(api.deps, ['li_growing', 'li_staff']);
-    await noteLive(api.deps, []);
+    const written: string[] = [];
+    const insert = (table: string, rows: readonly object[]) => {
+      written.push(`${rows.length} ${table}`);
+      return api.deps.warehouse.insert(table, rows);
+    };
+    const deps = { ...api.deps, warehouse: { ...api.deps.warehouse, insert } };
+    await noteLive(deps, ['li_growing', 'li_staff']);
+    await noteLive(deps, ['li_growing', 'li_staff']);
+    await noteLive(deps, []);
+    // However many go live at once: a snapshot waits for it.
+    expect(written).toEqual(['2 segment_uses', '2 audit_log', '2 segment_uses', '2 audit_log']);
     const uses = await api.ok<{ data: { use: string; id: string }[]; current: object[] }>('GET', '/v1/segments/growing/uses');
     expect(uses.data.map(({ use, id }) => `${use} ${id}`).sort()).toEqual(['line-item li_growing', 'line-item-ended li_growing']);
     expect(uses.current).toEqual([{ use: 'line-item', id: 'li_growing', active: true, leavesOut: false, heldBack: [] }]);
+    // What happened in one moment is on the pages of the log whole.
+    await lineItem('li_staff_too', { excludedSegments: ['staff'] });
+    await noteLive(api.deps, ['li_staff', 'li_staff_too']);
+    await noteLive(api.deps, []);
+    interface Page {
+      data: { action: string }[];
+      page: { next: string | null };
+    }
+    let acts = 0;
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: Page = await api.ok(
+        'GET',
+        `/v1/audit-log?kind=segments&id=staff&limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`,
+      );
+      acts += page.data.filter(({ action }) => action === 'useSegment').length;
+      cursor = page.page.next;
+    }
+    expect(acts).toBe(6);
+    await api.ok('DELETE', '/v1/line-items/li_staff_too', undefined, { headers: { 'if-match': '*' } });
     // To leave somebody out is a use too.
     const left = await api.ok<typeof uses>('GET', '/v1/segments/staff/uses');
-    expect(left.data.map(({ use, id }) => `${use} ${id}`).sort()).toEqual(['line-item li_staff', 'line-item-ended li_staff']);
+    expect(left.data.map(({ use, id }) => `${use} ${id}`).sort()).toEqual([
+      ...['line-item li_staff', 'line-item li_staff', 'line-item li_staff_too'],
+      ...['line-item-ended li_staff', 'line-item-ended li_staff', 'line-item-ended li_staff_too'],
+    ]);
     expect(left.current).toEqual([{ use: 'line-item', id: 'li_staff', active: true, leavesOut: true, heldBack: [] }]);
     const crm = { advertiser: 'shop', name: 'CRM', kind: 'csv', segments: [{ segment: 'growing' }, { segment: 'staff' }] };
     await api.ok('PUT', '/v1/destinations/crm', crm);
