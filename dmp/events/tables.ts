@@ -64,11 +64,16 @@ export async function writeTables(warehouse: Warehouse, tables: Tables, edges: E
     writing.push(written);
   }
   await Promise.all(writing);
-  edges.remember(unknown, now);
+  for (let from = 0; from < unknown.length; from += PIECE) {
+    // Of an era that has ended meanwhile nothing is known to be durable.
+    if (edges.era() !== era) break;
+    edges.remember(unknown.slice(from, from + PIECE), now);
+    if (slices.step(PIECE)) await slices.next();
+  }
   for (const name of TABLE_NAMES) noteRows(warehouse, name, tables[name], now);
 }
 
-/** Rows whose text is made in one go. */
+/** Rows that are worked on in one go. */
 const PIECE = 64;
 
 /** What is inserted, and the token of the insert. When rows came in is no part of what they are: their token is made without it. */

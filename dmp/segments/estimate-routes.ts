@@ -10,7 +10,7 @@ import { invalid } from '../problem.ts';
 import type { Things } from '../things/things.ts';
 import { scopeOf } from './advertiser-scope.ts';
 import { checkRule } from './check.ts';
-import { type Estimate, estimate, groupOf } from './estimate.ts';
+import { type Estimate, estimate, estimateGroup } from './estimate.ts';
 import { countFor, roundedRange, type Told } from './minimum.ts';
 import { type Group, heatMap, reach, type StorePoint, storeReach } from './reach.ts';
 import { Rule } from './rule.ts';
@@ -99,8 +99,11 @@ export function registerEstimateRoute(app: FastifyInstance, deps: DmpDeps): void
       ];
       if (faults.length > 0) throw invalid(faults, 'The rule is not valid');
       const scope = { ...scopeOf(deps.things, advertiser, deps.now()), level, confidence };
-      const { nodes, ...told } = await estimate(deps.warehouse, rule, scope);
-      const more = await groupDetails(deps, scope, advertiser, include, metres, () => groupOf(deps.warehouse, rule, scope));
+      const { told: all, group } = asksOfPeople(include)
+        ? await estimateGroup(deps.warehouse, rule, scope)
+        : { told: await estimate(deps.warehouse, rule, scope), group: null };
+      const { nodes, ...told } = all;
+      const more = group === null ? {} : await groupDetails(deps, scope, advertiser, include, metres, group);
       return { ...told, ...countsFor(request.principal, told), ...(include.includes('nodes') ? { nodes } : {}), ...more };
     },
   );
@@ -120,6 +123,11 @@ function countsFor(key: Told, { size, profiles, interval, sample }: Counts): Par
   };
 }
 
+/** Whether `include` asks for more than sizes. */
+function asksOfPeople(include: readonly string[]): boolean {
+  return include.some((one) => one !== 'nodes');
+}
+
 /** What `include` asks for of a group. */
 export async function groupDetails(
   { warehouse, things, now }: DmpDeps,
@@ -127,10 +135,8 @@ export async function groupDetails(
   advertiser: string | null,
   include: readonly string[],
   metres: number,
-  group: () => Promise<Group>,
+  people: Group,
 ): Promise<object> {
-  if (!include.some((one) => one !== 'nodes')) return {};
-  const people = await group();
   const exchanges = things.list('exchange').map(({ id }) => id);
   const since = now() - MET_DAYS * DAY_MS;
   return {

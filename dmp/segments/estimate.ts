@@ -65,23 +65,62 @@ export async function estimate(
   warehouse: Warehouse,
   rule: Rule,
   scope: RuleScope,
-  { facts, patienceS = PATIENCE_S }: EstimateOptions = {},
+  options: EstimateOptions = {},
 ): Promise<Estimate> {
+  return (await estimateWith(warehouse, rule, scope, options)).told;
+}
+
+/** The same, and those whom the rule selects, or who stand for them, to be asked more about. */
+export async function estimateGroup(
+  warehouse: Warehouse,
+  rule: Rule,
+  scope: RuleScope,
+  options: EstimateOptions = {},
+): Promise<{ readonly told: Estimate; readonly group: Group }> {
+  const { told, part, found } = await estimateWith(warehouse, rule, scope, { ...options, isNamed: true });
+  const scale = part.people === 0 ? 0 : part.everybody / part.people;
+  return { told, group: { ...peopleIn(rule, scope, part, found), range: part.range, scale } };
+}
+
+async function estimateWith(
+  warehouse: Warehouse,
+  rule: Rule,
+  scope: RuleScope,
+  { facts, patienceS = PATIENCE_S, isNamed = false }: EstimateOptions & { readonly isNamed?: boolean },
+) {
   const began = performance.now();
   const { nodes, left } = nodesOf(rule, MOST_NODES);
   const shards = await readShards(warehouse);
   let part = firstPart(shards, facts);
   const counting = performance.now();
-  let counted = await countNodes(warehouse, nodes, scope, part);
+  let counted = await countNodes(warehouse, nodes, scope, part, isNamed);
   const took = (performance.now() - counting) / 1000;
   const hits = counted.sizes[0]?.hits ?? 0;
   if (part.range !== '' && hits < ENOUGH && took < patienceS) {
     const times = Math.min(ENOUGH / Math.max(1, hits), (2 * patienceS) / took);
     part = partOf(shards, part.facts * Math.max(1, times));
-    counted = await countNodes(warehouse, nodes, scope, part);
+    counted = await countNodes(warehouse, nodes, scope, part, isNamed);
   }
-  const estimate = told(nodes, counted, part);
-  return { ...estimate, nodesLeft: left + nodes.length - estimate.nodes.length, seconds: (performance.now() - began) / 1000 };
+  const sizes = toldOf(nodes, counted, part);
+  const told: Estimate = {
+    ...sizes,
+    nodesLeft: left + nodes.length - sizes.nodes.length,
+    seconds: (performance.now() - began) / 1000,
+  };
+  return { told, part, found: counted.found };
+}
+
+/** What is told of a group asks for it four or five times: a longer list takes as long each time as the rule does. */
+const MOST_LISTED = 200_000;
+
+function peopleIn(rule: Rule, scope: RuleScope, { range }: Part, found: readonly number[]): Pick<Group, 'people' | 'bound'> {
+  if (found.length <= MOST_LISTED) {
+    const bound = new Binder();
+    return { people: `SELECT arrayJoin(${bound.add('Array(UInt32)', found)}) AS profile`, bound };
+  }
+  const scan = compileScan([rule], { ...scope, sampled: range });
+  const masks = peopleWith(scan, scope, range, `toUInt32(${scan.holds[0]}) * ${WHOLE}`);
+  return { people: `SELECT profile FROM (${masks}) WHERE has(masks, ${COUNTS + WHOLE})`, bound: scan.bound };
 }
 
 function firstPart(shards: Shards, facts?: number): Part {
@@ -93,9 +132,11 @@ interface Counted {
   /** Of each node; null where it cannot be told, of the first, the whole rule, never. */
   readonly sizes: readonly (Clusters | null)[];
   readonly without: readonly (number | null)[];
+  /** Whom the rule selects, where that is asked. */
+  readonly found: readonly number[];
 }
 
-function told(nodes: readonly RuleNode[], { sizes, without }: Counted, part: Part): Omit<Estimate, 'nodesLeft' | 'seconds'> {
+function toldOf(nodes: readonly RuleNode[], { sizes, without }: Counted, part: Part): Omit<Estimate, 'nodesLeft' | 'seconds'> {
   const whole = sizes[0] as Clusters;
   const isSample = part.range !== '';
   const scale = whole.people === 0 ? 0 : part.everybody / whole.people;
@@ -135,7 +176,13 @@ const MOST_LEAVES = 30;
 const WHOLE = 2 ** 30;
 const COUNTS = 2 ** 31;
 
-async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scope: RuleScope, { range }: Part): Promise<Counted> {
+async function countNodes(
+  warehouse: Warehouse,
+  nodes: readonly RuleNode[],
+  scope: RuleScope,
+  { range }: Part,
+  isNamed: boolean,
+): Promise<Counted> {
   const rule = (nodes[0] as RuleNode).rule;
   const scan = compileScan([rule], { ...scope, sampled: range });
   const leaves = leavesOf(rule).slice(0, MOST_LEAVES);
@@ -143,8 +190,11 @@ async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scop
     const bit = at === leaves.length ? WHOLE : 2 ** at;
     return `toUInt32(${holds}) * ${bit}`;
   });
-  const households = `SELECT arraySort(groupArray(masks)) AS people FROM (${peopleWith(scan, scope, range, `toUInt32(${bits.join(' + ')})`)}) GROUP BY household`;
-  const sql = `SELECT people, count() AS n FROM (${households}) GROUP BY people`;
+  const chosen = isNamed
+    ? `, groupArrayIf(profile, arrayExists(mask -> bitAnd(mask, ${COUNTS + WHOLE}) = ${COUNTS + WHOLE}, masks)) AS chosen`
+    : '';
+  const households = `SELECT arraySort(groupArray(masks)) AS people${chosen} FROM (${peopleWith(scan, scope, range, `toUInt32(${bits.join(' + ')})`)}) GROUP BY household`;
+  const sql = `SELECT people, count() AS n${isNamed ? ', groupArrayArray(chosen) AS found' : ''} FROM (${households}) GROUP BY people`;
   const rows = await warehouse.query<Alike>({ sql, params: scan.bound.values }, LIMITS);
   const bitOf = new Map(leaves.map((leaf, bit) => [JSON.stringify(leaf), bit]));
   return {
@@ -153,6 +203,7 @@ async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scop
       const holds = without === null ? everybody : judge(without, bitOf);
       return holds === null ? null : (sum(rows, holds)?.hits ?? null);
     }),
+    found: rows.flatMap(({ found = [] }) => found),
   };
 }
 
@@ -160,6 +211,7 @@ async function countNodes(warehouse: Warehouse, nodes: readonly RuleNode[], scop
 interface Alike {
   readonly people: readonly (readonly number[])[];
   readonly n: string;
+  readonly found?: readonly number[];
 }
 
 type Judge = (mask: number) => boolean;
@@ -216,22 +268,4 @@ function peopleWith(scan: Scan, scope: RuleScope, range: string, mask: string): 
   return `SELECT profile, any(p.household) AS household, arraySort(groupUniqArray(toUInt32(${counts}))) AS masks
     FROM (SELECT profile, household, ${scan.unit} AS unit FROM facts WHERE ${where}) AS p
     LEFT JOIN (SELECT unit, 1 AS is, ${mask} AS mask FROM (${scan.units(range)})) AS u USING unit GROUP BY profile`;
-}
-
-/** What is told of a group asks for it four or five times: a longer list takes as long each time as the rule does. */
-const MOST_LISTED = 200_000;
-
-/** Those whom a rule selects, or who stand for them, to be asked more about. */
-export async function groupOf(warehouse: Warehouse, rule: Rule, scope: RuleScope): Promise<Group> {
-  const part = firstPart(await readShards(warehouse));
-  const scan = compileScan([rule], { ...scope, sampled: part.range });
-  const masks = peopleWith(scan, scope, part.range, `toUInt32(${scan.holds[0]}) * ${WHOLE}`);
-  const people = `SELECT profile FROM (${masks}) WHERE has(masks, ${COUNTS + WHOLE})`;
-  const group = { range: part.range, scale: part.people === 0 ? 0 : part.everybody / part.people };
-  const sql = `SELECT groupArray(${MOST_LISTED + 1})(profile) AS found FROM (${people})`;
-  const [row] = await warehouse.query<{ found: readonly number[] }>({ sql, params: scan.bound.values }, LIMITS);
-  const found = row?.found ?? [];
-  if (found.length > MOST_LISTED) return { ...group, people, bound: scan.bound };
-  const bound = new Binder();
-  return { ...group, people: `SELECT arrayJoin(${bound.add('Array(UInt32)', found)}) AS profile`, bound };
 }

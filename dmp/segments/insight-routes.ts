@@ -56,7 +56,7 @@ function registerReach(app: FastifyInstance, deps: DmpDeps): void {
       advertiser,
       ['reach', 'stores', 'cells'],
       request.query.metres,
-      async () => ({ people, bound, range: '', scale: 1 }),
+      { people, bound, range: '', scale: 1 },
     )) as { reach: object };
     return { ...reach, ...more };
   });

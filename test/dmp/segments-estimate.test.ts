@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Warehouse } from '../../dmp/clickhouse/warehouse.ts';
 import { type Clusters, clusterInterval, designEffect } from '../../dmp/segments/cluster-interval.ts';
-import { estimate } from '../../dmp/segments/estimate.ts';
+import { compileRule } from '../../dmp/segments/compile.ts';
+import { estimate, estimateGroup } from '../../dmp/segments/estimate.ts';
 import type { Rule } from '../../dmp/segments/rule.ts';
 import { partOf, readShards } from '../../dmp/segments/shards.ts';
 import { startWarehouse } from '../support/warehouse.ts';
@@ -96,6 +97,25 @@ describe('of few people', () => {
     ]);
     expect(everybody).toBeGreaterThan(whole);
   });
+
+  test.each(['person', 'household'] as const)(
+    'those who are asked more about are those of whom the rule holds, by %s',
+    async (level) => {
+      const rule: Rule = { all: [draw(0, 0.3), { not: { any: [draw(30, 0.5), draw(31, 0.1)] } }] };
+      const asked = { ...scope, level };
+      const { told, group } = await estimateGroup(warehouse, rule, asked);
+      const members = async (sql: string, params: Readonly<Record<string, unknown>>) =>
+        (
+          await warehouse.query<{ profile: number }>({ sql: `SELECT DISTINCT profile FROM (${sql}) ORDER BY profile`, params })
+        ).map(({ profile }) => profile);
+      const { sql, params } = compileRule(rule, asked);
+      const right = await members(sql, params);
+      expect(await members(group.people, group.bound.values)).toEqual(right);
+      expect([right.length, group.scale, group.range]).toEqual([told.size, 1, '']);
+      const { seconds: _, ...alone } = await estimate(warehouse, rule, asked);
+      expect(told).toMatchObject(alone);
+    },
+  );
 
   test('of fewer than ten only that is said', async () => {
     const [row] = await warehouse.query<{ u: number }>({
