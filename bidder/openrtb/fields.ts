@@ -162,12 +162,17 @@ function listOf(value: unknown, quirks: Quirks): readonly unknown[] {
   return [value];
 }
 
-/** A field in its place of 2.6, else in the `ext` beside it where 2.5 had it. */
-export function moved(parent: JsonObject, name: string, quirks: Quirks): unknown {
-  const value = parent[name];
+/** Extensions beside a field; an empty object where there are none. */
+export function extOf({ ext }: JsonObject): JsonObject {
+  return isObject(ext) ? ext : EMPTY;
+}
+
+/**
+ * A field in its place of 2.6, else `former`, which is the one of the `ext` beside it, where 2.5 had it. Both are read where they are needed: a field that is asked
+ * for by a name from elsewhere is searched for.
+ */
+export function moved(value: unknown, former: unknown, quirks: Quirks): unknown {
   if (!isAbsent(value)) return value;
-  const ext = parent['ext'];
-  const former = isObject(ext) ? ext[name] : undefined;
   if (!isAbsent(former)) quirks.add('field_of_2_5');
   return former;
 }

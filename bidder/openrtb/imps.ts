@@ -2,6 +2,7 @@ import { bannerOf } from './banner.ts';
 import {
   amountOf,
   answerOf,
+  extOf,
   flagOf,
   integerOf,
   isAbsent,
@@ -134,7 +135,7 @@ function currencyOf(value: unknown, floor: number, quirks: Quirks): string {
 
 /** How many people see one play; null where that is said and cannot be read. */
 function multiplierOf(imp: JsonObject, quirks: Quirks): number | null {
-  const qty = moved(imp, 'qty', quirks);
+  const qty = moved(imp['qty'], extOf(imp)['qty'], quirks);
   if (!isObject(qty) || isAbsent(qty['multiplier'])) return 1;
   const multiplier = numberOf(qty['multiplier'], quirks);
   return multiplier !== null && multiplier > 0 ? multiplier : null;
@@ -142,7 +143,7 @@ function multiplierOf(imp: JsonObject, quirks: Quirks): number | null {
 
 /** In its place of 2.6, or where sellers had it before. */
 function isRewarded(imp: JsonObject, quirks: Quirks): boolean {
-  const own = moved(imp, 'rwdd', quirks);
+  const own = moved(imp['rwdd'], extOf(imp)['rwdd'], quirks);
   if (!isAbsent(own)) return flagOf(own, quirks);
   const { video } = imp;
   const former = isObject(video) && isObject(video['ext']) ? video['ext']['rewarded'] : undefined;
@@ -175,7 +176,7 @@ function dealOf(id: string, bidfloor: number, wire: JsonObject, quirks: Quirks):
     at: Math.max(0, integerOf(wire['at'], quirks) ?? 0),
     wseat: textsOf(wire['wseat'], quirks),
     wadomain: textsOf(wire['wadomain'], quirks).map((domain) => domain.trim().toLowerCase()),
-    guaranteed: flagOf(moved(wire, 'guar', quirks), quirks),
+    guaranteed: flagOf(moved(wire['guar'], extOf(wire)['guar'], quirks), quirks),
     ...spotFloorsOf(wire, quirks),
   };
 }

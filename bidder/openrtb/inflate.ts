@@ -42,7 +42,11 @@ function decompressorOf(body: Buffer, encoding: string, quirks: Quirks): Decompr
   return encoding === 'br' ? zlib.brotliDecompressSync : null;
 }
 
+/** Of a JSON object, which nearly all bodies are. */
+const BRACE = 0x7b;
+
 function magicOf(body: Buffer): 'gzip' | 'zstd' | null {
+  if (body[0] === BRACE) return null;
   if (body[0] === 0x1f && body[1] === 0x8b) return 'gzip';
   return body.length >= 4 && body.readUInt32LE(0) === 0xfd2fb528 ? 'zstd' : null;
 }

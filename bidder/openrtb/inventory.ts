@@ -2,19 +2,19 @@ import { languageOf } from './device.ts';
 import { amountOf, isAbsent, isObject, type JsonObject, objectOf, type Quirks, textOf, textsOf } from './fields.ts';
 import type { Inventory } from './request.ts';
 
-const KINDS = ['site', 'app', 'dooh'] as const;
 const NOWHERE: JsonObject = Object.freeze({});
 
 /** Where the ad would be shown; null where the request names more than one kind of place. */
 export function inventoryOf(wire: JsonObject, quirks: Quirks): Inventory | null {
-  const kinds = KINDS.filter((kind) => isObject(wire[kind]));
-  if (kinds.length > 1) {
+  const { site, app, dooh } = wire;
+  const places = (isObject(site) ? 1 : 0) + (isObject(app) ? 1 : 0) + (isObject(dooh) ? 1 : 0);
+  if (places > 1) {
     quirks.add('inventory_twice');
     return null;
   }
-  const kind = kinds[0] ?? 'unknown';
-  if (kind === 'unknown') quirks.add('inventory_missing');
-  const place = kind === 'unknown' ? NOWHERE : (wire[kind] as JsonObject);
+  if (places === 0) quirks.add('inventory_missing');
+  const place = isObject(site) ? site : isObject(app) ? app : isObject(dooh) ? dooh : NOWHERE;
+  const kind = places === 0 ? 'unknown' : isObject(site) ? 'site' : isObject(app) ? 'app' : 'dooh';
   const content = objectOf(place['content'], quirks);
   const page = textOf(place['page'], quirks);
   return {

@@ -1,4 +1,5 @@
 import {
+  extOf,
   flagOf,
   integerOf,
   integersOf,
@@ -20,7 +21,7 @@ const NO_DATA: BidRequest['userData'] = Object.freeze([]);
 
 /** One for each id of each source. */
 export function eidsOf(user: JsonObject, quirks: Quirks): readonly Eid[] {
-  const value = moved(user, 'eids', quirks);
+  const value = moved(user['eids'], extOf(user)['eids'], quirks);
   if (isAbsent(value)) return NO_EIDS;
   const eids: Eid[] = [];
   for (const eid of objectsOf(value, quirks)) {
@@ -45,13 +46,14 @@ export function userDataOf(user: JsonObject, quirks: Quirks): BidRequest['userDa
 }
 
 export function regsOf(regs: JsonObject, user: JsonObject, quirks: Quirks): Regs {
+  const ext = extOf(regs);
   return {
-    coppa: protectionOf(moved(regs, 'coppa', quirks), quirks) ?? false,
-    gdpr: protectionOf(moved(regs, 'gdpr', quirks), quirks),
-    consent: textOf(moved(user, 'consent', quirks), quirks),
-    usPrivacy: textOf(moved(regs, 'us_privacy', quirks), quirks),
-    gpp: textOf(moved(regs, 'gpp', quirks), quirks),
-    gppSections: integersOf(moved(regs, 'gpp_sid', quirks), quirks).filter((section) => section > 0),
+    coppa: protectionOf(moved(regs['coppa'], ext['coppa'], quirks), quirks) ?? false,
+    gdpr: protectionOf(moved(regs['gdpr'], ext['gdpr'], quirks), quirks),
+    consent: textOf(moved(user['consent'], extOf(user)['consent'], quirks), quirks),
+    usPrivacy: textOf(moved(regs['us_privacy'], ext['us_privacy'], quirks), quirks),
+    gpp: textOf(moved(regs['gpp'], ext['gpp'], quirks), quirks),
+    gppSections: integersOf(moved(regs['gpp_sid'], ext['gpp_sid'], quirks), quirks).filter((section) => section > 0),
     gpc: protectionOf(gpcOf(regs), quirks) ?? false,
   };
 }
@@ -67,7 +69,7 @@ const BROKEN_CHAIN: Schain = Object.freeze({ complete: false, nodes: Object.free
 /** `source.schain`, or where 2.5 and those before it had it. A chain that cannot be read is not the same as none. */
 export function schainOf(wire: JsonObject, quirks: Quirks): Schain | null {
   const source = objectOf(wire['source'], quirks);
-  const value = moved(source, 'schain', quirks) ?? objectOf(wire['ext'], quirks)['schain'];
+  const value = moved(source['schain'], extOf(source)['schain'], quirks) ?? objectOf(wire['ext'], quirks)['schain'];
   if (isAbsent(value)) return null;
   const nodes = isObject(value) ? value['nodes'] : null;
   if (!isObject(value) || !Array.isArray(nodes)) {

@@ -1,4 +1,4 @@
-import { isAscii as isAsciiWhole, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import { type Field, type Kind, LETTERS, REQUEST, type Shape } from './wire-shapes.ts';
 
 /**
@@ -11,14 +11,15 @@ import { type Field, type Kind, LETTERS, REQUEST, type Shape } from './wire-shap
 export function parseWire(body: Buffer): unknown {
   try {
     data = body;
-    isAscii = isAsciiWhole(body);
-    if (!isAscii && !isUtf8(body)) return undefined;
+    isWide = false;
+    wasWide = false;
     // A character for each byte: a slice of it costs nothing.
     text = body.toString('latin1');
     const start = skipSpace(body, 0);
     if (body[start] !== 0x7b) return undefined;
     const wire = readObject(body, start, REQUEST);
-    return skipSpace(body, end) === body.length ? wire : undefined;
+    if (skipSpace(body, end) !== body.length) return undefined;
+    return (isWide || wasWide) && !isUtf8(body) ? undefined : wire;
   } catch {
     // Also of a nesting that is deeper than the stack.
     return undefined;
@@ -28,8 +29,14 @@ export function parseWire(body: Buffer): unknown {
 /** What is read at present, as bytes and as text. */
 let data: Buffer = Buffer.alloc(0);
 let text = '';
-/** Whether all of it is ASCII: then a text is a slice. */
-let isAscii = true;
+/** Whether something beyond ASCII was met since `startSpan`, and whether before that: a text of ASCII alone is a slice. */
+let isWide = false;
+let wasWide = false;
+
+function startSpan(): void {
+  wasWide ||= isWide;
+  isWide = false;
+}
 
 /** Behind what was read last. */
 let end = 0;
@@ -101,6 +108,7 @@ function readValue(bytes: Uint8Array, at: number, kind: Kind): unknown {
 
 /** Whatever it is, as JSON.parse makes it. */
 function readAny(bytes: Uint8Array, at: number): unknown {
+  startSpan();
   skipValue(bytes, at);
   return JSON.parse(textOf(at, end));
 }
@@ -125,12 +133,13 @@ function readList(bytes: Uint8Array, at: number, shape: Shape | null): unknown[]
 }
 
 function readString(bytes: Uint8Array, at: number): string {
+  startSpan();
   const isPlain = skipString(bytes, at + 1);
   return isPlain ? textOf(at + 1, end - 1) : (JSON.parse(textOf(at, end)) as string);
 }
 
 function textOf(from: number, to: number): string {
-  return isAscii ? text.slice(from, to) : data.toString('utf8', from, to);
+  return isWide ? data.toString('utf8', from, to) : text.slice(from, to);
 }
 
 /** `at`: behind the quote. Whether it is without escapes. */
@@ -145,14 +154,20 @@ function skipString(bytes: Uint8Array, at: number): boolean {
       end = next + 1;
       return isPlain;
     }
+    if (char >= 0x80) {
+      isWide = true;
+      continue;
+    }
     if (char !== 0x5c) throw NOT_JSON;
     isPlain = false;
     next = skipEscape(next + 1);
   }
 }
 
-/** Bytes that stand for themselves in a text: one look in place of three for each of a request's 1,500. */
-const IN_TEXT = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c ? 1 : 0));
+/** ASCII that stands for itself in a text: one look in place of three for each of a request's 1,500 bytes. */
+const IN_TEXT = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
+);
 
 /** `at`: behind the backslash; returns where the last character of the escape is. */
 function skipEscape(at: number): number {
