@@ -123,7 +123,7 @@ export async function adEvents(redis: Redis): Promise<AdEvent[]> {
 export async function eventually<Value>(
   ask: () => Promise<Value> | Value,
   holds: (value: Value) => boolean,
-  ms = 8_000,
+  ms = 25_000,
 ): Promise<Value> {
   const end = Date.now() + ms;
   for (;;) {
