@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keepRound } from '../../dmp/segments/rounds.ts';
 import { evaluateSegments } from '../../segmenter/evaluate.ts';
 import { createFacts } from '../../segmenter/facts.ts';
 import { startApi, type TestApi } from '../support/api.ts';
@@ -62,6 +63,14 @@ test('a version is restored: its rule, and with it its members; runs tell what e
   await evaluate();
   expect(await api.ok('GET', '/v1/segments/seg_1')).toMatchObject({ state: 'ready', version: 3 });
   expect((await runs())[0]).toMatchObject({ version: 3, revision: 3, members: 1 });
+  // A later refresh that found nobody touched has no run of it; one in which it failed says nothing.
+  const evaluatedAt = async () => (await api.ok<{ evaluatedAt: string }>('GET', '/v1/segments/seg_1')).evaluatedAt;
+  const first = await evaluatedAt();
+  const later = Date.parse(first) + 60_000;
+  await keepRound(api.deps.redis, { at: later, failed: ['seg_1'] });
+  expect(await evaluatedAt()).toBe(first);
+  await keepRound(api.deps.redis, { at: later, failed: [] });
+  expect(await evaluatedAt()).toBe(new Date(later).toISOString());
   // The members of each rule are kept.
   const kept = await warehouse.query({ sql: 'SELECT DISTINCT version FROM segment_members FINAL ORDER BY version' });
   expect(kept).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);

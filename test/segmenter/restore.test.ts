@@ -23,7 +23,7 @@ const OLD = { version: 1, revision: 3 };
 
 async function evaluateAll() {
   await createFacts(rig).fold();
-  return evaluateSegments(rig, undefined);
+  return (await evaluateSegments(rig, undefined)).runs;
 }
 
 /** Members 1 to 3 by one rule, 4 by the next, and the first rule given back. */
