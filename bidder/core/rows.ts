@@ -106,6 +106,11 @@ export class Rows {
     return this.#shapeCount === 0;
   }
 
+  /** Whether a creative of any line item may fit an imp, by its number in the request. */
+  fits(imp: number): boolean {
+    return (this.#ofImps[imp * (this.#meta.shapes.length + 1)] as number) > 0;
+  }
+
   /** Whether a line item has a creative that may fit an imp, by its number in the request. Cheaper than to try it. */
   mayFit(position: number, imp: number): boolean {
     const start = imp * (this.#meta.shapes.length + 1);

@@ -155,6 +155,16 @@ describe('a decision among very many that pass', () => {
     expect(index.stages.reached).toBeLessThan(1_000);
   });
 
+  it('looks no further for an imp that no creative fits', () => {
+    const index = crowd(20_000, (at) => 1 + at / 20_000);
+    const imp = [
+      { id: '1', banner: { w: 300, h: 250 } },
+      { id: '2', video: { mimes: ['video/mp4'], w: 640, h: 360 } },
+    ];
+    expect(decide(index, questionOf(index, { imp })).bids.map(({ lineItem }) => lineItem.id)).toEqual(['li19999']);
+    expect(index.stages.reached).toBeLessThan(1_000);
+  });
+
   it('is cut short where prices are equal, which is counted, and still takes turns', () => {
     const index = crowd(5_000, () => 1);
     const winners = new Set(Array.from({ length: 50 }, (_, at) => winner(index, { id: `auction-${at}` })));
