@@ -197,18 +197,27 @@ export function hashesOf(kind: IdentifierKind, normalized: string): Identifier[]
 }
 
 /** Under which name an identifier is keyed: the same digest is the same person, whatever specification it was made by. */
-const KEYED_AS = Object.fromEntries(IDENTIFIER_KINDS.map((kind) => [kind, `${keyedAs(kind)}\n`])) as Readonly<
-  Record<IdentifierKind, string>
->;
-
 function keyedAs(kind: IdentifierKind): string {
   if (kind.startsWith('email_')) return 'email_sha256';
   return kind.startsWith('phone_') ? 'phone_sha256' : kind;
 }
 
+const KEYED_AS = Object.fromEntries(IDENTIFIER_KINDS.map((kind) => [kind, `${keyedAs(kind)}\n`])) as Readonly<
+  Record<IdentifierKind, string>
+>;
+
 /** Key of a normalised identifier under a pepper, or the current one of a ring: HMAC-SHA-256(pepper, kind \n value), first 16 bytes, as a lower-case UUIDv8. */
 export function identifierKey(kind: IdentifierKind, normalized: string, pepper: string): string {
-  const words = hmacOf(pepper).wordsOf(KEYED_AS[kind], normalized);
+  return keyOf(KEYED_AS[kind], normalized, pepper);
+}
+
+/** Key of whoever a receipt is of that names nobody: of the same receipt of the same source it is the same one. */
+export function receiptKey(source: string, receipt: string, pepper: string): string {
+  return keyOf('receipt\n', `${source}\n${receipt}`, pepper);
+}
+
+function keyOf(name: string, value: string, pepper: string): string {
+  const words = hmacOf(pepper).wordsOf(name, value);
   const [a, b, c, d] = [words[0], words[1], words[2], words[3]] as [number, number, number, number];
   const second = hexOf((b & 0xffff_0fff) | 0x8000);
   const third = hexOf((c & 0x3fff_ffff) | 0x8000_0000);

@@ -9,6 +9,7 @@ import {
   inNamespace,
   NAMESPACED_KINDS,
   normalizeIdentifier,
+  receiptKey,
 } from '../../proto/identifier.ts';
 import { everyPepper, olderPeppers, oldestPepper } from '../../proto/pepper.ts';
 import { createSealer, type Sealer } from '../identity/seal.ts';
@@ -164,7 +165,7 @@ export function createKeyring(peppers: Peppers | string, namespace = '', contrac
       for (const { kind } of values) if (isPlatformKind(kind)) taken.add(`${kind} ${key}`);
       return values;
     },
-    unknownBuyer: (source, receipt) => identifierKey('receipt' as IdentifierKind, `${source}\n${receipt}`, oldestPepper(own)),
+    unknownBuyer: (source, receipt) => receiptKey(source, receipt, oldestPepper(own)),
   };
 
   function keyWithout(kind: IdentifierKind, raw: string): string | null {
