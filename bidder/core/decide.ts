@@ -79,7 +79,7 @@ export function roundOf(index: Index, question: Question): Round {
 function decideImp(round: Round, at: number, bids: Choice[], ghosts: Choice[]): void {
   const imp = round.question.request.imps[at] as Imp;
   const ways = round.ways[at] as readonly Way[];
-  // Or all that may be bid for the others is looked through for this one: of a million line items that was two thirds of all the time.
+  // Or all that may be bid for the others is looked through for this one: of a million line items that was 61 % of all the time.
   if (round.index.size >= MANY && !round.index.match.rows.fits(at)) return;
   if (ways.length === 0) round.reason = furtherOf(round.reason, 'deal');
   round.seconds = 0;
